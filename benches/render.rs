@@ -97,6 +97,7 @@ fn row(number: usize, started: Timestamp) -> Row {
             survives: None,
             parts: None,
             vault: None,
+            drills: vec![],
         }
     };
     let repository = RepositoryReport {

@@ -5,22 +5,21 @@ use std::time::Instant;
 
 use crate::alert::{self, AlertError, ReportedCounts};
 use crate::policy::Policy;
-use crate::report::body::Report;
-use crate::run::Stop;
+use crate::run::{Ran, Stop};
 use crate::telemetry::Collector;
 
 /// Tells and pushes, before this moment at the latest. `cut` returns when nobody can wait for the telling any more; who
 /// was asked to end pushes no metrics either.
 pub(crate) async fn follow_up<E: From<AlertError>>(
     policy: &Policy,
-    report: &Report,
+    Ran { report, ledger }: &Ran,
     collector: Option<&Collector>,
     by: Option<Instant>,
     stop: &Stop,
     cut: impl Future<Output = E>,
 ) -> Result<ReportedCounts, E> {
     let reported = tokio::select! {
-        reported = alert::tell(policy, report, by) => reported.map_err(E::from),
+        reported = alert::tell_from(policy, report, ledger, by) => reported.map_err(E::from),
         cut = cut => Err(cut),
     };
     // Not those of a run that an event narrowed: gauges are of the estate, and would jump.

@@ -14,13 +14,16 @@
 //! - [`alert`] tells people and programs what is news, after the commit.
 //! - [`invocation`] is a run that an event asks for, in a Lambda function.
 //! - [`schedule`] says when a run is due, and [`watch`] keeps to it.
+//! - [`schema_change`] reads the migrations of two revisions and has them judged.
 //! - [`run`] is the only orchestration; [`cli`] turns arguments into a run and a run into an exit status.
 
 pub mod alert;
 pub mod cli;
+pub mod demo;
 mod followup;
 pub mod invocation;
 pub mod run;
+pub mod schema_change;
 pub mod telemetry;
 pub mod watch;
 

@@ -2,6 +2,7 @@
 
 mod cross_check;
 mod descriptors;
+mod drill;
 mod each;
 mod forecast;
 mod listing;
@@ -11,6 +12,7 @@ mod pins;
 mod post_check;
 mod ready;
 mod record;
+mod release;
 mod repository;
 mod restore;
 mod session;
@@ -25,7 +27,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::ledger::{Access, LedgerError};
+use crate::ledger::{Access, Ledger, LedgerError};
 use crate::model::{Mode, RepositoryKey, RunScope, SourceName};
 use crate::policy::Policy;
 use crate::report::body::Report;
@@ -35,9 +37,11 @@ use self::record::Recorder;
 use self::session::{Session, SourcesOf};
 use self::setup::LookAhead;
 
+pub use self::drill::{DrillOptions, DrillResult, Drilled, DrilledTarget, drill};
 pub use self::forecast::{Forecast, ForecastOptions, Recommended, forecast, forecast_on, recommend, recommend_on};
 pub use self::listing::Shard;
 pub use self::ready::{Ready, ReadyOptions, ready, ready_on};
+pub use self::release::{ReleaseOptions, Released, Releasers, release, release_on};
 pub use self::restore::{Found, Restoration, RestoreOptions, restore};
 pub use self::stop::{CutOff, Stop};
 pub use self::wanted::{Unmatched, Wanted};
@@ -97,6 +101,10 @@ pub trait Progress: Send + Sync {
     fn found(&self) {}
     /// A repository is done.
     fn done(&self, _name: &str) {}
+    /// So many bytes are going to be read.
+    fn to_read(&self, _bytes: u64) {}
+    /// So many bytes more were read.
+    fn read(&self, _bytes: u64) {}
 }
 
 /// Why a run could not be carried out at all. What could not be read is no such error: it is in the report.
@@ -121,6 +129,11 @@ pub enum RunError {
     /// `enforce` without a ledger.
     #[error("enforce needs a ledger: what it pins must be on record; set `ledger:` in the policy, or give --ledger")]
     NoLedger,
+    /// `release` without a ledger.
+    #[error(
+        "release needs a ledger: what it goes by is on record there; set `ledger:` in the policy, or give --ledger"
+    )]
+    NoHistory,
     /// The ledger could not be read or written. Nothing is pinned after that (F54).
     #[error(transparent)]
     Ledger(#[from] LedgerError),
@@ -130,17 +143,39 @@ pub enum RunError {
     /// The deadline passed although the run had been asked to end.
     #[error(transparent)]
     CutOff(#[from] CutOff),
+    /// `--from vault` without a vault.
+    #[error("the policy names no vault; write `vault:`, and run prodpin enforce, so that there is something to drill")]
+    NoVault,
+    /// The vault could not be opened.
+    #[error("{0}")]
+    Vault(String),
     /// A defect of prodpin.
     #[error("a repository's task ended unexpectedly ({0}); this is a defect of prodpin, please report it")]
     Defect(String),
 }
 
+/// What a run leaves.
+pub(crate) struct Ran {
+    pub(crate) report: Report,
+    /// The ledger that it was recorded in: what follows is recorded there too, and it is opened once.
+    pub(crate) ledger: Arc<Ledger>,
+}
+
 /// Opens the policy's sources and runs once.
 pub async fn run(policy: &Policy, options: &RunOptions, progress: Arc<dyn Progress>) -> Result<Report, RunError> {
+    Ok(run_and_keep(policy, options, progress).await?.report)
+}
+
+/// The same, and hands the ledger over.
+pub(crate) async fn run_and_keep(
+    policy: &Policy,
+    options: &RunOptions,
+    progress: Arc<dyn Progress>,
+) -> Result<Ran, RunError> {
     let options = &options.due();
     let sources = SourcesOf::Policy(LookAhead::default());
     // Boxed, like the one below: a run is a deep future, and callers nest it in theirs.
-    options.stop.in_time(Box::pin(carry_out(policy, sources, options, progress))).await
+    options.stop.in_time(Box::pin(carry_out(policy, sources, options, progress, None))).await
 }
 
 /// Runs once on sources that are open: every step of the picture on this crate's front page.
@@ -150,7 +185,7 @@ pub async fn run_on(
     options: &RunOptions,
     progress: Arc<dyn Progress>,
 ) -> Result<Report, RunError> {
-    Box::pin(carry_out(policy, SourcesOf::Caller(sources), options, progress)).await
+    Ok(Box::pin(carry_out(policy, SourcesOf::Caller(sources), options, progress, None)).await?.report)
 }
 
 async fn carry_out(
@@ -158,7 +193,8 @@ async fn carry_out(
     sources: SourcesOf,
     options: &RunOptions,
     progress: Arc<dyn Progress>,
-) -> Result<Report, RunError> {
+    releasing: Option<&mut release::Releasing<'_>>,
+) -> Result<Ran, RunError> {
     let stop = &options.stop;
     let mut session = Session::open(policy, sources, options, Access::Write).await?;
     let setup = session.setup.clone();
@@ -191,7 +227,11 @@ async fn carry_out(
     let ended_early = given_up || stop.is_set();
     if !ended_early {
         post_check::look_again(policy, &setup, &mut recorder, stop, &mut over).await?;
+        if let Some(releasing) = releasing {
+            releasing.carry(policy, &setup, &mut recorder, stop, &mut over).await?;
+        }
     }
     vault::keep(policy.vault.as_ref(), &setup, &mut recorder, stop).await?;
-    recorder.finish(ended_early.then(|| (stop.cause(), stop.reason()))).await
+    let report = recorder.finish(ended_early.then(|| (stop.cause(), stop.reason()))).await?;
+    Ok(Ran { report, ledger: setup.ledger.clone() })
 }

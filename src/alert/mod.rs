@@ -85,19 +85,34 @@ pub async fn tell(policy: &Policy, report: &Report, by: Option<Instant>) -> Resu
     if policy.alerts.is_empty() {
         return Ok(Vec::new());
     }
+    let open = Ledger::open_with(&policy.ledger, &policy.safeguards, Access::Write);
+    let ledger = in_time(latest(by), open).await?;
+    tell_from(policy, report, &ledger, by).await
+}
+
+/// The same, recorded in a ledger that is open.
+pub(crate) async fn tell_from(
+    policy: &Policy,
+    report: &Report,
+    ledger: &Ledger,
+    by: Option<Instant>,
+) -> Result<ReportedCounts, AlertError> {
+    if policy.alerts.is_empty() {
+        return Ok(Vec::new());
+    }
     if report.run.ledger.is_none() {
         return Err(AlertError::NoLedger);
     }
-    let now = Instant::now();
-    let by = by.map_or(now + LONGEST, |by| by.min(now + LONGEST));
-    let ledger = in_time(by, Ledger::open_with(&policy.ledger, &policy.safeguards, Access::Write)).await?;
+    let (now, by) = (Instant::now(), latest(by));
+    // Another run may have told some of it meanwhile.
+    in_time(by, ledger.look_again()).await?;
     // Who was reported is recorded in what is left after that.
     let delivered_by = by - RECORDING.min(by.saturating_duration_since(now) / 5);
-    let backlog = Backlog::load(&ledger, &policy.alerts);
+    let backlog = Backlog::load(ledger, &policy.alerts);
     let (mut reported, mut failed) = (Vec::new(), Vec::new());
     let deliveries = policy.alerts.iter().map(async |alert| {
         let mut choice = choose(report, alert.severity, &ledger.reported(&alert.name))?;
-        backlog.add_to(&mut choice, alert, policy, report, &ledger, delivered_by).await;
+        backlog.add_to(&mut choice, alert, policy, report, ledger, delivered_by).await;
         Ok::<_, std::io::Error>((alert, deliver(alert, report, choice, delivered_by).await?))
     });
     for outcome in futures::future::join_all(deliveries).await {
@@ -122,6 +137,12 @@ pub async fn tell(policy: &Policy, report: &Report, by: Option<Instant>) -> Resu
     } else {
         Err(AlertError::Undelivered(failed))
     }
+}
+
+/// When all deliveries are over at the latest.
+fn latest(by: Option<Instant>) -> Instant {
+    let longest = Instant::now() + LONGEST;
+    by.map_or(longest, |by| by.min(longest))
 }
 
 /// Not past this moment: a store that hangs must not hold up the end of a run (I20).

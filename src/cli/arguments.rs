@@ -6,20 +6,23 @@ use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
-use super::deadline::read_duration;
+use super::deadline::{read_duration, read_grace};
 use super::explain::read_code;
 use super::history::asked::Asked;
 use super::output::ReportTarget;
 use super::values::{AsOf, ExportTarget, read_export, read_time};
 use crate::ledger::VerifierKey;
-use crate::model::{Code, RunId, Severity, SourceName};
+use crate::model::{Code, DrilledFrom, RunId, Severity, SourceName};
+use crate::outcome::size;
 use crate::report::forecast::ForecastFormat;
 use crate::report::ready::ReadyFormat;
 use crate::report::render::Format;
 use crate::run::Shard;
+use crate::schema_change::Format as SchemaChangeFormat;
 use prodpin_net::memory::read_size;
+use prodpin_schema::{Dialect, Verdict};
 
 /// Keeps the last five production releases of every service ready to roll back to
 ///
@@ -56,6 +59,8 @@ pub(super) const DEFAULT_POLICY: &str = "prodpin.yaml";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Show the whole story on a registry inside this process: two services, a moved tag, a deleted release
+    Demo,
     /// Write an annotated policy to start from
     Init,
     /// Check the policy, and explain in words what it means
@@ -70,6 +75,8 @@ pub(super) enum Command {
     Forecast(ForecastArguments),
     /// Show whether production can be rolled back now, to what, and by which commands, without changing anything
     Ready(ReadyArguments),
+    /// Remove pins that nothing in the rollback set needs any more; shows what it would do, unless --apply is given
+    Release(ReleaseArguments),
     /// Put a rollback target back into its registry from the policy's vault; shows what it would do, unless --apply is given
     Restore(RestoreArguments),
     /// Show what a tag pointed at, and when
@@ -80,10 +87,14 @@ pub(super) enum Command {
     Report(PastReportArguments),
     /// Explain a finding: what it means, why it matters, how to confirm, fix and waive it
     Explain(ExplainArguments),
-    /// Print the JSON Schema of the report, the forecast, the output of ready, or the policy
+    /// Show whether the migrations between two revisions let the previous release run on the new schema
+    SchemaChange(SchemaChangeArguments),
+    /// Print the JSON Schema of the report, the forecast, the output of ready or schema-change, or the policy
     Schema(SchemaArguments),
     /// Print completions for a shell
     Completions(CompletionsArguments),
+    /// Prove that rollback targets can be restored: read and hash every byte of them, and keep the result on record
+    Drill(DrillArguments),
 }
 
 #[derive(Debug, Args)]
@@ -102,6 +113,29 @@ pub(super) struct EnforceArguments {
     /// Do everything but the pins, and show what would be pinned
     #[arg(long, env = "PRODPIN_DRY_RUN", value_parser = BoolishValueParser::new(), hide_env_values = true)]
     pub(super) dry_run: bool,
+
+    #[command(flatten)]
+    pub(super) run: RunArguments,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReleaseArguments {
+    /// Only pins in these repositories, by name or glob, as REPOSITORY or SOURCE/REPOSITORY; all repositories are read
+    /// [default: all of the policy's]
+    #[arg(value_name = "REPOSITORY")]
+    pub(super) repositories: Vec<String>,
+
+    /// For how long an artifact must have been outside the rollback set, by the ledger's record: 7d, 36h
+    #[arg(long, value_name = "DURATION", env = "PRODPIN_GRACE", default_value = "7d", value_parser = read_grace, hide_env_values = true)]
+    pub(super) grace: SignedDuration,
+
+    /// Remove the pins. It needs a role of its own, which may delete tags that are called prod-pinned-*
+    #[arg(long, env = "PRODPIN_APPLY", value_parser = BoolishValueParser::new(), hide_env_values = true)]
+    pub(super) apply: bool,
+
+    /// What left the rollback set leaves the policy's vault, too, where everything that stays there is whole
+    #[arg(long, env = "PRODPIN_RELEASE_VAULT", value_parser = BoolishValueParser::new(), hide_env_values = true)]
+    pub(super) vault: bool,
 
     #[command(flatten)]
     pub(super) run: RunArguments,
@@ -309,6 +343,38 @@ pub(super) struct RestoreArguments {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct DrillArguments {
+    /// Only these repositories, by name or glob, as REPOSITORY or SOURCE/REPOSITORY [default: all of the policy's]
+    #[arg(value_name = "REPOSITORY")]
+    pub(super) repositories: Vec<String>,
+
+    /// Read them from where production pulls them (source), or from the policy's vault
+    #[arg(long, value_name = "PLACE", env = "PRODPIN_FROM", value_parser = read_place, default_value = "source",
+          hide_env_values = true)]
+    pub(super) from: DrilledFrom,
+
+    /// Read no more than this, such as 50Gi: what was drilled longest ago comes first, and what does not fit waits
+    #[arg(long, value_name = "SIZE", env = "PRODPIN_MAX_BYTES", value_parser = size::read, hide_env_values = true)]
+    pub(super) max_bytes: Option<u64>,
+
+    /// Only this source; may be given several times
+    #[arg(long = "source", value_name = "NAME", env = "PRODPIN_SOURCE", value_delimiter = ',', hide_env_values = true)]
+    pub(super) sources: Vec<SourceName>,
+
+    /// How many repositories to look at at once
+    #[arg(long, value_name = "N", env = "PRODPIN_CONCURRENCY", default_value = "16",
+          value_parser = clap::value_parser!(u16).range(1..=1024), hide_env_values = true)]
+    pub(super) concurrency: u16,
+
+    /// End before this much time has passed, as 30s, 10m or 1h30m; what was not reached is reported
+    #[arg(long, value_name = "DURATION", env = "PRODPIN_DEADLINE", value_parser = read_duration, hide_env_values = true)]
+    pub(super) deadline: Option<Duration>,
+
+    #[command(flatten)]
+    pub(super) ledger: LedgerArgument,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct LedgerArgument {
     /// Another ledger than the policy's: a directory, s3://, gs:// or az://BUCKET/PREFIX, or none
     #[arg(long, value_name = "LOCATION", env = "PRODPIN_LEDGER", hide_env_values = true)]
@@ -336,6 +402,10 @@ pub(super) struct HistoryArguments {
     #[arg(long, env = "PRODPIN_JSON", value_parser = BoolishValueParser::new(), hide_env_values = true)]
     pub(super) json: bool,
 
+    /// Give up once this much time has passed, as 30s, 10m or 1h30m: the ledger's store may not answer
+    #[arg(long, value_name = "DURATION", env = "PRODPIN_DEADLINE", value_parser = read_duration, hide_env_values = true)]
+    pub(super) deadline: Option<Duration>,
+
     #[command(flatten)]
     pub(super) ledger: LedgerArgument,
 }
@@ -362,6 +432,10 @@ pub(super) struct VerifyArguments {
     /// As JSON
     #[arg(long, env = "PRODPIN_JSON", value_parser = BoolishValueParser::new(), hide_env_values = true)]
     pub(super) json: bool,
+
+    /// Give up once this much time has passed, as 30s, 10m or 1h30m: the ledger's store may not answer
+    #[arg(long, value_name = "DURATION", env = "PRODPIN_DEADLINE", value_parser = read_duration, hide_env_values = true)]
+    pub(super) deadline: Option<Duration>,
 
     #[command(flatten)]
     pub(super) ledger: LedgerArgument,
@@ -396,6 +470,10 @@ pub(super) struct PastReportArguments {
     #[arg(long, value_name = "FORMAT", env = "PRODPIN_FORMAT", hide_env_values = true)]
     pub(super) format: Option<Format>,
 
+    /// Give up once this much time has passed, as 30s, 10m or 1h30m: the ledger's store may not answer
+    #[arg(long, value_name = "DURATION", env = "PRODPIN_DEADLINE", value_parser = read_duration, hide_env_values = true)]
+    pub(super) deadline: Option<Duration>,
+
     #[command(flatten)]
     pub(super) ledger: LedgerArgument,
 }
@@ -422,8 +500,34 @@ pub(super) enum SchemaOf {
     Forecast,
     /// What ready --format json writes
     Ready,
+    /// What schema-change --format json writes
+    SchemaChange,
     /// The policy file
     Policy,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SchemaChangeArguments {
+    /// What the previous release was built from: a folder, or a commit, tag or branch of the repository here
+    #[arg(long, value_name = "REVISION|DIRECTORY", env = "PRODPIN_FROM", hide_env_values = true)]
+    pub(super) from: String,
+
+    /// What the new release is built from: a folder, or a commit, tag or branch of the repository here
+    #[arg(long, value_name = "REVISION|DIRECTORY", env = "PRODPIN_TO", default_value = "HEAD", hide_env_values = true)]
+    pub(super) to: String,
+
+    /// The database: postgres, mysql, mariadb, sqlite or mssql [default: told by folders and files]
+    #[arg(long, value_name = "DIALECT", env = "PRODPIN_DIALECT", hide_env_values = true)]
+    pub(super) dialect: Option<Dialect>,
+
+    /// What stdout shows [default: table]
+    #[arg(long, value_name = "FORMAT", env = "PRODPIN_FORMAT", hide_env_values = true)]
+    pub(super) format: Option<SchemaChangeFormat>,
+
+    /// Exit with 3 for this verdict or a graver one: none, expand, caution, data, unknown, contract [default: exit with
+    /// 0 whatever the verdict]
+    #[arg(long, value_name = "VERDICT", env = "PRODPIN_FAIL_ON", hide_env_values = true)]
+    pub(super) fail_on: Option<Verdict>,
 }
 
 #[derive(Debug, Args)]
@@ -434,6 +538,14 @@ pub(super) struct CompletionsArguments {
 
 fn read_verifier_key(text: &str) -> Result<VerifierKey, String> {
     VerifierKey::parse(text.trim()).ok_or_else(|| "write NAME+ID+KEY, as `prodpin verify` prints it".to_owned())
+}
+
+fn read_place(text: &str) -> Result<DrilledFrom, String> {
+    match text {
+        "source" => Ok(DrilledFrom::Source),
+        "vault" => Ok(DrilledFrom::Vault),
+        _ => Err("write source or vault".to_owned()),
+    }
 }
 
 fn read_severity(text: &str) -> Result<Severity, String> {

@@ -8,6 +8,7 @@ use super::output::to_stdout;
 use crate::model::{
     DatabaseRule, Loss, NamePatterns, Order, PinCover, ProductionRule, Required, SchemaChange, StatedCleanup,
 };
+use crate::outcome::size::size;
 use crate::policy::{
     ArgoCdConfig, AwsConfig, ClusterAccess, EcrConfig, FluxConfig, KubernetesConfig, LedgerLocation, OciConfig, Policy,
     S3Config, SignalConfig, SourceConfig, load, visible,
@@ -31,6 +32,10 @@ fn explain(policy: &Policy, out: &mut dyn Write) -> io::Result<()> {
     }
     if let Some(schedule) = &policy.schedule {
         line("schedule", schedule.to_string())?;
+    }
+    if let Some(drill) = &policy.drill {
+        let most = drill.max_bytes.map(|most| format!(", no more than {}", size(most))).unwrap_or_default();
+        line("drill", format!("{}{most}", drill.schedule))?;
     }
     for (index, (name, config)) in policy.sources.iter().enumerate() {
         line(if index == 0 { "sources" } else { "" }, format!("{name}: {}", source(config)))?;

@@ -16,6 +16,8 @@ pub enum Ending {
     Misused,
     /// It could not do what it was asked.
     Failed,
+    /// What --fail-on names was reached.
+    Reached,
     /// A run ended, with a report.
     Ran {
         /// Whether everything was read and everything done.
@@ -39,6 +41,7 @@ fn code(ending: &Ending) -> u8 {
         Ending::Done => 0,
         Ending::Failed | Ending::Ran { complete: false, .. } => 1,
         Ending::Misused => 2,
+        Ending::Reached => 3,
         Ending::Ran { complete: true, findings, fail_on } => match findings.at_least(*fail_on) {
             0 => 0,
             _ => 3,
@@ -53,7 +56,8 @@ pub(super) struct Misuse(pub(super) String);
 
 /// An error's ending: misuse where the arguments or the policy are at fault, failure otherwise.
 pub(super) fn of_error(error: &anyhow::Error) -> Ending {
-    let of_run = matches!(error.downcast_ref(), Some(RunError::UnknownSource { .. } | RunError::NoLedger));
+    let of_run =
+        matches!(error.downcast_ref(), Some(RunError::UnknownSource { .. } | RunError::NoLedger | RunError::NoVault));
     let misused = of_run || error.is::<Misuse>() || error.is::<PolicyError>() || error.is::<AdHocError>();
     if misused { Ending::Misused } else { Ending::Failed }
 }
@@ -71,6 +75,7 @@ mod tests {
             (Ending::Done, 0),
             (Ending::Failed, 1),
             (Ending::Misused, 2),
+            (Ending::Reached, 3),
             (ran(true, FindingCounts::default(), Severity::Info), 0),
             (ran(true, high, Severity::Critical), 0),
             (ran(true, high, Severity::High), 3),

@@ -1,7 +1,7 @@
 //! `prodpin forecast`: what lifecycle rules will do, before they do it.
 
 use std::collections::BTreeSet;
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -55,8 +55,12 @@ async fn look_ahead(
     if arguments.recommend {
         let recommended = run::recommend(policy, options, Arc::new(bar.clone())).await?;
         bar.clear();
-        let gaps = recommended.gaps.clone();
+        let (gaps, left_alone) = (recommended.gaps.clone(), recommended.left_alone.clone());
         print(&the_one(recommended)?)?;
+        for left in left_alone {
+            // Beside the document, which is all that goes to stdout.
+            let _ = writeln!(std::io::stderr(), "prodpin: {left}");
+        }
         // Where none was named, one that was not looked at may need another policy.
         return match gaps.as_slice() {
             [gap, ..] if arguments.repositories.is_empty() => {
@@ -135,7 +139,7 @@ pub(super) fn all_found(unmatched: &[Unmatched]) -> anyhow::Result<()> {
 
 /// The one policy that all repositories named would get.
 fn the_one(recommended: Recommended) -> anyhow::Result<String> {
-    let Recommended { mut policies, unmatched, gaps } = recommended;
+    let Recommended { mut policies, unmatched, gaps, .. } = recommended;
     if let (Some(gap), false) = (gaps.first(), unmatched.is_empty() && !policies.is_empty()) {
         anyhow::bail!("not every repository could be listed: {}", gap.detail);
     }

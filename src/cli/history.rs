@@ -11,12 +11,13 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use super::arguments::HistoryArguments;
+use super::deadline::in_time;
 use super::exit::{Ending, Misuse};
 use super::outcome::{choose_ledger, doubt_line, looked_up, open_ledger};
 use super::output::{Around, to_stdout};
 use crate::ledger::Ledger;
 use crate::model::{ArtifactId, Event};
-use crate::policy::load;
+use crate::policy::{Policy, load};
 use crate::report::escape::terminal;
 use timeline::Record;
 
@@ -25,15 +26,19 @@ use asked::Asked;
 pub(super) async fn history(path: &Path, arguments: &HistoryArguments) -> anyhow::Result<Ending> {
     let mut policy = load(path)?;
     choose_ledger(&mut policy, arguments.ledger.ledger.as_deref())?;
-    let ledger = open_ledger(&policy).await?;
+    in_time(arguments.deadline, &policy.ledger, look(path, &policy, arguments)).await
+}
+
+async fn look(path: &Path, policy: &Policy, arguments: &HistoryArguments) -> anyhow::Result<Ending> {
+    let ledger = open_ledger(policy).await?;
     if let Some(target) = &arguments.export {
-        return export::export(&ledger, target, &Around::from_policy(Some(path), &policy, None)).await;
+        return export::export(&ledger, target, &Around::from_policy(Some(path), policy, None)).await;
     }
     let Some(asked) = &arguments.reference else {
         return Err(Misuse("name a reference, such as HOST/REPOSITORY:TAG".to_owned()).into());
     };
     let mut records = Vec::new();
-    for subject in asked.subjects(&policy, &ledger)? {
+    for subject in asked.subjects(policy, &ledger)? {
         // What a tag was, it was whatever bytes are asked for beside it.
         let artifact = subject.artifact.as_ref().filter(|_| arguments.at.is_none() || subject.tag.is_none());
         let mut entries = ledger.history(&subject.key, subject.tag.as_ref()).await?;
@@ -44,7 +49,7 @@ pub(super) async fn history(path: &Path, arguments: &HistoryArguments) -> anyhow
         }
     }
     if records.is_empty() {
-        return Err(nothing(asked, &ledger, &asked.subjects(&policy, &ledger)?).await);
+        return Err(nothing(asked, &ledger, &asked.subjects(policy, &ledger)?).await);
     }
     let doubt = ledger.doubt();
     match (arguments.at, arguments.json) {

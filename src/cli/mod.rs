@@ -5,6 +5,7 @@ mod audit;
 mod check;
 mod completions;
 mod deadline;
+mod drill;
 mod enforce;
 mod exit;
 mod explain;
@@ -18,8 +19,10 @@ mod past_report;
 mod pasteable;
 mod progress;
 mod ready;
+mod release;
 mod restore;
 mod schema;
+mod schema_change;
 mod stop;
 mod values;
 mod verify;
@@ -36,6 +39,7 @@ use clap::{CommandFactory, Parser};
 use arguments::{Cli, Command, DEFAULT_POLICY};
 use progress::Bar;
 
+use crate::demo;
 use crate::model::without_credentials;
 use crate::policy::PolicyError;
 use crate::report::escape;
@@ -94,12 +98,14 @@ fn redacted(mut reported: clap::Error) -> clap::Error {
 fn carry_out(cli: &Cli, bar: &Bar) -> anyhow::Result<Ending> {
     let policy = cli.policy.as_deref().unwrap_or(Path::new(DEFAULT_POLICY));
     match &cli.command {
+        Command::Demo => demo::demo(&mut std::io::stdout(), &|arguments| main(arguments)).map(|()| Ending::Done),
         Command::Init => init::init(policy),
         Command::Check => check::check(policy),
         Command::Audit(arguments) => in_runtime(audit::audit(policy, arguments, bar)),
         Command::Enforce(arguments) => in_runtime(enforce::enforce(policy, arguments, bar)),
         Command::Forecast(arguments) => in_runtime(forecast::forecast(policy, arguments, bar)),
         Command::Ready(arguments) => in_runtime(ready::ready(policy, arguments, bar)),
+        Command::Release(arguments) => in_runtime(release::release(policy, arguments, bar)),
         Command::Restore(arguments) => in_runtime(restore::restore(policy, arguments)),
         Command::Watch(arguments) => in_runtime(watch::watch(policy, arguments)),
         Command::History(arguments) => in_runtime(history::history(policy, arguments)),
@@ -107,7 +113,9 @@ fn carry_out(cli: &Cli, bar: &Bar) -> anyhow::Result<Ending> {
         Command::Report(arguments) => in_runtime(past_report::report(policy, arguments)),
         Command::Explain(arguments) => explain::explain(arguments.code),
         Command::Schema(arguments) => schema::schema(arguments.of),
+        Command::SchemaChange(arguments) => schema_change::schema_change(arguments),
         Command::Completions(arguments) => completions::completions(arguments.shell),
+        Command::Drill(arguments) => in_runtime(drill::drill(policy, arguments, bar)),
     }
 }
 

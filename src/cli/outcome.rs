@@ -18,31 +18,54 @@ use crate::model::{Code, Mode, RunId, Severity, SourceName, without_credentials}
 use crate::outcome::report::{NOT_COMPARED, NOT_REMEMBERED, RunSection};
 use crate::policy::{LedgerLocation, Policy};
 use crate::report::body::Report;
-use crate::run::{RunError, RunOptions, Shard, Stop, run};
+use crate::run::{Progress, Ran, RunError, RunOptions, Shard, Stop, run_and_keep};
 use crate::telemetry::Collector;
 
 /// What is left after the alerts, for metrics and for the process to end.
 const LAST: Duration = Duration::from_secs(3);
 
+/// What stdout is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shows {
+    /// The run's report, as `--format` says.
+    Report,
+    /// What the command itself has to say; the report goes where `--report` says.
+    ItsOwn,
+}
+
 /// Runs once, and writes the report to wherever it was asked for.
 pub(super) async fn outcome(
+    mode: Mode,
+    path: Option<&Path>,
+    policy: Policy,
+    arguments: &RunArguments,
+    bar: &Bar,
+) -> anyhow::Result<Ending> {
+    let runner = async |policy: &Policy, options: &RunOptions, progress| {
+        Ok((run_and_keep(policy, options, progress).await?, ()))
+    };
+    let (ending, ()) = outcome_of(mode, path, policy, arguments, bar, Shows::Report, runner).await?;
+    Ok(ending)
+}
+
+/// The same for a run that has more to say than its report.
+pub(super) async fn outcome_of<T>(
     mode: Mode,
     path: Option<&Path>,
     mut policy: Policy,
     arguments: &RunArguments,
     bar: &Bar,
-) -> anyhow::Result<Ending> {
+    shows: Shows,
+    runner: impl AsyncFnOnce(&Policy, &RunOptions, Arc<dyn Progress>) -> Result<(Ran, T), RunError>,
+) -> anyhow::Result<(Ending, T)> {
+    let format = arguments.format.filter(|_| shows == Shows::Report);
     settle(mode, &mut policy, arguments)?;
     let collector = Collector::from_variables(&|name| std::env::var(name).ok()).map_err(Misuse)?;
     let mut signals = Signals::listen();
     let began = Instant::now();
     // A key may be in a service that hangs, or a store be asked for it.
-    let signing = Around::from_policy(path, &policy, arguments.fail_on).signing(
-        &policy,
-        arguments.format,
-        &arguments.reports,
-        true,
-    );
+    let signing =
+        Around::from_policy(path, &policy, arguments.fail_on).signing(&policy, format, &arguments.reports, true);
     let signed_by = signals.stop.with_deadline(arguments.deadline);
     let around = tokio::select! {
         around = signed_by.in_time(signing) => around?,
@@ -50,20 +73,23 @@ pub(super) async fn outcome(
     };
     let options = options(mode, &policy, arguments, began, &signals.stop)?;
     let stop = signals.stop.clone();
-    let outputs = Outputs::open(arguments.format, &arguments.reports, around)?;
+    let outputs = match shows {
+        Shows::Report => Outputs::open(format, &arguments.reports, around)?,
+        Shows::ItsOwn => Outputs::open_asked(None, &arguments.reports, around)?,
+    };
     // A little before the deadline: what comes after the alerts takes its time, too.
     let by = arguments.deadline.map(|deadline| began + deadline - (deadline / 20).min(LAST));
     let started = Timestamp::now();
     bar.show();
-    let report = tokio::select! {
-        report = run(&policy, &options, Arc::new(bar.clone())) => report.map_err(anyhow::Error::from),
+    let ran = tokio::select! {
+        ran = runner(&policy, &options, Arc::new(bar.clone())) => ran.map_err(anyhow::Error::from),
         () = signals.overdue() => Err(anyhow::anyhow!(
             "the run was stopped by a signal before it ended: what it recorded stays, the next run does the rest"
         )),
     };
     bar.clear();
-    let report = match report {
-        Ok(report) => report,
+    let (ran, more) = match ran {
+        Ok(ran) => ran,
         Err(error) => {
             if of_error(&error) == Ending::Failed {
                 failed(outputs, &options, &policy, started, &error);
@@ -71,18 +97,19 @@ pub(super) async fn outcome(
             return Err(error);
         }
     };
-    let written = outputs.write(&report);
+    let Ran { report, .. } = &ran;
+    let written = outputs.write(report);
     let cut = async {
         signals.overdue().await;
         anyhow::anyhow!("alerts were cut off before all were delivered; the next run delivers the rest")
     };
-    let reported = follow_up(&policy, &report, collector.as_ref(), by, &stop, cut).await;
+    let reported = follow_up(&policy, &ran, collector.as_ref(), by, &stop, cut).await;
     match (written, reported) {
         (Ok(()), Ok(reported)) => {
             for (name, findings) in reported.iter().filter(|(_, findings)| *findings > 0) {
                 tracing::info!("alert {name}: delivered {findings} findings");
             }
-            Ok(ending(&report, arguments.fail_on.unwrap_or(policy.fail_on)))
+            Ok((ending(report, arguments.fail_on.unwrap_or(policy.fail_on)), more))
         }
         (Err(unwritten), Err(unreported)) => {
             tracing::error!("{unwritten:#}");

@@ -7,13 +7,14 @@ use anyhow::Context;
 use serde_json::json;
 
 use super::arguments::PastReportArguments;
+use super::deadline::in_time;
 use super::exit::{Ending, Misuse};
 use super::outcome::{choose_ledger, doubt_line, looked_up, open_ledger};
 use super::output::{Around, Outputs, to_stdout};
 use crate::ledger::{Head, Ledger};
 use crate::model::{Mode, RunId, RunRecord, Severity};
 use crate::outcome::report::{LedgerSection, RunSection, Summary};
-use crate::policy::load;
+use crate::policy::{Policy, load};
 use crate::report::ascii_json;
 use crate::report::body::{Body, Report};
 use crate::report::diff::Diff;
@@ -23,17 +24,21 @@ use crate::report::render::Format;
 pub(super) async fn report(path: &Path, arguments: &PastReportArguments) -> anyhow::Result<Ending> {
     let mut policy = load(path)?;
     choose_ledger(&mut policy, arguments.ledger.ledger.as_deref())?;
+    in_time(arguments.deadline, &policy.ledger, look(path, &policy, arguments)).await
+}
+
+async fn look(path: &Path, policy: &Policy, arguments: &PastReportArguments) -> anyhow::Result<Ending> {
     if arguments.list {
-        return list(&open_ledger(&policy).await?, arguments.format).await;
+        return list(&open_ledger(policy).await?, arguments.format).await;
     }
-    let around = Around::from_policy(Some(path), &policy, None)
-        .signing(&policy, arguments.format, &arguments.reports, false)
+    let around = Around::from_policy(Some(path), policy, None)
+        .signing(policy, arguments.format, &arguments.reports, false)
         .await?;
     let mut outputs = Outputs::open(arguments.format, &arguments.reports, around)?;
     if arguments.since.is_some() {
         outputs = outputs.for_diff()?;
     }
-    let ledger = open_ledger(&policy).await?;
+    let ledger = open_ledger(policy).await?;
     let report = read(&ledger, arguments.run.as_ref()).await?;
     match &arguments.since {
         Some(since) => {
@@ -109,6 +114,7 @@ fn line(run: &RunRecord, head: &Head, out: &mut dyn Write) -> io::Result<()> {
         Mode::Audit => "audit",
         Mode::Enforce => "enforce",
         Mode::EnforceDryRun => "dry run",
+        Mode::Release => "release",
     };
     let narrowed = if scope.is_whole() { "" } else { ", in part" };
     let incomplete = if *complete { "" } else { ", INCOMPLETE" };

@@ -47,6 +47,20 @@ impl Progress for Bar {
         self.0.inc_length(1);
     }
 
+    fn to_read(&self, bytes: u64) {
+        let template = "{spinner} {bytes} of {total_bytes}  {bytes_per_sec}  {eta} left";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            self.0.set_style(style);
+        }
+        self.0.set_length(bytes);
+        self.0.set_position(0);
+        self.0.reset_eta();
+    }
+
+    fn read(&self, bytes: u64) {
+        self.0.inc(bytes);
+    }
+
     fn done(&self, name: &str) {
         self.0.inc(1);
         self.0.set_message(terminal(name));

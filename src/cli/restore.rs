@@ -9,6 +9,7 @@ use super::output::to_stdout;
 use super::stop::Signals;
 use crate::decide::vault::{TagStep, restore_command};
 use crate::model::{ArtifactId, RepositoryKey};
+use crate::outcome::size::size;
 use crate::policy::load;
 use crate::report::escape::terminal;
 use crate::run::{self, Found, Restoration, RestoreOptions};
@@ -105,32 +106,5 @@ fn of_tag(reported: &TagOutcome, applied: bool) -> String {
         (None, TagStep::Held) => "names it already".to_owned(),
         (None, TagStep::Taken(other)) => format!("left alone: it names {other}"),
         (None, TagStep::Unknown) => "left alone: what it names could not be told".to_owned(),
-    }
-}
-
-fn size(bytes: u64) -> String {
-    const UNITS: [&str; 4] = ["B", "KiB", "MiB", "GiB"];
-    let (mut value, mut unit) = (bytes as f64, 0);
-    while value >= 1024.0 && unit + 1 < UNITS.len() {
-        value /= 1024.0;
-        unit += 1;
-    }
-    match unit {
-        0 => format!("{bytes} B"),
-        _ => format!("{value:.1} {}", UNITS[unit]),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::size;
-
-    #[test]
-    fn sizes_are_told_in_units_of_1024() {
-        for (bytes, reported) in
-            [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (5 << 20, "5.0 MiB"), (3 << 31, "6.0 GiB")]
-        {
-            assert_eq!(size(bytes), reported);
-        }
     }
 }

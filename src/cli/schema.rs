@@ -9,6 +9,7 @@ pub(super) fn schema(of: SchemaOf) -> anyhow::Result<Ending> {
         SchemaOf::Report => crate::report::schema::text(),
         SchemaOf::Forecast => crate::report::schema::forecast_text(),
         SchemaOf::Ready => crate::report::schema::ready_text(),
+        SchemaOf::SchemaChange => crate::schema_change::schema_text(),
         SchemaOf::Policy => crate::policy::schema_text(),
     };
     to_stdout(|out| out.write_all(text.as_bytes()))?;

@@ -4,25 +4,30 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use super::arguments::VerifyArguments;
+use super::deadline::{in_time, location_text};
 use super::exit::{Ending, Misuse};
 use super::outcome::{choose_ledger, looked_up, open_ledger};
 use super::output::to_stdout;
 use crate::ledger::{Anchored, Claim, Ledger, Since, Verification, Verify};
-use crate::policy::{LedgerLocation, load};
+use crate::policy::{LedgerLocation, Policy, load};
 use crate::report::escape::terminal;
 
 /// A checkpoint is a page of text at the most.
 const CLAIM_CAP: u64 = 1 << 20;
 
-pub(super) async fn verify(policy: &Path, arguments: &VerifyArguments) -> anyhow::Result<Ending> {
-    let mut policy = load(policy)?;
+pub(super) async fn verify(path: &Path, arguments: &VerifyArguments) -> anyhow::Result<Ending> {
+    let mut policy = load(path)?;
     choose_ledger(&mut policy, arguments.ledger.ledger.as_deref())?;
+    in_time(arguments.deadline, &policy.ledger, look(&policy, arguments)).await
+}
+
+async fn look(policy: &Policy, arguments: &VerifyArguments) -> anyhow::Result<Ending> {
     let location = &policy.ledger;
     if *location == LedgerLocation::None {
         return Err(Misuse("the policy has `ledger: none`: name a ledger with --ledger".to_owned()).into());
     }
     if let Some(index) = arguments.entry {
-        let ledger = open_ledger(&policy).await?;
+        let ledger = open_ledger(policy).await?;
         let proof = ledger.prove_entry(index).await?;
         let proof = proof.ok_or_else(|| Misuse(format!("the ledger has no entry {index}; they count from 0")))?;
         to_stdout(|out| writeln!(out, "{}", serde_json::to_string_pretty(&proof)?))?;
@@ -30,7 +35,7 @@ pub(super) async fn verify(policy: &Path, arguments: &VerifyArguments) -> anyhow
     }
     if let Some(claim) = &arguments.since {
         let claim = claimed(claim)?;
-        let ledger = open_ledger(&policy).await?;
+        let ledger = open_ledger(policy).await?;
         let since = ledger.since(&claim).await?;
         to_stdout(|out| tell_since(&since, arguments.json, out))?;
         return Ok(if matches!(since, Since::Grown { .. }) { looked_up(&ledger) } else { Ending::Failed });
@@ -47,14 +52,6 @@ pub(super) async fn verify(policy: &Path, arguments: &VerifyArguments) -> anyhow
     }
     to_stdout(|out| if arguments.json { as_json(&found, out) } else { tell(&found, out) })?;
     Ok(if found.holds() && found.is_complete() { Ending::Done } else { Ending::Failed })
-}
-
-fn location_text(location: &LedgerLocation) -> String {
-    match location {
-        LedgerLocation::None => "none".to_owned(),
-        LedgerLocation::Directory(path) => path.display().to_string(),
-        LedgerLocation::Store(url) => url.to_string(),
-    }
 }
 
 /// A claim as it is, or in the file of that name.

@@ -1,5 +1,7 @@
 //! `prodpin watch`: runs on the policy's schedule, one at a time, until it is asked to end.
 
+mod drills;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,6 +9,7 @@ use std::time::{Duration, Instant};
 use futures::FutureExt as _;
 use jiff::Timestamp;
 
+use self::drills::Drills;
 use super::arguments::WatchArguments;
 use super::exit::{Ending, Misuse, of_error};
 use super::outcome::{choose_ledger, failed, shard_of, sources};
@@ -21,7 +24,7 @@ use crate::report::body::Report;
 use crate::report::context::Context;
 use crate::report::escape::terminal;
 use crate::report::render::{Format, Style, render};
-use crate::run::{Progress, RunError, RunOptions, run};
+use crate::run::{Progress, Ran, RunError, RunOptions, run_and_keep};
 use crate::schedule::Schedule;
 use crate::telemetry::Collector;
 use crate::watch::{Board, Endpoint, Outcome, Status, Tick, Timetable, allowance};
@@ -54,7 +57,8 @@ pub(super) async fn watch(path: &Path, arguments: &WatchArguments) -> anyhow::Re
         announce(&format!("listening on http://{}/metrics", endpoint.address()));
     }
     let timetable = plan.timetable(&signals, arguments).await?;
-    let watch = Watch { path, arguments, plan, timetable, board, signals, hangup, collector };
+    let drills = Drills::new(&plan.policy);
+    let watch = Watch { path, arguments, plan, timetable, drills, board, signals, hangup, collector };
     watch.keep_watch().await
 }
 
@@ -129,6 +133,7 @@ struct Watch<'a> {
     arguments: &'a WatchArguments,
     plan: Plan,
     timetable: Timetable,
+    drills: Drills,
     board: Board,
     signals: Signals,
     hangup: Hangup,
@@ -142,6 +147,7 @@ impl Watch<'_> {
             if self.hangup.heard().now_or_never().is_some() {
                 self.reload();
             }
+            self.drills.tick(&self.plan.policy, &self.plan.options, &self.signals.stop).await;
             self.board.status().waits(self.timetable.next());
             match self.timetable.tick(Timestamp::now()) {
                 Tick::Run { missed } => {
@@ -157,6 +163,7 @@ impl Watch<'_> {
                 Tick::Never => anyhow::bail!("the schedule {} has no further time", self.plan.schedule),
             }
         }
+        self.drills.end(&self.plan.policy).await;
         Ok(Ending::Done)
     }
 
@@ -175,6 +182,7 @@ impl Watch<'_> {
             Ok(plan) => {
                 self.timetable.reschedule(plan.schedule.clone(), Timestamp::now());
                 self.plan = plan;
+                self.drills.reschedule(&self.plan.policy);
                 announce(&format!("the policy was read again; runs by {}", self.plan.schedule));
                 true
             }
@@ -197,7 +205,7 @@ impl Watch<'_> {
         let by = Instant::now() + self.plan.deadline;
         let policy = &self.plan.policy;
         let ran = tokio::select! {
-            ran = run(policy, &options, Arc::new(Silent)) => ran.map_err(anyhow::Error::from),
+            ran = run_and_keep(policy, &options, Arc::new(Silent)) => ran.map_err(anyhow::Error::from),
             () = tokio::time::sleep_until((by + HANGS).into()) => Err(anyhow::anyhow!(
                 "it did not end by its deadline and was cut off; what it recorded stays"
             )),
@@ -211,8 +219,8 @@ impl Watch<'_> {
         let policy = &self.plan.policy;
         // Opened after the run, not before: the last report stays in place as long as there is no other.
         let outputs = self.plan.outputs(self.path, self.arguments).await;
-        let report = match ran {
-            Ok(report) => report,
+        let ran = match ran {
+            Ok(ran) => ran,
             Err(error) => {
                 if let (Ok(outputs), Ending::Failed) = (outputs, of_error(&error)) {
                     failed(outputs, &options, policy, started, &error);
@@ -223,30 +231,31 @@ impl Watch<'_> {
                 return true;
             }
         };
+        let Ran { report, .. } = &ran;
         let unread = "not everything could be read; the run's report says what".to_owned();
         let mut lacking: Vec<String> = (!report.run.complete).then_some(unread).into_iter().collect();
-        lacking.extend(without_history(&report).unwrap_or_else(|error| {
+        lacking.extend(without_history(report).unwrap_or_else(|error| {
             Some(format!("whether the history of a source is missing could not be read back from the report: {error}"))
         }));
-        let written = outputs.and_then(|outputs| outputs.write(&report));
+        let written = outputs.and_then(|outputs| outputs.write(report));
         let stop = self.signals.stop.clone();
         let signals = &mut self.signals;
         let cut = async {
             signals.overdue().await;
             anyhow::anyhow!("alerts were cut off before all were delivered")
         };
-        let reported = follow_up(policy, &report, self.collector.as_ref(), Some(by), &stop, cut).await.map(drop);
+        let reported = follow_up(policy, &ran, self.collector.as_ref(), Some(by), &stop, cut).await.map(drop);
         for error in [written, reported].into_iter().filter_map(Result::err) {
             let reason = without_credentials(&format!("{error:#}")).into_owned();
             tracing::error!("{reason}");
             lacking.push(terminal(&reason));
         }
         if self.arguments.format.is_none() {
-            announce(&line(&report));
+            announce(&line(report));
         }
         let outcome = if lacking.is_empty() { Outcome::Complete } else { Outcome::Incomplete };
         let reason = Some(lacking.join("; "));
-        self.board.status().ended(outcome, Timestamp::now(), metrics(&report), reason);
+        self.board.status().ended(outcome, Timestamp::now(), metrics(report), reason);
         true
     }
 }

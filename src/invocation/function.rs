@@ -15,7 +15,7 @@ use crate::alert::AlertError;
 use crate::followup::follow_up;
 use crate::model::Mode;
 use crate::policy::{LedgerLocation, Policy, PolicyError, load, parse};
-use crate::run::{Progress, RunError, RunOptions, Stop, run};
+use crate::run::{Progress, RunError, RunOptions, Stop, run_and_keep};
 use crate::telemetry::Collector;
 
 /// Of the time that is left, so much is used: what follows the run needs some, and Lambda cuts without a word (F89).
@@ -194,11 +194,13 @@ impl Function {
     /// deployed it.
     fn mode(&self, asked: Option<Mode>) -> Result<Mode, InvocationError> {
         match (asked, self.mode) {
-            (None, mode) => Ok(mode),
             (Some(Mode::Enforce), Mode::Audit | Mode::EnforceDryRun) => Err(InvocationError::Refused(
                 "this function does not pin: deploy it with PRODPIN_MODE=enforce and a role that may".to_owned(),
             )),
-            (Some(asked), _) => Ok(asked),
+            (Some(Mode::Release), _) | (None, Mode::Release) => Err(InvocationError::Refused(
+                "a function releases no pins: run `prodpin release` by hand, with the role of its own".to_owned(),
+            )),
+            (asked, mode) => Ok(asked.unwrap_or(mode)),
         }
     }
 }
@@ -273,11 +275,11 @@ async fn answer(
         stop: Stop::default(),
     };
     let work = async {
-        let report = run(policy, &options, Arc::new(Quiet)).await?;
+        let ran = run_and_keep(policy, &options, Arc::new(Quiet)).await?;
         let by = began + left * TELL / 100;
         let collector = function.collector.as_deref();
-        let reported = follow_up(policy, &report, collector, Some(by), &options.stop, std::future::pending()).await;
-        let answer = RunSummary::from_report(&report, &policy.ledger, policy.fail_on)?;
+        let reported = follow_up(policy, &ran, collector, Some(by), &options.stop, std::future::pending()).await;
+        let answer = RunSummary::from_report(&ran.report, &policy.ledger, policy.fail_on)?;
         for finding in &answer.findings {
             tracing::warn!("{}", serde_json::to_string(finding).unwrap_or_default());
         }

@@ -59,6 +59,8 @@ pub struct Recommended {
     pub unmatched: Vec<Unmatched>,
     /// Why the list of repositories may lack some.
     pub gaps: Vec<Gap>,
+    /// What the policies leave to their owners, each as a sentence.
+    pub left_alone: BTreeSet<String>,
 }
 
 /// Opens the policy's sources, without write power, and looks ahead.
@@ -221,16 +223,18 @@ async fn recommend_for(
         let setup = session.setup.clone();
         async move {
             let snapshot = setup.source(&key).inventory.observe(&key.name).await;
-            Ok((key, rules::recommend(&snapshot)))
+            Ok((key, rules::recommend(&snapshot), rules::left_alone(&snapshot)))
         }
     };
-    let take = async |(key, policy): (RepositoryKey, Result<String, String>)| {
+    let mut left_alone = BTreeSet::new();
+    let take = async |(key, policy, left): (RepositoryKey, Result<String, String>, Vec<String>)| {
         policies.insert(key, policy);
+        left_alone.extend(left);
         Ok(())
     };
     let ended = session.each(progress.as_ref(), &mut over, |key| asked.wants(key), work, take).await?;
     let gaps = session.gaps(ended);
-    Ok(Recommended { policies, unmatched: asked.unmatched(), gaps })
+    Ok(Recommended { policies, unmatched: asked.unmatched(), gaps, left_alone })
 }
 
 impl ForecastOptions {

@@ -61,6 +61,8 @@ pub(super) struct Recorder {
     waivers_used: BTreeSet<usize>,
     /// What alerts owe if this run does not come to tell it.
     passing: Passing,
+    /// Repositories with pins that nothing in the rollback set needs.
+    unneeded: BTreeSet<RepositoryKey>,
 }
 
 /// Events of one repository, or of none. They become entries as they are committed: a repository of a million tags has as
@@ -169,6 +171,7 @@ impl Recorder {
             left_out: BTreeMap::new(),
             waivers_used: BTreeSet::new(),
             passing: Passing::new(&setup.alerts),
+            unneeded: BTreeSet::new(),
             setup,
         };
         let setup = &recorder.setup;
@@ -222,6 +225,10 @@ impl Recorder {
         }
         self.waivers_used.extend(decide::waive(&self.setup.waivers, &mut plan.findings, self.setup.started));
         self.passing.note(&plan.findings, |name| plan.passing.contains(name));
+        match plan.unneeded.is_empty() {
+            true => self.unneeded.remove(&key),
+            false => self.unneeded.insert(key.clone()),
+        };
         let totals = self.totals(&key.source);
         totals.note(cleanup);
         totals.counts += plan.report.counts;
@@ -258,6 +265,24 @@ impl Recorder {
         Ok(self.body.repositories())
     }
 
+    /// Those of them that have a pin which nothing in the rollback set needs.
+    pub(super) fn unneeded(&self) -> impl Iterator<Item = &RepositoryKey> {
+        self.unneeded.iter()
+    }
+
+    /// What was not read so far, of any source and of any repository: each that has gaps of its own by one line.
+    pub(super) fn gaps(&self) -> Vec<Gap> {
+        let of_sources = self.sources.values().flat_map(|totals| totals.gaps.iter().cloned());
+        let incomplete = self.sources.iter().flat_map(|(source, totals)| {
+            let unread = move |name: &RepositoryName| {
+                let detail = format!("{source}/{name} was not read completely; `prodpin audit` says why");
+                Gap::new(Scope::Source, Cause::Refused, detail)
+            };
+            totals.incomplete.iter().map(unread)
+        });
+        of_sources.chain(incomplete).collect()
+    }
+
     /// The rollback targets of a repository that was looked at.
     pub(super) fn targets(&mut self, key: &RepositoryKey) -> Result<Vec<TargetReport>, RunError> {
         let row = self.body.row(key)?.and_then(|row| row.repository);
@@ -268,16 +293,17 @@ impl Recorder {
     pub(super) fn note_vault(
         &mut self,
         key: &RepositoryKey,
-        states: &BTreeMap<ArtifactId, VaultState>,
-        vault: &str,
-    ) -> Result<(), RunError> {
-        let Some(mut row) = self.body.take(key)? else { return Ok(()) };
-        for target in row.repository.iter_mut().flat_map(|repository| &mut repository.targets) {
-            if let Some(state) = states.get(&target.artifact) {
-                decide::vault::note(target, *state, vault);
+        states: BTreeMap<ArtifactId, VaultState>,
+        vault: &Arc<str>,
+    ) {
+        let vault = vault.clone();
+        self.body.amend(key, move |row| {
+            for target in row.repository.iter_mut().flat_map(|repository| &mut repository.targets) {
+                if let Some(state) = states.get(&target.artifact) {
+                    decide::vault::note(target, *state, &vault);
+                }
             }
-        }
-        Ok(self.body.push(row)?)
+        });
     }
 
     /// Whether the policy requires this source's targets to survive the loss of their registry.

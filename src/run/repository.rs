@@ -119,6 +119,20 @@ impl RepositoryScan {
         inspect(inventory, &self.key.name, artifacts.clone(), &self.left_out, inspections).await;
         let seen = (&self.snapshot, &self.state, self.terms);
         parts::look(inventory, &self.key.name, seen, artifacts, inspections).await;
+        decide::drilled::hold(&self.state, inspections);
+    }
+
+    /// A closer look at artifacts that are no targets, with what belongs to them.
+    pub(super) async fn look_closely(
+        &self,
+        inventory: &dyn Inventory,
+        artifacts: Vec<ArtifactId>,
+    ) -> BTreeMap<ArtifactId, Inspection> {
+        let mut seen = BTreeMap::new();
+        inspect(inventory, &self.key.name, artifacts.clone(), &self.left_out, &mut seen).await;
+        let known = (&self.snapshot, &self.state, self.terms);
+        parts::look(inventory, &self.key.name, known, artifacts, &mut seen).await;
+        seen
     }
 
     /// What a plan is made from.
@@ -208,6 +222,7 @@ pub(super) async fn look(
     let terms = setup.pins.for_source(&key.source);
     let inspected = inspections.keys().cloned().collect();
     parts::look(inventory, &key.name, (&snapshot, &state, terms), inspected, &mut inspections).await;
+    decide::drilled::hold(&state, &mut inspections);
     let news = happened.len() - news;
     Ok(RepositoryScan {
         key,
@@ -245,13 +260,13 @@ async fn observe(
     state: &RepositoryState,
 ) -> (Snapshot, Reservation) {
     let memory = setup.admission.enter(state.tags.len() * Snapshot::TAG_COST).await;
-    let snapshot = inventory.observe_within(name, &memory).await;
+    let snapshot = inventory.observe_known(name, &memory, &state.tags).await;
     if memory.is_alone() || !memory.was_full() {
         return (snapshot, memory);
     }
     drop((snapshot, memory));
     let memory = setup.admission.enter_alone().await;
-    let snapshot = inventory.observe_within(name, &memory).await;
+    let snapshot = inventory.observe_known(name, &memory, &state.tags).await;
     (snapshot, memory)
 }
 

@@ -20,6 +20,8 @@ use super::{Progress, RunError, RunOptions};
 pub(super) enum SourcesOf {
     /// Those that the policy names, opened for this.
     Policy(LookAhead),
+    /// Those that it names, opened with powers of their own, and why the others could not be.
+    Opened(BTreeMap<SourceName, Source>, BTreeMap<SourceName, String>),
     /// Sources that are open.
     Caller(BTreeMap<SourceName, Source>),
 }
@@ -42,6 +44,7 @@ impl<'o> Session<'o> {
     ) -> Result<Self, RunError> {
         let (sources, unopened) = match sources {
             SourcesOf::Policy(ahead) => open_sources(policy, options, ahead).await?,
+            SourcesOf::Opened(sources, unopened) => (sources, unopened),
             SourcesOf::Caller(sources) => (sources, BTreeMap::new()),
         };
         let setup = Arc::new(Setup::new(policy, sources, options, Timestamp::now(), access).await?);

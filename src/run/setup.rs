@@ -1,7 +1,7 @@
 //! What a run has in hand before it looks at the first repository: ledger, sources, and signals that are being asked.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -40,7 +40,7 @@ pub(super) struct Setup {
     pub(super) database: Vec<DatabaseRule>,
     pub(super) waivers: Vec<Waiver>,
     pub(super) alerts: Vec<Alert>,
-    pub(super) ledger: Ledger,
+    pub(super) ledger: Arc<Ledger>,
     /// Where the ledger stood when it was opened.
     pub(super) begun: u64,
     /// Whether the ledger outlives the run, so that reports may name its positions.
@@ -74,6 +74,9 @@ impl Setup {
         if options.mode == Mode::Enforce && !keeps_ledger {
             return Err(RunError::NoLedger);
         }
+        if options.mode == Mode::Release && !keeps_ledger {
+            return Err(RunError::NoHistory);
+        }
         let asking = Asking::begin(policy, &options.stop);
         let until = options.stop.share();
         let mut ledger = Ledger::open_until(&policy.ledger, &policy.safeguards, access, until).await?;
@@ -98,7 +101,7 @@ impl Setup {
             waivers: policy.waivers.clone(),
             alerts: policy.alerts.clone(),
             begun: ledger.head().map_or(0, |head| head.sequence),
-            ledger,
+            ledger: Arc::new(ledger),
             keeps_ledger,
             concurrency: options.concurrency,
             admission: Admission::new(memory::budget().for_repositories(sets_aside)),
@@ -141,11 +144,24 @@ pub(super) struct LookAhead {
 }
 
 /// The sources that could be opened, and why the others could not.
-pub(super) type Opened = (BTreeMap<SourceName, Source>, BTreeMap<SourceName, String>);
+pub(super) type Opened<T = Source> = (BTreeMap<SourceName, T>, BTreeMap<SourceName, String>);
 
 /// Opens the sources that the run is about: with write power only to enforce. One that cannot be opened leaves the
 /// others running.
 pub(super) async fn open_sources(policy: &Policy, options: &RunOptions, ahead: LookAhead) -> Result<Opened, RunError> {
+    let opening = async |name: &SourceName, config: &_, open: &_, environment: &_| {
+        sources::open(name, config, open, environment).await
+    };
+    open_each(policy, options, ahead, opening).await
+}
+
+/// The same, opened in another way.
+pub(super) async fn open_each<T>(
+    policy: &Policy,
+    options: &RunOptions,
+    ahead: LookAhead,
+    opener: impl AsyncFn(&SourceName, &SourceConfig, &OpenOptions, &HttpEnvironment) -> Result<T, String>,
+) -> Result<Opened<T>, RunError> {
     let of_repositories = options.repositories.iter().map(|key| key.source.clone());
     let wanted: Vec<SourceName> = options.sources.iter().cloned().chain(of_repositories).collect();
     let chosen = choose(policy, &wanted)?;
@@ -173,9 +189,9 @@ pub(super) async fn open_sources(policy: &Policy, options: &RunOptions, ahead: L
             concurrency: wanted.min(connections),
             deadline: options.stop.deadline(),
         };
-        let environment = &environment;
+        let (environment, opener) = (&environment, &opener);
         // All at once, because each may ask somebody for credentials (F108).
-        async move { (name, open_in_time(name, config, &open, environment, until).await) }
+        async move { (name, in_time(opener(name, config, &open, environment), until).await) }
     });
     let (mut opened, mut unopened) = (BTreeMap::new(), BTreeMap::new());
     for (name, outcome) in futures::future::join_all(opening).await {
@@ -196,14 +212,7 @@ pub(super) async fn open_sources(policy: &Policy, options: &RunOptions, ahead: L
 }
 
 /// A source that cannot be opened in its share of the time leaves the others running.
-async fn open_in_time(
-    name: &SourceName,
-    config: &SourceConfig,
-    options: &OpenOptions,
-    environment: &HttpEnvironment,
-    until: Option<Instant>,
-) -> Result<Source, String> {
-    let opening = sources::open(name, config, options, environment);
+async fn in_time<T>(opening: impl Future<Output = Result<T, String>>, until: Option<Instant>) -> Result<T, String> {
     match until {
         None => opening.await,
         Some(until) => tokio::time::timeout_at(until.into(), opening).await.unwrap_or_else(|_| {

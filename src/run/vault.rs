@@ -79,7 +79,8 @@ pub(super) async fn keep(
         Ok(vault) => vault,
         Err((lack, detail)) => {
             reported.nothing_known(&keys, recorder, *lack, detail)?;
-            return reported.tell(&named(location), recorder);
+            reported.tell(&named(location), recorder);
+            return Ok(());
         }
     };
     {
@@ -109,7 +110,8 @@ pub(super) async fn keep(
     }
     let left: Vec<RepositoryKey> = keys.into_iter().filter(|key| !reported.states.contains_key(key)).collect();
     reported.nothing_known(&left, recorder, Lack::Interrupted, "the run ended before it was looked at")?;
-    reported.tell(vault.location(), recorder)
+    reported.tell(vault.location(), recorder);
+    Ok(())
 }
 
 /// What is known of the targets of all repositories.
@@ -172,14 +174,14 @@ impl VaultStates {
         Ok(())
     }
 
-    fn tell(self, vault: &str, recorder: &mut Recorder) -> Result<(), RunError> {
-        for (key, states) in self.states.iter().filter(|(_, states)| !states.is_empty()) {
-            recorder.note_vault(key, states, vault)?;
+    fn tell(self, vault: &str, recorder: &mut Recorder) {
+        let called: Arc<str> = vault.into();
+        for (key, states) in self.states.into_iter().filter(|(_, states)| !states.is_empty()) {
+            recorder.note_vault(&key, states, &called);
         }
         let requires = |source: &SourceName| recorder.requires_copies(source);
         let found = incomplete(vault, &self.sources, self.unkept, &requires, Timestamp::now());
         recorder.found(found);
-        Ok(())
     }
 }
 

@@ -115,25 +115,31 @@ impl Place {
 }
 
 /// Pushes a manifest by its digest alone, with the blobs of it.
-async fn put(pusher: &Pusher, reference: Option<&str>, media_type: &str, document: &Value) -> (Digest, usize) {
+async fn put(
+    pusher: &Pusher,
+    repository: &str,
+    reference: Option<&str>,
+    media_type: &str,
+    document: &Value,
+) -> (Digest, usize) {
     let bytes = document.to_string().into_bytes();
     let (digest, size) = (Digest::sha256(&bytes), bytes.len());
     let reference = reference.map_or_else(|| digest.to_string(), str::to_owned);
-    pusher.put_manifest(REPOSITORY, &reference, media_type, bytes).await;
+    pusher.put_manifest(repository, &reference, media_type, bytes).await;
     (digest, size)
 }
 
-async fn blob(pusher: &Pusher, text: &str) -> Value {
+async fn blob(pusher: &Pusher, repository: &str, text: &str) -> Value {
     let digest = Digest::sha256(text.as_bytes());
-    pusher.upload(REPOSITORY, &digest, text.as_bytes().to_vec()).await;
+    pusher.upload(repository, &digest, text.as_bytes().to_vec()).await;
     json!({ "mediaType": "application/vnd.in-toto+json", "digest": digest.to_string(), "size": text.len() })
 }
 
 /// Something that is about something else: a signature, an attestation.
-async fn about(pusher: &Pusher, text: &str, subject: Option<&Value>) -> Value {
-    let mut config = blob(pusher, "{}").await;
+async fn about(pusher: &Pusher, repository: &str, text: &str, subject: Option<&Value>) -> Value {
+    let mut config = blob(pusher, repository, "{}").await;
     config["mediaType"] = json!("application/vnd.oci.empty.v1+json");
-    let layer = blob(pusher, text).await;
+    let layer = blob(pusher, repository, text).await;
     let mut document = json!({
         "schemaVersion": 2, "mediaType": MANIFEST, "artifactType": "application/vnd.in-toto+json", "config": config,
         "layers": [layer],
@@ -145,19 +151,19 @@ async fn about(pusher: &Pusher, text: &str, subject: Option<&Value>) -> Value {
 }
 
 /// Releases of every kind. What each needs beside its own manifests is reported: what is attached to it.
-async fn stock(pusher: &Pusher) -> Vec<(ArtifactId, Vec<Digest>)> {
+pub(crate) async fn stock(pusher: &Pusher, repository: &str) -> Vec<(ArtifactId, Vec<Digest>)> {
     let mut releases = Vec::new();
     for (tag, content) in [
         ("v1.0.0", image("one platform")),
         ("v1.1.0", index("two platforms")),
         ("v1.2.0", index_of(vec![index("two platforms of an index in an index"), image("beside it")])),
     ] {
-        releases.push((pusher.push(REPOSITORY, tag, &content).await, Vec::new()));
+        releases.push((pusher.push(repository, tag, &content).await, Vec::new()));
     }
     // An index with an attestation in it, as BuildKit writes it, that shares a platform with another.
     let shared = index("two platforms").children()[0].clone();
-    let attestation = about(pusher, "how it was built", None).await;
-    let (attested, size) = put(pusher, None, MANIFEST, &attestation).await;
+    let attestation = about(pusher, repository, "how it was built", None).await;
+    let (attested, size) = put(pusher, repository, None, MANIFEST, &attestation).await;
     let entries = json!([
         { "mediaType": MANIFEST, "digest": shared.digest().to_string(), "size": shared.bytes().len(),
           "platform": { "os": "linux", "architecture": "amd64" } },
@@ -167,30 +173,37 @@ async fn stock(pusher: &Pusher) -> Vec<(ArtifactId, Vec<Digest>)> {
                            "vnd.docker.reference.digest": shared.digest().to_string() } },
     ]);
     let document = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": entries });
-    let (release, _) = put(pusher, Some("v1.3.0"), INDEX, &document).await;
+    let (release, _) = put(pusher, repository, Some("v1.3.0"), INDEX, &document).await;
     releases.push((release.into(), vec![attested]));
     // One that is signed by tag, and by subject.
     let content = image("signed");
-    let release = pusher.push(REPOSITORY, "v1.4.0", &content).await;
+    let release = pusher.push(repository, "v1.4.0", &content).await;
     let hex = content.digest().hex();
-    let signature = about(pusher, "signed by tag", None).await;
-    let (by_tag, _) = put(pusher, Some(&format!("sha256-{hex}.sig")), MANIFEST, &signature).await;
+    let signature = about(pusher, repository, "signed by tag", None).await;
+    let (by_tag, _) = put(pusher, repository, Some(&format!("sha256-{hex}.sig")), MANIFEST, &signature).await;
     let subject = json!({ "mediaType": MANIFEST, "digest": release.to_string(), "size": content.bytes().len() });
-    let (by_subject, size) = put(pusher, None, MANIFEST, &about(pusher, "by subject", Some(&subject)).await).await;
+    let (by_subject, size) =
+        put(pusher, repository, None, MANIFEST, &about(pusher, repository, "by subject", Some(&subject)).await).await;
     let entry = json!({ "mediaType": MANIFEST, "digest": by_subject.to_string(), "size": size,
                         "artifactType": "application/vnd.in-toto+json" });
     let list = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": [entry] });
-    put(pusher, Some(&format!("sha256-{hex}")), INDEX, &list).await;
+    put(pusher, repository, Some(&format!("sha256-{hex}")), INDEX, &list).await;
     releases.push((release, vec![by_tag, by_subject]));
     releases
 }
 
+/// Something that is no image, and is released all the same.
+pub(crate) async fn artifact(pusher: &Pusher, repository: &str, tag: &str) -> ArtifactId {
+    let document = about(pusher, repository, "rules of a policy engine", None).await;
+    put(pusher, repository, Some(tag), MANIFEST, &document).await.0.into()
+}
+
 /// What of a release cannot be had any more, by digest, as a client pulls it.
-async fn lost(pusher: &Pusher, url: &str, roots: Vec<Digest>) -> BTreeSet<Digest> {
+pub(crate) async fn lost(pusher: &Pusher, url: &str, repository: &str, roots: Vec<Digest>) -> BTreeSet<Digest> {
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let (mut lost, mut left) = (BTreeSet::new(), roots);
     while let Some(digest) = left.pop() {
-        let Some((_, bytes)) = pusher.manifest(REPOSITORY, &digest.to_string()).await else {
+        let Some((_, bytes)) = pusher.manifest(repository, &digest.to_string()).await else {
             lost.insert(digest);
             continue;
         };
@@ -200,7 +213,7 @@ async fn lost(pusher: &Pusher, url: &str, roots: Vec<Digest>) -> BTreeSet<Digest
         left.extend(document["manifests"].as_array().into_iter().flatten().map(digest_of));
         let config = document.get("config").into_iter();
         for blob in document["layers"].as_array().into_iter().flatten().chain(config).map(digest_of) {
-            let answer = http.get(format!("{url}/v2/{REPOSITORY}/blobs/{blob}")).send().await.unwrap();
+            let answer = http.get(format!("{url}/v2/{repository}/blobs/{blob}")).send().await.unwrap();
             let is_there = answer.status().is_success();
             if !is_there || !blob.matches(&answer.bytes().await.unwrap_or_default()) {
                 lost.insert(blob);
@@ -210,20 +223,20 @@ async fn lost(pusher: &Pusher, url: &str, roots: Vec<Digest>) -> BTreeSet<Digest
     lost
 }
 
-async fn tags(pusher: &Pusher) -> BTreeSet<String> {
+pub(crate) async fn tags(pusher: &Pusher, repository: &str) -> BTreeSet<String> {
     let list: Value =
-        serde_json::from_slice(&pusher.get(REPOSITORY, &format!("/v2/{REPOSITORY}/tags/list")).await).unwrap();
+        serde_json::from_slice(&pusher.get(repository, &format!("/v2/{repository}/tags/list")).await).unwrap();
     list["tags"].as_array().unwrap().iter().map(|tag| tag.as_str().unwrap().to_owned()).collect()
 }
 
 /// Pins an estate, collects, and says what of it is lost, and what was called protected.
 async fn after_a_collection(program: &str, pins: &str) -> (BTreeSet<Digest>, BTreeSet<bool>, Value) {
     let mut place = Place::new(program);
-    let releases = stock(&place.pusher()).await;
+    let releases = stock(&place.pusher(), REPOSITORY).await;
     let report = place.enforce(pins);
-    let pinned = tags(&place.pusher()).await;
+    let pinned = tags(&place.pusher(), REPOSITORY).await;
     let again = place.enforce(pins);
-    assert_eq!(tags(&place.pusher()).await, pinned, "a second run pushes nothing (I13)");
+    assert_eq!(tags(&place.pusher(), REPOSITORY).await, pinned, "a second run pushes nothing (I13)");
     let targets = again["repositories"][0]["targets"].as_array().unwrap().clone();
     assert_eq!(targets.len(), releases.len(), "{report}");
     let protected = targets.iter().map(|target| target["protected"] == json!(true)).collect();
@@ -232,7 +245,7 @@ async fn after_a_collection(program: &str, pins: &str) -> (BTreeSet<Digest>, BTr
     let mut gone = BTreeSet::new();
     for (release, attached) in releases {
         let roots = release.digest().cloned().into_iter().chain(attached).collect();
-        gone.extend(lost(&pusher, &place.url(), roots).await);
+        gone.extend(lost(&pusher, &place.url(), REPOSITORY, roots).await);
     }
     (gone, protected, again)
 }

@@ -14,7 +14,7 @@ use crate::servers;
 use crate::support::push::Pusher;
 
 /// A registry of this test's own, so that it can be lost.
-struct Lost {
+pub(crate) struct Lost {
     here: tempfile::TempDir,
     port: u16,
     server: Option<Child>,
@@ -27,7 +27,7 @@ impl Drop for Lost {
 }
 
 impl Lost {
-    async fn start() -> Option<Self> {
+    pub(crate) async fn start() -> Option<Self> {
         // Where the other registries run, its program is there, too.
         servers::open_registry()?;
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -41,11 +41,11 @@ impl Lost {
         Some(lost)
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.here.path().join(name)
     }
 
-    async fn serve(&mut self) {
+    pub(crate) async fn serve(&mut self) {
         let (storage, port) = (self.path("storage"), self.port);
         std::fs::create_dir_all(&storage).unwrap();
         let config = format!(
@@ -67,7 +67,7 @@ impl Lost {
         panic!("docker-registry does not listen on {port}");
     }
 
-    fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         if let Some(mut server) = self.server.take() {
             let _ = server.kill();
             let _ = server.wait();
@@ -75,24 +75,24 @@ impl Lost {
     }
 
     /// Everything it held is gone.
-    async fn lose_everything(&mut self) {
+    pub(crate) async fn lose_everything(&mut self) {
         self.stop();
         std::fs::remove_dir_all(self.path("storage")).unwrap();
         self.serve().await;
     }
 
-    fn prodpin(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn prodpin(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_prodpin"));
         command.args(arguments).current_dir(self.here.path()).env_clear().env("NO_COLOR", "1").stdin(Stdio::null());
         command
     }
 
-    async fn run(&self, arguments: &[&str]) -> Output {
+    pub(crate) async fn run(&self, arguments: &[&str]) -> Output {
         let mut command = self.prodpin(arguments);
         tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
     }
 
-    fn pusher(&self) -> Pusher {
+    pub(crate) fn pusher(&self) -> Pusher {
         Pusher::new(&format!("http://127.0.0.1:{}", self.port))
     }
 
@@ -113,7 +113,7 @@ fn name(file: &Path) -> String {
 }
 
 /// Text that no two places of are alike, so that no part of a large layer can stand for another.
-fn large(seed: u64, bytes: usize) -> String {
+pub(crate) fn large(seed: u64, bytes: usize) -> String {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let letter = move || {
         state ^= state << 13;
@@ -126,10 +126,10 @@ fn large(seed: u64, bytes: usize) -> String {
 
 fn releases() -> Vec<(&'static str, Content)> {
     vec![
-        ("v1.0.0", image(&large(1, (8 << 20) + 1))),
+        ("v1.0.0", image(&large(1, (1 << 20) + 1))),
         ("v1.1.0", index(&large(2, 1 << 20))),
         ("v1.2.0", index("small")),
-        ("v1.3.0", image(&large(3, 2 << 20))),
+        ("v1.3.0", image(&large(3, (16 << 20) + 5))),
     ]
 }
 

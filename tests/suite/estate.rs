@@ -70,6 +70,7 @@ impl Estate {
             may_move: NamePatterns::none(),
             pins: Default::default(),
             vault: None,
+            drill: None,
             fail_on: Severity::High,
             database: Vec::new(),
             waivers: Vec::new(),

@@ -4,4 +4,5 @@ mod cases;
 mod documents;
 mod laws;
 pub(crate) mod literal;
+mod odd;
 pub(crate) mod world;

@@ -9,6 +9,7 @@ mod content;
 mod evidence;
 mod kinds;
 mod looking;
+mod odd;
 mod omissions;
 mod pages;
 mod pins;

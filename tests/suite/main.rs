@@ -30,6 +30,7 @@ mod properties;
 mod protocol;
 mod purity;
 mod ready;
+mod release;
 mod release_order;
 mod reported;
 mod reported_times;
@@ -41,6 +42,7 @@ mod rolled_back;
 mod scenarios;
 mod scenarios_ecr;
 mod scenarios_s3;
+mod schema_change;
 mod signals;
 mod steadiness;
 #[path = "../support/mod.rs"]

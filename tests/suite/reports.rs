@@ -76,6 +76,7 @@ pub(crate) fn target(rank: u32, artifact: ArtifactId, tag: &str) -> TargetReport
         survives: Some(survives()),
         parts: None,
         vault: None,
+        drills: vec![],
     }
 }
 

@@ -76,6 +76,13 @@ impl Pusher {
         self.delete(repository, &format!("/v2/{repository}/manifests/{artifact}")).await;
     }
 
+    /// Deletes a tag alone, where the registry can: whether it did.
+    pub(crate) async fn delete_tag(&self, repository: &str, tag: &str) -> bool {
+        let path = format!("/v2/{repository}/manifests/{tag}");
+        let response = self.send(repository, |http| http.request(Method::DELETE, self.url(&path))).await;
+        response.status() == StatusCode::ACCEPTED
+    }
+
     /// Deletes a blob.
     pub(crate) async fn delete_blob(&self, repository: &str, digest: &Digest) {
         self.delete(repository, &format!("/v2/{repository}/blobs/{digest}")).await;

@@ -19,7 +19,7 @@ use prodpin_net::memory;
 /// A commit larger than this is made in several: a reader holds one batch at a time, and a writer one several times over,
 /// as entries, lines and packed (I28).
 pub(super) fn most_bytes() -> usize {
-    memory::budget().part(24, 4 << 20, 16 << 20)
+    memory::budget().part(32, 4 << 20, 16 << 20)
 }
 
 /// So many entries are made at once of what is to be committed: about as many as one batch holds.

@@ -198,23 +198,26 @@ impl Ledger {
         if restated.is_empty() {
             return Ok((taken, Drafted::Nothing));
         }
-        Ok((taken, Drafted::Ready(Box::new(self.assemble(sequence, tip, restated, views)?))))
+        Ok((taken, Drafted::Ready(Box::new(self.assemble(sequence, tip, (restated, bytes), views)?))))
     }
 
-    /// Everything about a commit of these entries at this place.
+    /// Everything about a commit of these entries, whose lines have so many bytes, at this place.
     fn assemble(
         &self,
         sequence: u64,
         tip: Option<Tip>,
-        entries: Vec<Entry>,
+        (entries, bytes): (Vec<Entry>, usize),
         views: &HashMap<RepositoryKey, View>,
     ) -> Result<Draft, LedgerError> {
         let mut size = tip.as_ref().map_or(0, |tip| tip.checkpoint.size);
         let mut edge = tip.as_ref().map_or_else(Edge::default, |tip| tip.checkpoint.edge.clone());
         let mut index = self.log().index.clone();
-        let (mut lines, mut batch, mut tiles) = (Vec::new(), Batch::default(), Vec::new());
         let last: HashMap<RepositoryKey, usize> =
             entries.iter().enumerate().filter_map(|(at, entry)| Some((entry.repository.clone()?, at))).collect();
+        // Room for all at once: lines that grow are held twice.
+        let mut lines = Vec::with_capacity(bytes + last.len() * LINK_BYTES);
+        let (mut batch, mut tiles) =
+            (Batch { entries: Vec::with_capacity(entries.len()), ..Batch::default() }, Vec::new());
         for (at, entry) in entries.into_iter().enumerate() {
             let ends = entry.repository.as_ref().filter(|key| last.get(*key) == Some(&at));
             let link = ends.and_then(|key| {

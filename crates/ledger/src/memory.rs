@@ -10,13 +10,16 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use tlog_tiles::tlog::Hash;
 
 use super::head_file::{self, Found, Remembered};
 use super::proof::Consistency;
 use super::read::Slot;
+use super::store::DISK_PATIENCE;
 use super::{Access, Head, Ledger, LedgerError, VerifierKey};
+use prodpin_net::blocking::{self, Unread};
 use prodpin_policy::{LedgerLocation, Safeguards};
 
 /// What this process saw last of each ledger that it opened, by the ledger's place: `watch` and a warm function open the
@@ -129,10 +132,11 @@ impl Memory {
         let Some(place) = place else { return Self { adopt, ..Self::default() } };
         // A directory on a network that is gone answers nothing, and must not take the deadline's clock with it.
         let (there, location, safeguards) = (place.clone(), location.clone(), safeguards.clone());
-        let looked = tokio::task::spawn_blocking(move || Self::look(there, &location, &safeguards)).await;
-        let mut memory = looked.unwrap_or_else(|error| Self {
+        let (what, until) = (format!("the memory of {place}"), Instant::now() + DISK_PATIENCE);
+        let looked = blocking::one(&what, until, move || Self::look(there, &location, &safeguards)).await;
+        let mut memory = looked.unwrap_or_else(|unread| Self {
             place: Some(place.clone()),
-            unread: Some(("what lies beside its key or the policy".to_owned(), error.to_string())),
+            unread: Some(("what lies beside its key or the policy".to_owned(), why(unread))),
             ..Self::default()
         });
         let seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner).get(&place).cloned();
@@ -339,7 +343,8 @@ impl Ledger {
     pub(super) async fn remember_head(&self) {
         let Some((place, remembered)) = self.remember_here() else { return };
         let (files, of_policy) = (self.memory.files.clone(), self.memory.of_policy.clone());
-        let written = tokio::task::spawn_blocking(move || {
+        let what = format!("the memory of {place}");
+        let written = blocking::one(&what, Instant::now() + DISK_PATIENCE, move || {
             if let Some(file) = of_policy {
                 let last = Remembered { ledger: Some(place), ..remembered.clone() };
                 // It is no memory of a ledger that is emptied in its place, and often nobody may write there.
@@ -352,7 +357,7 @@ impl Ledger {
             };
             files.iter().map(write).collect()
         });
-        let written: Vec<Result<(), String>> = written.await.unwrap_or_default();
+        let written: Vec<Result<(), String>> = written.await.unwrap_or_else(|unread| vec![Err(why(unread))]);
         if written.iter().any(Result::is_ok) || self.is_anchored() || self.memory.reported.swap(true, Ordering::Relaxed)
         {
             return;
@@ -365,6 +370,14 @@ impl Ledger {
             if why.is_empty() { "" } else { "; cannot write " },
             why.join(", ")
         );
+    }
+}
+
+/// Why a disk said nothing.
+fn why(unread: Unread) -> String {
+    match unread {
+        Unread::Late => format!("its file system did not answer for {} s", DISK_PATIENCE.as_secs()),
+        Unread::Broke(error) => error.to_string(),
     }
 }
 

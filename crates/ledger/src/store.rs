@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::stream::BoxStream;
@@ -12,6 +12,7 @@ use object_store::{Error, ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode}
 
 use super::LedgerError;
 use super::backoff;
+use prodpin_net::blocking;
 
 /// An object store and its name for messages.
 #[derive(Debug)]
@@ -43,7 +44,10 @@ const CREATES: u32 = 8;
 const OBJECT_CAP: u64 = 256 << 20;
 
 /// A disk that has not answered by then is one whose server is gone: nothing else would ever end the wait.
-const DISK_PATIENCE: Duration = Duration::from_secs(120);
+pub(super) const DISK_PATIENCE: Duration = Duration::from_secs(120);
+
+/// So many calls of a disk about one thing at once: where its server is gone, each of them keeps a thread.
+const CALLS: usize = 8;
 
 /// How often a body is asked for that breaks off.
 const READS: u32 = 5;
@@ -183,15 +187,27 @@ impl Store {
         }))
     }
 
+    /// Asks the disk itself about this folder, in as much time as it may take.
+    async fn on_disk<T: Send + 'static>(
+        &self,
+        folder: PathBuf,
+        call: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+    ) -> Result<T, LedgerError> {
+        let until = Instant::now() + self.patience;
+        match blocking::some(&format!("the folder {}", folder.display()), CALLS, until, call).await {
+            Ok(answer) => answer.map_err(|error| LedgerError::of_io(&self.location, error)),
+            Err(blocking::Unread::Broke(error)) => {
+                Err(LedgerError::of_io(&self.location, std::io::Error::other(error)))
+            }
+            Err(blocking::Unread::Late) => Err(silent_disk(&self.location, self.patience)),
+        }
+    }
+
     /// Another process may have written the file and died before its directory entry was safe.
     async fn settle(&self, path: &Path) -> Result<(), LedgerError> {
         let Some(file) = self.file(path) else { return Ok(()) };
         let folder = file.parent().unwrap_or(&file).to_path_buf();
-        let synced = tokio::task::spawn_blocking(move || std::fs::File::open(folder)?.sync_all()).await;
-        match synced {
-            Ok(result) => result.map_err(|error| LedgerError::of_io(&self.location, error)),
-            Err(error) => Err(LedgerError::of_io(&self.location, std::io::Error::other(error))),
-        }
+        self.on_disk(folder.clone(), move || std::fs::File::open(folder)?.sync_all()).await
     }
 
     /// The cache's bytes. A cache that cannot be read is a cache that is not there.
@@ -281,12 +297,7 @@ impl Store {
     ) -> Result<Vec<T>, LedgerError> {
         if let Some(folder) = self.file(prefix) {
             let after = offset.filename().unwrap_or_default().to_owned();
-            let listed = async {
-                let listed = tokio::task::spawn_blocking(move || names_in(&folder, &after, read)).await;
-                let listed = listed.unwrap_or_else(|error| Err(std::io::Error::other(error)));
-                listed.map_err(|error| LedgerError::of_io(&self.location, error))
-            };
-            return self.in_time(listed).await;
+            return self.on_disk(folder.clone(), move || names_in(&folder, &after, read)).await;
         }
         let listed = self.objects.list_with_offset(Some(prefix), offset);
         let names = listed.try_filter_map(|object| std::future::ready(Ok(object.location.filename().and_then(read))));
@@ -322,9 +333,10 @@ pub(super) async fn opened<T: Send + 'static>(
     location: &str,
     open: impl FnOnce() -> Result<T, LedgerError> + Send + 'static,
 ) -> Result<T, LedgerError> {
-    match tokio::time::timeout(DISK_PATIENCE, tokio::task::spawn_blocking(open)).await {
-        Ok(opened) => opened.map_err(|error| LedgerError::of_io(location, std::io::Error::other(error)))?,
-        Err(_) => Err(silent_disk(location, DISK_PATIENCE)),
+    match blocking::some(&format!("the ledger at {location}"), CALLS, Instant::now() + DISK_PATIENCE, open).await {
+        Ok(opened) => opened,
+        Err(blocking::Unread::Broke(error)) => Err(LedgerError::of_io(location, std::io::Error::other(error))),
+        Err(blocking::Unread::Late) => Err(silent_disk(location, DISK_PATIENCE)),
     }
 }
 

@@ -4,6 +4,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use prodpin_core::outcome::size;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Said on the command line or in the environment. Set once, before anything asks.
@@ -325,23 +326,9 @@ impl Share {
     }
 }
 
-/// Reads a size as Kubernetes and Docker write it: `256Mi`, `1G`, `268435456`.
+/// Reads a size to plan with, which is not less than what anything needs.
 pub fn read_size(text: &str) -> Result<u64, String> {
-    let fail = || "write a size such as 256Mi, 1Gi or 268435456".to_owned();
-    let text = text.trim();
-    let digits = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
-    let number: u64 = text[..digits].parse().map_err(|_| fail())?;
-    let unit: u64 = match text[digits..].trim().to_ascii_lowercase().as_str() {
-        "" | "b" => 1,
-        "k" | "kb" => 1_000,
-        "m" | "mb" => 1_000_000,
-        "g" | "gb" => 1_000_000_000,
-        "ki" | "kib" => 1 << 10,
-        "mi" | "mib" => 1 << 20,
-        "gi" | "gib" => 1 << 30,
-        _ => return Err(fail()),
-    };
-    let bytes = number.checked_mul(unit).ok_or_else(fail)?;
+    let bytes = size::read(text)?;
     match bytes < LEAST {
         true => Err(format!("write at least {}Mi", LEAST >> 20)),
         false => Ok(bytes),

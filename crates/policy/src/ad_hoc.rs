@@ -56,6 +56,7 @@ pub fn ad_hoc(arguments: &[String], ledger: LedgerLocation) -> Result<Policy, Ad
         may_move: NamePatterns::none(),
         pins: PinPolicy::default(),
         vault: None,
+        drill: None,
         fail_on: Severity::High,
         database: Vec::new(),
         waivers: Vec::new(),

@@ -50,6 +50,7 @@ impl Checker<'_> {
             may_move: self.may_move(raw),
             pins: self.pins(&raw.pins, &raw.require, &raw.sources, vault.is_some()),
             vault,
+            drill: self.drill(raw),
             fail_on: raw.fail_on.value().copied().unwrap_or(Severity::High),
             waivers: self.waivers(&raw.waivers),
             security_hub: self.security_hub(&raw.security_hub),
@@ -108,7 +109,7 @@ impl Checker<'_> {
         }
     }
 
-    fn schedule(&self, spanned: &Spanned<String>, zone: &Spanned<String>) -> Option<Schedule> {
+    pub(super) fn schedule(&self, spanned: &Spanned<String>, zone: &Spanned<String>) -> Option<Schedule> {
         let zone = match zone.read() {
             None => TimeZone::UTC,
             Some((span, name)) => TimeZone::get(name).unwrap_or_else(|_| {

@@ -8,6 +8,7 @@ mod ad_hoc;
 mod alerts;
 mod check;
 mod database;
+mod drill;
 mod ecr;
 mod environment;
 mod helm;
@@ -42,6 +43,7 @@ use prodpin_core::model::{
 use prodpin_core::schedule::Schedule;
 
 pub use ad_hoc::{AdHocError, ad_hoc};
+pub use drill::DrillPolicy;
 pub use helm::{HelmBucket, HelmConfig, HelmHttp, HelmLogin, HelmPlace};
 pub use load::{PolicyError, load, parse};
 pub use pins::PinPolicy;
@@ -80,6 +82,8 @@ pub struct Policy {
     pub pins: PinPolicy,
     /// Where copies of rollback targets are kept, if anywhere.
     pub vault: Option<LedgerLocation>,
+    /// When `watch` drills, if it does.
+    pub drill: Option<DrillPolicy>,
     /// The severity from which findings decide the exit status.
     pub fail_on: Severity,
     /// Findings that somebody answers for.

@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::alerts::RawAlert;
 use super::database::RawDatabaseRule;
+use super::drill::RawDrill;
 use super::helm::RawHelm;
 use super::pins::{RawLifecycle, RawPins};
 use super::raw_production::RawProduction;
@@ -65,6 +66,8 @@ pub(super) struct RawPolicy {
     /// What every rollback target is to survive beyond what protected means, where a source does not say otherwise:
     /// `deletion-by-digest`, `loss-of-registry`. What falls short is a finding.
     pub(super) require: Spanned<RawRequire>,
+    /// When `watch` reads and hashes every byte of the rollback targets. Never by default; `prodpin drill` does it once.
+    pub(super) drill: Spanned<RawDrill>,
 }
 
 /// The key that signs the ledger's checkpoints: Ed25519, in one place.

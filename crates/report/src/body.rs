@@ -1,6 +1,7 @@
 //! The body of a report on disk: rows are added as repositories finish and read back in order, so that memory does
 //! not grow with the estate (I20). What stays in memory is where each row lies.
 
+use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::sync::{Mutex, PoisonError};
 
@@ -52,9 +53,14 @@ impl Report {
 pub struct BodyWriter {
     spool: Spool,
     index: Vec<RowExtent>,
+    /// Where in the index each repository is: every one of 10,000 is looked for again.
+    places: HashMap<RepositoryKey, usize>,
     loose: Vec<Finding>,
     summary: Summary,
 }
+
+/// What is done to a row whenever it is read back.
+type Amendment = Box<dyn Fn(&mut Row) + Send + Sync>;
 
 /// Where a repository's row lies.
 struct RowExtent {
@@ -62,6 +68,21 @@ struct RowExtent {
     name: RepositoryName,
     extent: Extent,
     severities: Severities,
+    amended: Option<Amendment>,
+}
+
+impl RowExtent {
+    /// The row as it reads now.
+    fn row(&self, line: &[u8]) -> io::Result<Row> {
+        let mut row = serde_json::from_slice(line)?;
+        self.amended.iter().for_each(|amend| amend(&mut row));
+        Ok(row)
+    }
+
+    /// The same as the line that stands for it.
+    fn line(&self, line: Vec<u8>) -> io::Result<Vec<u8>> {
+        if self.amended.is_some() { line_of(&self.row(&line)?) } else { Ok(line) }
+    }
 }
 
 /// Which severities a row's findings have, so that a pass over one severity reads only the rows it needs.
@@ -95,7 +116,8 @@ impl BodyWriter {
     }
 
     pub(super) fn on(spool: Spool) -> Self {
-        Self { spool, index: Vec::new(), loose: Vec::new(), summary: Summary::default() }
+        let (index, places, loose) = (Vec::new(), HashMap::new(), Vec::new());
+        Self { spool, index, places, loose, summary: Summary::default() }
     }
 
     /// Adds a row. Findings about no repository are gathered from all such rows into one, which comes first; there is
@@ -119,22 +141,37 @@ impl BodyWriter {
             )));
         }
         let extent = self.spool.append(&line)?;
-        self.index.push(RowExtent { source, name, extent, severities: Severities::from_findings(&row.findings) });
+        self.places.insert(RepositoryKey { source: source.clone(), name: name.clone() }, self.index.len());
+        let severities = Severities::from_findings(&row.findings);
+        self.index.push(RowExtent { source, name, extent, severities, amended: None });
         Ok(())
     }
 
-    /// The row of a repository as it was added.
+    /// The row of a repository as it was added and amended.
     pub fn row(&mut self, key: &RepositoryKey) -> io::Result<Option<Row>> {
-        let Some(at) = self.place(key) else { return Ok(None) };
-        let line = self.spool.read(self.index[at].extent)?;
-        serde_json::from_slice(&line).map(Some).map_err(io::Error::from)
+        let Some(at) = self.places.get(key) else { return Ok(None) };
+        let place = &self.index[*at];
+        place.row(&self.spool.read(place.extent)?).map(Some)
+    }
+
+    /// Adds to what a repository's row tells of its targets, without writing the row a second time. What is counted of rows
+    /// stays what it was.
+    pub fn amend(&mut self, key: &RepositoryKey, amend: impl Fn(&mut Row) + Send + Sync + 'static) {
+        if let Some(at) = self.places.get(key) {
+            self.index[*at].amended = Some(Box::new(amend));
+        }
     }
 
     /// Takes the row of a repository out, because another one is to stand in its place.
     pub fn take(&mut self, key: &RepositoryKey) -> io::Result<Option<Row>> {
         let row = self.row(key)?;
-        if let (Some(at), Some(row)) = (self.place(key), &row) {
+        if let (Some(at), Some(row)) = (self.places.remove(key), &row) {
             self.index.swap_remove(at);
+            if let Some(RowExtent { source, name, .. }) = self.index.get(at) {
+                // One that was added twice is found where it was found before.
+                let (moved, from) = (RepositoryKey { source: source.clone(), name: name.clone() }, self.index.len());
+                self.places.entry(moved).and_modify(|place| *place = if *place == from { at } else { *place });
+            }
             row.findings.iter().for_each(|finding| self.summary.findings.uncount(finding));
             if let Some(repository) = &row.repository {
                 self.summary.counts -= repository.counts;
@@ -151,10 +188,6 @@ impl BodyWriter {
         self.index.iter().map(key).collect()
     }
 
-    fn place(&self, key: &RepositoryKey) -> Option<usize> {
-        self.index.iter().position(|place| place.source == key.source && place.name == key.name)
-    }
-
     /// Puts the rows in order. A repository that was added twice is shown twice: hiding one would hide a fault.
     pub fn finish(mut self) -> io::Result<Body> {
         self.loose.sort_by(total_finding_order);
@@ -167,12 +200,14 @@ impl BodyWriter {
 /// Rows with the same name are ordered by what they say, so that the order they came in does not show.
 fn settle_twins(index: &mut [RowExtent], spool: &mut Spool) -> io::Result<()> {
     for twins in index.chunk_by_mut(|a, b| a.source == b.source && a.name == b.name).filter(|twins| twins.len() > 1) {
-        let lines =
-            twins.iter().map(|place| spool.read(place.extent).map(|line| (line, place.extent, place.severities)));
+        let lines = twins.iter_mut().map(|place| {
+            let line = place.line(spool.read(place.extent)?)?;
+            Ok((line, place.extent, place.severities, place.amended.take()))
+        });
         let mut lines = lines.collect::<io::Result<Vec<_>>>()?;
         lines.sort_by(|(a, ..), (b, ..)| a.cmp(b));
-        for (place, (_, extent, severities)) in twins.iter_mut().zip(lines) {
-            (place.extent, place.severities) = (extent, severities);
+        for (place, (_, extent, severities, amended)) in twins.iter_mut().zip(lines) {
+            (place.extent, place.severities, place.amended) = (extent, severities, amended);
         }
     }
     Ok(())
@@ -278,12 +313,16 @@ impl Body {
     }
 
     fn line(&self, place: &RowExtent) -> io::Result<Vec<u8>> {
+        place.line(self.spooled(place)?)
+    }
+
+    fn spooled(&self, place: &RowExtent) -> io::Result<Vec<u8>> {
         // A reader that panicked left the file as it was: every read seeks first.
         self.spool.lock().unwrap_or_else(PoisonError::into_inner).read(place.extent)
     }
 
     fn row(&self, place: &RowExtent) -> io::Result<Row> {
-        serde_json::from_slice(&self.line(place)?).map_err(io::Error::from)
+        place.row(&self.spooled(place)?)
     }
 }
 
@@ -302,7 +341,37 @@ impl Write for Hash {
 
 #[cfg(test)]
 mod tests {
+    use prodpin_core::model::{Cause, Gap, Scope};
+    use prodpin_core::outcome::report::RepositoryReport;
+
     use super::*;
+
+    #[test]
+    fn a_row_is_amended_where_it_stands() {
+        let key = |name: &str| RepositoryKey { source: "shop".parse().unwrap(), name: name.parse().unwrap() };
+        let row = |name: &str| {
+            let gap = Gap::new(Scope::Repository, Cause::TimedOut, name);
+            Row { repository: Some(RepositoryReport::unread(key(name), 5, gap)), findings: Vec::new() }
+        };
+        let depth = |row: &Row| row.repository.as_ref().map(|repository| repository.rollback.depth);
+        let amend = |to: u32| {
+            move |row: &mut Row| row.repository.iter_mut().for_each(|repository| repository.rollback.depth = to)
+        };
+        let mut writer = BodyWriter::new().unwrap();
+        ["a", "b", "c"].into_iter().for_each(|name| writer.push(row(name)).unwrap());
+        writer.amend(&key("c"), amend(3));
+        assert_eq!(writer.take(&key("a")).unwrap().as_ref().and_then(depth), Some(0));
+        assert!(writer.take(&key("a")).unwrap().is_none(), "it was taken");
+        writer.amend(&key("b"), amend(2));
+        writer.amend(&key("unknown"), amend(9));
+        assert_eq!(writer.row(&key("c")).unwrap().as_ref().and_then(depth), Some(3), "moved into its place");
+        let body = writer.finish().unwrap();
+        let depths = |body: &Body| body.rows().map(|row| depth(&row.unwrap())).collect::<Vec<_>>();
+        assert_eq!(depths(&body), [Some(2), Some(3)]);
+        let mut written = Vec::new();
+        body.write_canonical(&mut written).unwrap();
+        assert_eq!(depths(&Body::read_canonical(&*written).unwrap()), [Some(2), Some(3)], "as it is kept");
+    }
 
     #[test]
     fn bodies_that_are_not_ours_are_errors() {

@@ -62,6 +62,10 @@ impl PinTotals {
                 _ => targets.say(" and ").then(parts_of()).say(" that belong to them"),
             }
         };
+        if mode == Mode::Release {
+            // What that changed, the command itself says.
+            return None;
+        }
         if mode != Mode::Enforce {
             let would = || {
                 Phrase::said("Nothing was changed. `prodpin enforce` would pin ")

@@ -1,12 +1,15 @@
 //! The report as SARIF 2.1.0 (H152), for code-scanning services: one result for each finding.
 //!
 //! What a finding is about is no file, so its logical location says it; the physical one is the policy file, because
-//! importers drop results without a file.
+//! importers drop results without a file. Where one kind of finding comes in floods, one result stands for all of a source.
+
+mod flood;
 
 use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
+use self::flood::Floods;
 use super::body::Report;
 use super::context::Context;
 use super::{escape, json as text, words};
@@ -25,10 +28,12 @@ pub(super) fn write(report: &Report, context: &Context<'_>, out: &mut dyn Write)
     text::value(&json!({ "run": run, "summary": report.summary }), out)?;
     out.write_all(b",\n\"results\":")?;
     let policy = context.policy.unwrap_or("prodpin.yaml");
-    let severities = Severity::ALL.into_iter().rev();
-    let results = severities
-        .flat_map(|severity| report.body.findings(severity))
-        .map(|finding| finding.map(|finding| result(&finding, policy)));
+    let floods = Floods::of(report)?;
+    let results = Severity::ALL.into_iter().rev().flat_map(|severity| {
+        let grouped = floods.results(severity, policy).map(Ok);
+        let single = report.body.findings(severity).filter(|finding| !finding.as_ref().is_ok_and(|it| floods.hold(it)));
+        grouped.chain(single.map(|finding| finding.map(|finding| result(&finding, policy))))
+    });
     text::list(results, out)?;
     out.write_all(b"\n}]\n}\n")
 }
@@ -59,28 +64,36 @@ fn invocation(report: &Report) -> Value {
 }
 
 fn result(finding: &Finding, policy: &str) -> Value {
-    let mut result = json!({
-        "ruleId": finding.code.as_str(),
-        "ruleIndex": Code::ALL.iter().position(|code| *code == finding.code),
-        "kind": "fail",
-        "level": level(finding.severity),
-        "message": { "text": message(finding) },
-        "locations": [{
-            "physicalLocation": {
-                "artifactLocation": { "uri": relative_uri(policy), "uriBaseId": "%SRCROOT%" },
-                "region": { "startLine": 1 },
-            },
-            "logicalLocations": [{ "fullyQualifiedName": place(finding), "kind": "resource" }],
-        }],
-        "partialFingerprints": { "prodpinFinding/v1": identity::fingerprint(finding) },
-        "properties": finding,
-    });
+    let places = [place(finding)];
+    let mut result = frame(finding.code, finding.severity, &finding.message, &finding.remedy, &places, policy);
+    result["partialFingerprints"] = json!({ "prodpinFinding/v1": identity::fingerprint(finding) });
+    result["properties"] = json!(finding);
     if let Some(waived) = &finding.waived {
         let justification = format!("{} ({}, until {})", waived.reason, waived.owner, waived.expires);
         result["suppressions"] =
             json!([{ "kind": "external", "status": "accepted", "justification": escape::terminal(&justification) }]);
     }
     result
+}
+
+/// What every result has.
+fn frame(code: Code, severity: Severity, said: &str, remedy: &str, places: &[String], policy: &str) -> Value {
+    let places: Vec<Value> =
+        places.iter().map(|place| json!({ "fullyQualifiedName": place, "kind": "resource" })).collect();
+    json!({
+        "ruleId": code.as_str(),
+        "ruleIndex": Code::ALL.iter().position(|other| *other == code),
+        "kind": "fail",
+        "level": level(severity),
+        "message": { "text": message(said, remedy) },
+        "locations": [{
+            "physicalLocation": {
+                "artifactLocation": { "uri": relative_uri(policy), "uriBaseId": "%SRCROOT%" },
+                "region": { "startLine": 1 },
+            },
+            "logicalLocations": places,
+        }],
+    })
 }
 
 fn level(severity: Severity) -> &'static str {
@@ -102,10 +115,10 @@ pub(super) fn place(finding: &Finding) -> String {
 }
 
 /// In a SARIF message brackets make links and braces placeholders, and a registry's words shall make neither.
-fn message(finding: &Finding) -> String {
-    let said = match finding.remedy.trim() {
-        "" => finding.message.clone(),
-        remedy => format!("{}. Next: {remedy}", finding.message.trim_end_matches('.')),
+fn message(said: &str, remedy: &str) -> String {
+    let said = match remedy.trim() {
+        "" => said.to_owned(),
+        remedy => format!("{}. Next: {remedy}", said.trim_end_matches('.')),
     };
     let mut inert = String::with_capacity(said.len());
     for character in escape::terminal(&said).chars() {

@@ -116,6 +116,7 @@ mod tests {
             survives,
             parts: None,
             vault: None,
+            drills: vec![],
         }));
         report
     }

@@ -14,6 +14,7 @@ pub(super) fn mode(mode: Mode) -> &'static str {
         Mode::Audit => "audit",
         Mode::Enforce => "enforce",
         Mode::EnforceDryRun => "enforce (dry run)",
+        Mode::Release => "release",
     }
 }
 
@@ -143,7 +144,7 @@ pub(super) fn nothing_protected(report: &Report) -> Option<Phrase> {
     }
     Some(reported.say(match report.run.mode {
         Mode::Enforce => " is a rollback target: this run protects nothing.",
-        Mode::Audit | Mode::EnforceDryRun => " is a rollback target: `enforce` would protect nothing.",
+        Mode::Audit | Mode::EnforceDryRun | Mode::Release => " is a rollback target: `enforce` would protect nothing.",
     }))
 }
 

@@ -7,8 +7,9 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 
-use super::{Named, ProductionSignal, Signalled, Use, disk};
+use super::{Named, ProductionSignal, Signalled, Use};
 use prodpin_core::model::{Cause, Evidence, Reference, Tenure};
+use prodpin_net::blocking;
 
 /// A million references of a hundred bytes do not fit, and nobody runs that many.
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
@@ -42,10 +43,10 @@ impl ProductionSignal for FileSignal {
     async fn collect(&self) -> Signalled {
         let (via, path) = (self.name(), self.path.clone());
         let what = format!("file {}", path.display());
-        let text = match disk::read(&what, Instant::now() + PATIENCE, move || read(&path)).await {
+        let text = match blocking::one(&what, Instant::now() + PATIENCE, move || read(&path)).await {
             Ok(read) => read,
-            Err(disk::Unread::Broke(error)) => Err((Cause::Unreachable, error.to_string())),
-            Err(disk::Unread::Late) => {
+            Err(blocking::Unread::Broke(error)) => Err((Cause::Unreachable, error.to_string())),
+            Err(blocking::Unread::Late) => {
                 Err((Cause::TimedOut, "its file system does not answer; see whether it is still mounted".to_owned()))
             }
         };

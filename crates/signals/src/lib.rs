@@ -5,7 +5,6 @@
 //! through a client that can do nothing else (I17), and what it could not read is a gap, never "nothing runs".
 
 mod aws;
-mod disk;
 pub mod file;
 mod kubernetes;
 

@@ -21,6 +21,9 @@ const MOST_BLOBS: usize = 20_000;
 /// Platforms of one index: there are some twenty in all.
 const MOST_PLATFORMS: usize = 64;
 
+/// What cannot be told of a part whose manifest says too little.
+const NO_SIZE: &str = "its manifest names no size for it, so that nobody can tell whether it is whole";
+
 /// So many parts of each kind are named one by one.
 const NAMED: usize = 5;
 
@@ -131,7 +134,14 @@ impl Below {
 
     /// What the server answered about a blob.
     pub(super) fn note_blob(&mut self, repository: &str, blob: &Descriptor, answer: &PartAnswer) {
-        let (proof, disagreement) = judge_part(&blob.digest, blob.size, answer);
+        let (proof, disagreement) = match (blob.size, answer.served) {
+            (Some(size), _) => judge_part(&blob.digest, size, answer),
+            // That it is not there is known all the same; what is there has to be as large as it was.
+            (None, Served::NotFound | Served::NotFoundElsewhere | Served::BrokeOff) => {
+                judge_part(&blob.digest, 1, answer)
+            }
+            (None, _) => (PartProof::Unknown(NO_SIZE.to_owned()), None),
+        };
         if let Some(disagreement) = disagreement {
             self.contradictions.insert((format!("blob {repository}@{}", blob.digest), disagreement));
         }
@@ -151,6 +161,20 @@ impl Below {
                 let detail = format!("{} {repository}@{}: {detail}", what(blob), blob.digest);
                 self.faults.push(Fault::new(Cause::Unsupported, detail));
             }
+        }
+    }
+
+    /// Once the levels are walked: an index below which everything was read, and no image was found, starts nothing. That is
+    /// so of these bytes for ever, and no gap that a later run could close.
+    pub(super) fn note_hollow(&mut self, frontier: &Frontier) {
+        let is_read = self.missing.is_empty()
+            && self.blocked.is_empty()
+            && self.wrong.is_empty()
+            && self.faults.is_empty()
+            && self.contradictions.is_empty();
+        if is_read && !frontier.has_image {
+            let detail = format!("the index {} names no image, so that nothing can be started", frontier.root);
+            self.damaged.insert(frontier.root_digest.clone(), detail);
         }
     }
 
@@ -176,28 +200,27 @@ fn what(blob: &Descriptor) -> &str {
 
 /// What is still to be looked at, each thing once: a manifest named twice, or by itself, ends there (F27).
 pub(super) struct Frontier {
+    root_digest: Digest,
     /// For sentences: `shop/api@sha256:…`.
     root: String,
     depth: usize,
     manifests: Vec<Descriptor>,
     blobs: BTreeSet<Descriptor>,
     seen: BTreeSet<Digest>,
-    /// An index of nothing that could be started is whole and no way back.
-    is_hollow: bool,
+    /// Whether an image was read that could be started: an index of nothing is whole and no way back.
+    has_image: bool,
 }
 
 impl Frontier {
     pub(super) fn below(repository: &str, root: &Digest, content: Content) -> Self {
         let mut frontier = Self {
+            root_digest: root.clone(),
             root: format!("{repository}@{root}"),
             depth: 0,
             manifests: Vec::new(),
             blobs: BTreeSet::new(),
             seen: BTreeSet::from([root.clone()]),
-            is_hollow: match &content {
-                Content::Index(children) => !children.iter().any(|child| child.is_manifest() && !child.attestation),
-                Content::Image { .. } => false,
-            },
+            has_image: false,
         };
         frontier.add(content, false);
         frontier
@@ -205,6 +228,7 @@ impl Frontier {
 
     /// Takes in what a manifest refers to. What an attestation consists of is needed by nothing that runs.
     pub(super) fn add(&mut self, content: Content, attestation: bool) {
+        self.has_image |= !attestation && matches!(content, Content::Image { .. });
         let below = match content {
             Content::Image { config, mut layers } => {
                 layers.push(config);
@@ -227,12 +251,6 @@ impl Frontier {
     /// The manifests one level further down; empty at the end.
     pub(super) fn descend(&mut self) -> Result<Vec<Descriptor>, Fault> {
         let level = std::mem::take(&mut self.manifests);
-        if self.is_hollow {
-            return Err(Fault::malformed(format!(
-                "{}: this index names no image, so that nothing can be started",
-                self.root
-            )));
-        }
         if level.is_empty() {
             return Ok(level);
         }
@@ -304,8 +322,8 @@ impl Identities {
 
 /// Holds a manifest to what the index above says about it.
 pub(super) fn check_child(name: &str, child: &Descriptor, size: usize, media_type: Option<&str>) -> Result<(), Fault> {
-    if size as u64 != child.size {
-        return Err(Fault::malformed(format!("{name} has {size} bytes and its index says {}", child.size)));
+    if let Some(said) = child.size.filter(|said| *said != size as u64) {
+        return Err(Fault::malformed(format!("{name} has {size} bytes and its index says {said}")));
     }
     if media_type.is_some_and(|served| served != child.media_type) {
         let detail = format!("{name} was served as another media type than its index says");

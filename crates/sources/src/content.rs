@@ -86,17 +86,24 @@ pub struct Part {
     pub is_foreign: bool,
 }
 
-impl From<Descriptor> for Part {
-    fn from(descriptor: Descriptor) -> Self {
+impl TryFrom<Descriptor> for Part {
+    type Error = Fault;
+
+    /// What has no size cannot be copied by pieces, nor told whole from cut off.
+    fn try_from(descriptor: Descriptor) -> Result<Self, Fault> {
         let is_manifest = descriptor.is_manifest();
-        Self {
+        let Some(size) = descriptor.size else {
+            let part = descriptor.part.as_deref().unwrap_or("part");
+            return Err(Fault::malformed(format!("the manifest names no size for its {part} {}", descriptor.digest)));
+        };
+        Ok(Self {
             is_manifest,
             is_attestation: descriptor.attestation,
             is_foreign: descriptor.foreign,
             digest: descriptor.digest,
-            size: descriptor.size,
+            size,
             media_type: descriptor.media_type,
-        }
+        })
     }
 }
 
@@ -109,5 +116,5 @@ pub fn parts(bytes: &[u8], media_type: Option<&str>) -> Result<Vec<Part>, Fault>
             layers
         }
     };
-    Ok(below.into_iter().map(Part::from).collect())
+    below.into_iter().map(Part::try_from).collect()
 }

@@ -8,6 +8,8 @@ mod closure;
 pub mod content;
 pub mod ecr;
 pub mod helm;
+#[cfg(test)]
+mod mangled;
 mod manifest;
 mod matched;
 pub mod memory;
@@ -22,8 +24,9 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 
 use prodpin_core::model::{
-    ArtifactId, Cause, Cleanup, DeployedReference, Digest, Effect, Gap, Inspection, LifecycleChange, Provenance,
-    Reference, RepositoryName, Resolution, Scope, Setting, SettingFacts, Snapshot, SourceName, Tag, Unclaimed,
+    ArtifactId, Cause, Cleanup, DeployedReference, Digest, Effect, Gap, Inspection, LifecycleChange, PinRemoval,
+    Provenance, Reference, RepositoryName, Resolution, Scope, Setting, SettingFacts, Snapshot, SourceName, Tag,
+    TagTable, Unclaimed,
 };
 pub use prodpin_net::memory::{Full, Reservation};
 use prodpin_policy::SourceConfig;
@@ -69,6 +72,11 @@ pub trait Inventory: Send + Sync {
     /// and is not read on. By default everything is read.
     async fn observe_within(&self, repository: &RepositoryName, _memory: &Reservation) -> Snapshot {
         self.observe(repository).await
+    }
+
+    /// The same, where these tags are known: what is listed shares their names (I28).
+    async fn observe_known(&self, repository: &RepositoryName, memory: &Reservation, _known: &TagTable) -> Snapshot {
+        self.observe_within(repository, memory).await
     }
 
     /// Looks one tag up directly, past any list or cache. A definitive answer only (I4).
@@ -169,6 +177,11 @@ pub trait Inventory: Send + Sync {
     /// Policy patterns that matched no repository, once `repositories` has been read to its end.
     fn unmatched_patterns(&self) -> Vec<String>;
 
+    /// How pins are removed here, as far as that is known to remove nothing else. By default not at all.
+    async fn pin_removal(&self, _repository: &RepositoryName) -> PinRemoval {
+        PinRemoval::Unsupported { detail: "prodpin removes no pins in sources of this kind".to_owned() }
+    }
+
     /// Reading bytes for a copy elsewhere; none where this source has no way to.
     fn content(&self) -> Option<&dyn content::Content> {
         None
@@ -193,6 +206,49 @@ pub trait Protector: Send + Sync {
         let detail = format!("{repository}: this source has no lifecycle policy that prodpin could write");
         let failure = PinFailure { cause: Cause::Unsupported, detail };
         Err(Unclaimed { failure, live: Setting::Text(change.from.clone()) })
+    }
+}
+
+/// Removing pins. `prodpin release --apply` has it, and nothing else does: no run, and no other command.
+#[async_trait]
+pub trait Releaser: Send + Sync {
+    /// Removes the pin of one artifact, and reads back that it is gone and that everything else is still there. `kept_by` is
+    /// the tag that keeps the artifact from then on, and is read once more first; none for a part of something, which stays
+    /// without any tag. Where more than the pin went, it is put back and that is the error.
+    async fn release(
+        &self,
+        repository: &RepositoryName,
+        artifact: &ArtifactId,
+        kept_by: Option<&Tag>,
+    ) -> Result<(), PinFailure>;
+
+    /// Makes a pin again that is needed after all (F92).
+    async fn pin_again(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Result<(), PinFailure>;
+}
+
+/// A source that is open for `release`: what reads, and what removes pins where anything does.
+pub type OpenToRelease = (Source, Option<Arc<dyn Releaser>>);
+
+/// Opens a source of any kind so that pins can be removed there. The error is for a person, without the source's name.
+pub async fn open_to_release(
+    name: &SourceName,
+    config: &SourceConfig,
+    options: &OpenOptions,
+    environment: &oci::HttpEnvironment,
+) -> Result<OpenToRelease, String> {
+    match config {
+        SourceConfig::Oci(config) => {
+            oci::open_to_release(name, config, options, environment).map_err(|error| error.to_string())
+        }
+        SourceConfig::Ecr(config) => {
+            let opened = ecr::open_to_release(name, config, options, environment, ecr::Tuning::default()).await;
+            opened.map_err(|error| error.to_string())
+        }
+        SourceConfig::S3(config) => {
+            let opened = s3::open_to_release(name, config, options, s3::Tuning::default()).await;
+            opened.map_err(|error| error.to_string())
+        }
+        SourceConfig::Helm(_) => Ok((open(name, config, options, environment).await?, None)),
     }
 }
 

@@ -16,7 +16,7 @@ use prodpin_core::model::{Cause, Digest, Provenance};
 use prodpin_net::http::fault::Fault;
 use serde::Deserialize;
 
-use self::raw::{Document, REFERENCE_TYPE, RawDescriptor, reject_look_alikes};
+use self::raw::{Document, REFERENCE_TYPE, RawDescriptor, RawPlatform, reject_look_alikes};
 
 /// Which of the two shapes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +67,10 @@ impl Content {
             Self::Image { layers, .. } => (layers.len() + 1, 0),
             Self::Index(children) => {
                 let manifests = children.iter().filter(|child| child.is_manifest());
-                (children.len(), manifests.map(|child| child.size / SMALLEST_PART).fold(0, u64::saturating_add))
+                (
+                    children.len(),
+                    manifests.map(|child| child.size.unwrap_or(0) / SMALLEST_PART).fold(0, u64::saturating_add),
+                )
             }
         };
         own.saturating_add(usize::try_from(below).unwrap_or(usize::MAX).min(2 * MOST_PARTS)).saturating_mul(PART_COST)
@@ -86,11 +89,13 @@ impl Content {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Descriptor {
     pub(super) digest: Digest,
-    pub(super) size: u64,
+    /// None where the manifest names none.
+    pub(super) size: Option<u64>,
     pub(super) media_type: String,
     /// A layer that registries need not hold, because it names where else it is.
     pub(super) foreign: bool,
-    /// Written beside an image by its builder (`vnd.docker.reference.type`), or a part of such: not something that runs.
+    /// Written beside an image by its builder (`vnd.docker.reference.type`, or the platform `unknown/unknown`), or a part
+    /// of such: not something that runs.
     pub(super) attestation: bool,
     /// What it is to a person: `platform linux/arm64`, `layer`.
     pub(super) part: Option<String>,
@@ -164,6 +169,24 @@ pub(super) fn parse(bytes: &[u8], served: Option<&str>) -> Result<Manifest, Faul
     document.check(served)
 }
 
+/// Reads the exact bytes of a manifest that an index names as of this type, whatever they were served as.
+pub(super) fn parse_as(bytes: &[u8], named: &str) -> Result<Manifest, Fault> {
+    let own = serde_json::from_slice::<OwnType>(bytes).ok().and_then(|own| own.media_type);
+    match own {
+        Some(own) if own != named => {
+            Err(Fault::malformed(format!("the manifest says that it is {own:.100?}, and its index says {named:.100?}")))
+        }
+        _ => parse(bytes, Some(named)),
+    }
+}
+
+/// What a manifest says of its own type.
+#[derive(Deserialize)]
+struct OwnType {
+    #[serde(rename = "mediaType", default, deserialize_with = "prodpin_net::lenient::text")]
+    media_type: Option<String>,
+}
+
 fn schema_1() -> Fault {
     let detail =
         "the manifest is of Docker's schema 1, which cannot be verified; push the image again with a current client";
@@ -202,7 +225,8 @@ impl Document {
             (_, Some(_), Some(_), _) | (_, Some(_), _, Some(_)) => {
                 return Err(Fault::malformed("the manifest has both `manifests` and `layers` or `config`"));
             }
-            (Kind::Index, Some(manifests), None, None) => Content::Index(descriptors(manifests)),
+            // An index without a list is one of nothing, as one with an empty list is.
+            (Kind::Index, manifests, None, None) => Content::Index(descriptors(manifests.unwrap_or_default())),
             (Kind::Image, None, layers, Some(config)) => {
                 let mut config = Descriptor::from(config);
                 config.part = Some("configuration".to_owned());
@@ -223,7 +247,8 @@ fn descriptors(raw: Vec<RawDescriptor>) -> Vec<Descriptor> {
 impl From<RawDescriptor> for Descriptor {
     fn from(raw: RawDescriptor) -> Self {
         let elsewhere = raw.urls.is_some_and(|urls| !urls.is_empty());
-        let attestation = raw.annotations.0.contains_key(REFERENCE_TYPE);
+        let is_nobodys = raw.platform.as_ref().is_some_and(RawPlatform::is_nobodys);
+        let attestation = is_nobodys || raw.annotations.0.contains_key(REFERENCE_TYPE);
         let foreign = elsewhere && FOREIGN.contains(&raw.media_type.as_str());
         let part = raw.platform.and_then(|platform| platform.name()).map(|name| format!("{PLATFORM} {name}"));
         Self { digest: raw.digest, size: raw.size, media_type: raw.media_type, foreign, attestation, part }

@@ -7,6 +7,7 @@ mod content;
 mod ecr;
 mod faults;
 mod reading;
+mod release;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,6 +26,7 @@ pub use content::{Content, ContentKind, image, index, index_of};
 pub use ecr::EcrTerms;
 use faults::Faults;
 use reading::Reader;
+pub use release::Removing;
 
 /// The registry itself. Clones are handles on the same registry.
 ///
@@ -50,6 +52,10 @@ struct State {
     repositories: BTreeMap<RepositoryName, Repository>,
     faults: Faults,
     calls: Vec<Call>,
+    /// What is done when the pins of a repository are to be removed.
+    removing: BTreeMap<RepositoryName, Removing>,
+    /// Which removals were asked for.
+    removals: Vec<(RepositoryName, ArtifactId)>,
 }
 
 #[derive(Default)]
@@ -287,7 +293,7 @@ impl Protector for Memory {
         if let Some(part) = lacking.first() {
             return fail(Cause::NotFound, format!("{repository}@{digest} lacks {part}; push the same bytes again"));
         }
-        let tag = tag_name(&Pin::for_digest(digest).to_string());
+        let tag = pin_tag(digest);
         match stored.tags.get(&tag) {
             Some(taken) if taken.digest != *digest => {
                 fail(Cause::Refused, format!("{repository}:{tag} names {}; a pin is never moved", taken.digest))
@@ -344,6 +350,10 @@ fn repository_name(text: &str) -> RepositoryName {
 
 fn tag_name(text: &str) -> Tag {
     text.parse().unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn pin_tag(digest: &Digest) -> Tag {
+    tag_name(&Pin::for_digest(digest).to_string())
 }
 
 fn manifest_digest(artifact: &ArtifactId) -> Digest {

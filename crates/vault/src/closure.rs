@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{StreamExt as _, stream};
 
@@ -66,81 +67,124 @@ pub(super) enum Stuck {
 /// Whence manifests come that the vault does not have.
 pub(super) type Whence<'c> = Option<(&'c dyn Content, &'c RepositoryName)>;
 
+/// A manifest as it was read.
+pub(super) struct Read {
+    bytes: Bytes,
+    media_type: Option<String>,
+    /// Whether the vault does not have it.
+    is_fresh: bool,
+}
+
+/// Whence the manifests of a closure come, each held to its digest.
+#[async_trait]
+pub(super) trait Documents: Send + Sync {
+    async fn read(&self, digest: &Digest) -> Result<Read, Stuck>;
+}
+
+/// From their source alone.
+pub(super) struct AtSource<'c> {
+    pub(super) content: &'c dyn Content,
+    pub(super) repository: &'c RepositoryName,
+}
+
+#[async_trait]
+impl Documents for AtSource<'_> {
+    async fn read(&self, digest: &Digest) -> Result<Read, Stuck> {
+        let read = self.content.manifest(self.repository, digest).await;
+        let read = read.map_err(|lost| Stuck::Lost(digest.clone(), lost))?;
+        // Whoever answers is not believed: what is kept is held to its name here once more.
+        if !digest.matches(&read.bytes) {
+            return Err(Stuck::Lost(digest.clone(), Lost::Wrong("the bytes do not hash to the digest".to_owned())));
+        }
+        Ok(Read { bytes: read.bytes, media_type: read.media_type, is_fresh: true })
+    }
+}
+
+/// From the vault, and from their source what it lacks.
+struct VaultFirst<'c> {
+    vault: &'c Vault,
+    source: Option<AtSource<'c>>,
+}
+
+#[async_trait]
+impl Documents for VaultFirst<'_> {
+    async fn read(&self, digest: &Digest) -> Result<Read, Stuck> {
+        if let Some(bytes) = self.vault.document(digest).await.map_err(Stuck::Vault)? {
+            let media_type = Some(shape_of(Some(&bytes)));
+            return Ok(Read { bytes, media_type, is_fresh: false });
+        }
+        match &self.source {
+            Some(source) => source.read(digest).await,
+            None => Err(Stuck::Lost(digest.clone(), Lost::NotFound)),
+        }
+    }
+}
+
+/// Walks everything below a target. Blobs are named and not looked at.
+pub(super) async fn walk(
+    documents_of: &dyn Documents,
+    root: &Digest,
+    media_type: Option<&str>,
+) -> Result<Closure, Stuck> {
+    let mut found: Vec<VaultPart> = Vec::new();
+    let (mut documents, mut fresh, mut lost) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
+    let mut types: BTreeMap<Digest, Option<String>> = BTreeMap::from([(root.clone(), media_type.map(str::to_owned))]);
+    let mut level: Vec<(Digest, bool)> = vec![(root.clone(), false)];
+    let mut root_type = media_type.map(str::to_owned);
+    for depth in 0.. {
+        if level.is_empty() {
+            break;
+        }
+        if depth > MOST_DEPTH {
+            return Err(Stuck::Malformed(format!("{root}: more than {MOST_DEPTH} levels of manifests")));
+        }
+        let mut next: BTreeMap<Digest, bool> = BTreeMap::new();
+        for (digest, is_attestation) in std::mem::take(&mut level) {
+            let named = types.get(&digest).cloned().flatten();
+            let Read { bytes, media_type: served, is_fresh } = match documents_of.read(&digest).await {
+                Ok(read) => read,
+                Err(Stuck::Lost(..)) if is_attestation && depth > 0 => {
+                    lost.insert(digest.clone());
+                    found.retain(|part| part.digest != digest);
+                    continue;
+                }
+                Err(stuck) => return Err(stuck),
+            };
+            if is_fresh {
+                fresh.insert(digest.clone());
+            }
+            let media_type = named.or(served);
+            if digest == *root && root_type.is_none() {
+                root_type.clone_from(&media_type);
+            }
+            let below = parts(&bytes, media_type.as_deref())
+                .map_err(|fault| Stuck::Malformed(format!("{digest}: {}", fault.detail)))?;
+            documents.insert(digest.clone(), bytes);
+            for part in below {
+                note(&part, depth + 1, is_attestation, &mut found, &mut types, &mut next);
+            }
+            if found.len() > MOST_PARTS {
+                return Err(Stuck::Malformed(format!("{root}: more than {MOST_PARTS} parts")));
+            }
+        }
+        level = next.into_iter().filter(|(digest, _)| !documents.contains_key(digest)).collect();
+    }
+    let size = documents.get(root).map_or(0, |bytes| bytes.len() as u64);
+    let media_type = root_type.unwrap_or_else(|| shape_of(documents.get(root)));
+    found.push(VaultPart { digest: root.clone(), size, media_type, is_manifest: true, depth: 0 });
+    Ok(Closure { parts: order(found), documents, fresh, lost_attestations: lost })
+}
+
 impl Vault {
-    /// Walks everything below a target. Blobs are named and not looked at.
+    /// Walks everything below a target, by its own bytes first.
     pub(super) async fn walk(
         &self,
         root: &Digest,
         media_type: Option<&str>,
         whence: Whence<'_>,
     ) -> Result<Closure, Stuck> {
-        let mut found: Vec<VaultPart> = Vec::new();
-        let (mut documents, mut fresh, mut lost) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
-        let mut types: BTreeMap<Digest, Option<String>> =
-            BTreeMap::from([(root.clone(), media_type.map(str::to_owned))]);
-        let mut level: Vec<(Digest, bool)> = vec![(root.clone(), false)];
-        let mut root_type = media_type.map(str::to_owned);
-        for depth in 0.. {
-            if level.is_empty() {
-                break;
-            }
-            if depth > MOST_DEPTH {
-                return Err(Stuck::Malformed(format!("{root}: more than {MOST_DEPTH} levels of manifests")));
-            }
-            let mut next: BTreeMap<Digest, bool> = BTreeMap::new();
-            for (digest, is_attestation) in std::mem::take(&mut level) {
-                let named = types.get(&digest).cloned().flatten();
-                let (bytes, served) = match self.manifest(&digest, whence, &mut fresh).await {
-                    Ok(read) => read,
-                    Err(Stuck::Lost(..)) if is_attestation && depth > 0 => {
-                        lost.insert(digest.clone());
-                        found.retain(|part| part.digest != digest);
-                        continue;
-                    }
-                    Err(stuck) => return Err(stuck),
-                };
-                let media_type = named.or(served);
-                if digest == *root && root_type.is_none() {
-                    root_type.clone_from(&media_type);
-                }
-                let below = parts(&bytes, media_type.as_deref())
-                    .map_err(|fault| Stuck::Malformed(format!("{digest}: {}", fault.detail)))?;
-                documents.insert(digest.clone(), bytes);
-                for part in below {
-                    note(&part, depth + 1, is_attestation, &mut found, &mut types, &mut next);
-                }
-                if found.len() > MOST_PARTS {
-                    return Err(Stuck::Malformed(format!("{root}: more than {MOST_PARTS} parts")));
-                }
-            }
-            level = next.into_iter().filter(|(digest, _)| !documents.contains_key(digest)).collect();
-        }
-        let size = documents.get(root).map_or(0, |bytes| bytes.len() as u64);
-        let media_type = root_type.unwrap_or_else(|| shape_of(documents.get(root)));
-        found.push(VaultPart { digest: root.clone(), size, media_type, is_manifest: true, depth: 0 });
-        Ok(Closure { parts: order(found), documents, fresh, lost_attestations: lost })
-    }
-
-    async fn manifest(
-        &self,
-        digest: &Digest,
-        whence: Whence<'_>,
-        fresh: &mut BTreeSet<Digest>,
-    ) -> Result<(Bytes, Option<String>), Stuck> {
-        if let Some(bytes) = self.document(digest).await.map_err(Stuck::Vault)? {
-            let kind = shape_of(Some(&bytes));
-            return Ok((bytes, Some(kind)));
-        }
-        let Some((content, repository)) = whence else {
-            return Err(Stuck::Lost(digest.clone(), Lost::NotFound));
-        };
-        let read = content.manifest(repository, digest).await.map_err(|lost| Stuck::Lost(digest.clone(), lost))?;
-        // Whoever answers is not believed: what is kept is held to its name here once more.
-        if !digest.matches(&read.bytes) {
-            return Err(Stuck::Lost(digest.clone(), Lost::Wrong("the bytes do not hash to the digest".to_owned())));
-        }
-        fresh.insert(digest.clone());
-        Ok((read.bytes, read.media_type))
+        let source = whence.map(|(content, repository)| AtSource { content, repository });
+        walk(&VaultFirst { vault: self, source }, root, media_type).await
     }
 
     /// Whether a target is whole in the vault, read back now: every manifest is read and hashed, every blob is looked up and

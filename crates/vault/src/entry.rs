@@ -150,6 +150,28 @@ impl Vault {
         Err(self.odd(&path, "other writers came in between each time; the next run adds what is missing"))
     }
 
+    /// Takes these entries off the list, where it names what they name. Written on the condition that nobody else did meanwhile.
+    pub(super) async fn unlist(&self, entries: &[&Entry]) -> Result<(), VaultError> {
+        let path = Path::from("index.json");
+        for _ in 0..WRITES {
+            let (Some(mut before), version) = self.index(&path).await? else { return Ok(()) };
+            if !shrink(&mut before, entries) {
+                return Ok(());
+            }
+            let bytes = serde_json::to_vec(&before).map_err(|error| self.odd(&path, &error.to_string()))?;
+            let mode = match version {
+                Some(version) if !self.local => PutMode::Update(version),
+                _ => PutMode::Overwrite,
+            };
+            let options = PutOptions { mode, ..PutOptions::default() };
+            match self.objects.put_opts(&path, PutPayload::from(bytes), options).await {
+                Ok(_) | Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => {}
+                Err(error) => return Err(self.error(&format!("{path} could not be written"), &error)),
+            }
+        }
+        Err(self.odd(&path, "other writers came in between each time; run the command again"))
+    }
+
     async fn index(&self, path: &Path) -> Result<(Option<Value>, Option<UpdateVersion>), VaultError> {
         let what = || format!("{path} could not be read");
         let found = match self.objects.get(path).await {
@@ -201,6 +223,22 @@ fn merged(before: Option<Value>, entries: &[Entry]) -> (Value, bool) {
         }
     }
     (index, grew)
+}
+
+/// Takes what these entries name off the list. Whether it was there.
+fn shrink(index: &mut Value, entries: &[&Entry]) -> bool {
+    let Some(listed) = index["manifests"].as_array_mut() else { return false };
+    let before = listed.len();
+    let names: Vec<(String, String)> = entries
+        .iter()
+        .flat_map(|entry| entry.names().into_iter().map(|name| (name, entry.digest.to_string())))
+        .collect();
+    listed.retain(|descriptor| {
+        let name = descriptor["annotations"][REFERENCE_NAME].as_str().unwrap_or_default();
+        let digest = descriptor["digest"].as_str().unwrap_or_default();
+        !names.iter().any(|(gone, of)| gone == name && of == digest)
+    });
+    listed.len() < before
 }
 
 fn listed_as(entry: &Entry, name: &str) -> Value {

@@ -10,17 +10,20 @@
 //!
 //! A blob appears under its name only after it hashed to it; a manifest only after everything that it names; an entry only
 //! after its target. All three are created and never written over, so that a vault may lie under Object Lock and several
-//! writers need not know of each other. Nothing is ever deleted.
+//! writers need not know of each other. No run deletes anything; `prodpin release --vault --apply` does.
 //!
 //! - `place` knows the names and the store; `entry` the entries and `index.json`;
 //! - `closure` walks what is below a target, from the vault's own bytes first;
-//! - `copy` brings what is missing; `restore` puts it back.
+//! - `copy` brings what is missing; `restore` puts it back; `release` lets go what left the rollback set;
+//! - `drill` reads everything and keeps nothing.
 
 mod closure;
 mod copy;
+mod drill;
 mod entry;
 mod hash;
 mod place;
+mod release;
 mod restore;
 mod take;
 #[cfg(test)]
@@ -37,7 +40,9 @@ use prodpin_core::model::Digest;
 
 pub use closure::{Closure, Unwhole};
 pub use copy::{Failure, Target};
+pub use drill::{Drilling, Flaw, Place, Watcher};
 pub use entry::Entry;
+pub use release::Leaving;
 pub use restore::{Pinning, Restored, Restoring, TagOutcome};
 
 /// Why the vault itself could not be read or written.

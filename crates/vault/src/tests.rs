@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _};
+use object_store::ObjectStoreExt as _;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 
@@ -277,4 +278,170 @@ async fn entries_tell_what_was_kept_and_the_list_is_an_image_layout_i13() {
     let before = names(&vault).await;
     vault.list(&entries).await.unwrap();
     assert_eq!(names(&vault).await, before);
+}
+
+/// Counts what was hashed, and asks to end after so much.
+#[derive(Default)]
+struct Counter {
+    hashed: AtomicUsize,
+    most: Option<usize>,
+}
+
+impl Watcher for Counter {
+    fn stopped(&self) -> bool {
+        self.most.is_some_and(|most| self.hashed.load(Ordering::Relaxed) >= most)
+    }
+
+    fn hashed(&self, bytes: u64) {
+        self.hashed.fetch_add(bytes as usize, Ordering::Relaxed);
+    }
+}
+
+async fn drill(
+    drilling: &Drilling,
+    place: Place<'_>,
+    content: &Pushed,
+    counter: &Counter,
+) -> Result<(), (Digest, Flaw)> {
+    let name = key("shop/api").name;
+    let closure = drilling.closure(place, &name, &content.digest()).await?;
+    for part in closure.parts.iter().filter(|part| !part.is_manifest) {
+        drilling.prove(place, &name, part, counter).await.map_err(|flaw| (part.digest.clone(), flaw))?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_drill_reads_each_blob_once_and_carries_on_what_breaks_off_f104() {
+    let (first, second) = (index("a release of two platforms"), index("a release of two platforms"));
+    let longest = first.children()[0].blobs().iter().map(|(_, bytes)| bytes.len()).max().unwrap();
+    for (breaks_after, ignores_ranges) in [(None, false), (Some(longest / 3 + 1), false), (Some(7), true)] {
+        let shelf = Shelf { breaks_after, ignores_ranges, ..Shelf::of(&[first.clone(), second.clone()]) };
+        let (drilling, counter) = (Drilling::default(), Counter::default());
+        let place = Place::Source(&shelf);
+        let proven = drill(&drilling, place, &first, &counter).await;
+        if ignores_ranges {
+            // It never comes further than its first bytes: that proves nothing.
+            assert!(matches!(proven, Err((_, Flaw::Unread(_)))), "{proven:?}");
+            continue;
+        }
+        assert_eq!(proven, Ok(()));
+        assert_eq!(drill(&drilling, place, &second, &counter).await, Ok(()));
+        let blobs: usize = shelf.blobs.values().map(Bytes::len).sum();
+        assert_eq!(counter.hashed.load(Ordering::Relaxed), blobs, "{breaks_after:?}");
+        let begun = shelf.asked.lock().unwrap().iter().filter(|(_, from)| *from == 0).count();
+        assert_eq!(begun, shelf.blobs.len(), "{breaks_after:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_drill_tells_wrong_bytes_from_none_and_an_end_from_both_f104() {
+    let content = image("a release");
+    let (digest, bytes) = content.blobs().into_iter().max_by_key(|(_, bytes)| bytes.len()).unwrap();
+    let flaw = async |shelf: Shelf, most| {
+        let counter = Counter { most, ..Counter::default() };
+        drill(&Drilling::default(), Place::Source(&shelf), &content, &counter).await.unwrap_err()
+    };
+    let shelf = || Shelf::of(std::slice::from_ref(&content));
+    let wrong = flaw(Shelf { flipped: BTreeSet::from([digest.clone()]), ..shelf() }, None).await;
+    assert!(wrong.0 == digest && matches!(wrong.1, Flaw::Wrong(_)), "{wrong:?}");
+    let mut short = shelf();
+    short.blobs.insert(digest.clone(), bytes.slice(1..));
+    assert!(matches!(flaw(short, None).await.1, Flaw::Wrong(_)));
+    let mut long = shelf();
+    long.blobs.insert(digest.clone(), [bytes.as_ref(), b"and more than that"].concat().into());
+    assert!(matches!(flaw(long, None).await.1, Flaw::Wrong(_)));
+    let mut gone = shelf();
+    gone.blobs.remove(&digest);
+    assert_eq!(flaw(gone, None).await, (digest.clone(), Flaw::Gone));
+    let lost = Shelf { manifests: BTreeMap::new(), ..shelf() };
+    assert_eq!(flaw(lost, None).await, (content.digest(), Flaw::Gone));
+    assert_eq!(flaw(shelf(), Some(0)).await.1, Flaw::Interrupted);
+}
+
+#[tokio::test]
+async fn a_drill_of_the_vault_reads_the_vault_alone_f104_i27() {
+    let content = image("a release");
+    let (shelf, vault) = (Shelf::of(std::slice::from_ref(&content)), vault());
+    let counter = Counter::default();
+    let drilled = || drill_vault(&vault, &content, &counter);
+    assert_eq!(drilled().await, Err((content.digest(), Flaw::Gone)), "nothing is in it yet");
+    keep(&vault, &shelf, "shop/api", &content).await.unwrap();
+    assert_eq!(drilled().await, Ok(()));
+    let (digest, bytes) = content.blobs().into_iter().max_by_key(|(_, bytes)| bytes.len()).unwrap();
+    vault.objects.put(&super::place::blob_path(&digest), flip(&bytes).into()).await.unwrap();
+    assert!(matches!(drilled().await, Err((found, Flaw::Wrong(_))) if found == digest));
+    vault.objects.delete(&super::place::blob_path(&digest)).await.unwrap();
+    assert_eq!(drilled().await, Err((digest, Flaw::Gone)));
+}
+
+async fn drill_vault(vault: &Vault, content: &Pushed, counter: &Counter) -> Result<(), (Digest, Flaw)> {
+    drill(&Drilling::default(), Place::Vault(vault), content, counter).await
+}
+
+#[tokio::test]
+async fn what_leaves_takes_only_what_nothing_that_stays_needs_i27() {
+    use prodpin_sources::memory::index_of;
+    let shared = image("shared");
+    let old = index_of(vec![shared.clone(), image("old alone")]);
+    let new = index_of(vec![shared.clone(), image("new alone")]);
+    let shelf = Shelf::of(&[old.clone(), new.clone()]);
+    let vault = vault();
+    let entries = [
+        keep(&vault, &shelf, "shop/api", &old).await.unwrap(),
+        keep(&vault, &shelf, "shop/api", &new).await.unwrap(),
+        keep(&vault, &shelf, "shop/web", &new).await.unwrap(),
+    ];
+    vault.list(&entries).await.unwrap();
+    let before = names(&vault).await;
+    let is_old = |entry: &Entry| entry.digest == old.digest();
+    let leaving = vault.leaving(is_old).await.unwrap();
+    assert_eq!((leaving.entries().count(), names(&vault).await), (1, before.clone()), "so far it was only asked");
+    vault.release(&leaving).await.unwrap();
+    let after = names(&vault).await;
+    let gone: BTreeSet<String> = before.difference(&after).cloned().collect();
+    // Its entry, its index, its own platform with configuration and layer.
+    assert_eq!(gone.len(), 5, "{gone:?}");
+    let again = Vault::new(vault.objects.clone(), "memory", true);
+    assert!(again.whole(&new.digest(), None).await.is_ok());
+    assert!(matches!(again.whole(&old.digest(), None).await, Err(Unwhole::Lacks(_))));
+    let index = again.get(&Path::from("index.json"), u64::MAX).await.unwrap().unwrap();
+    let index = String::from_utf8(index.to_vec()).unwrap();
+    assert!(!index.contains(&old.digest().to_string()) && index.contains(&new.digest().to_string()));
+    // A second time there is nothing.
+    assert_eq!(again.leaving(is_old).await.unwrap().entries().count(), 0);
+    // One of two entries leaves, and the other needs everything.
+    let of_web = again.leaving(|entry| entry.repository.as_str() == "shop/web").await.unwrap();
+    assert_eq!((of_web.entries().count(), of_web.bytes()), (1, 0));
+    again.release(&of_web).await.unwrap();
+    assert!(Vault::new(vault.objects.clone(), "memory", true).whole(&new.digest(), None).await.is_ok());
+}
+
+#[tokio::test]
+async fn nothing_leaves_while_what_stays_is_not_whole_or_cannot_be_read_i27() {
+    let (old, new) = (image("old"), image("new"));
+    let shelf = Shelf::of(&[old.clone(), new.clone()]);
+    let is_old = |entry: &Entry| entry.digest == old.digest();
+    let vault = vault();
+    keep(&vault, &shelf, "shop/api", &old).await.unwrap();
+    keep(&vault, &shelf, "shop/api", &new).await.unwrap();
+    let blob = super::place::blob_path(&new.blobs()[1].0);
+    object_store::ObjectStoreExt::delete(&vault.objects, &blob).await.unwrap();
+    let broken = Vault::new(vault.objects.clone(), "memory", true).leaving(is_old).await.unwrap_err();
+    assert!(broken.detail.contains("is not whole"), "{broken}");
+    // What came in between is asked for again: nothing that it needs goes.
+    let (older, newer) = (image("one"), index("two"));
+    let shelf = Shelf::of(&[older.clone(), newer.clone()]);
+    let vault = self::vault();
+    keep(&vault, &shelf, "shop/api", &older).await.unwrap();
+    keep(&vault, &shelf, "shop/api", &newer).await.unwrap();
+    let leaving = vault.leaving(|entry| entry.digest == older.digest()).await.unwrap();
+    keep(&vault, &shelf, "shop/web", &older).await.unwrap();
+    vault.release(&leaving).await.unwrap();
+    assert!(Vault::new(vault.objects.clone(), "memory", true).whole(&older.digest(), None).await.is_ok());
+    // An entry that nobody can read may need anything.
+    let odd = Path::from("prodpin/shop/shop/odd.json");
+    object_store::ObjectStoreExt::put(&vault.objects, &odd, "{}".into()).await.unwrap();
+    let unread = vault.leaving(|entry| entry.digest == older.digest()).await.unwrap_err();
+    assert!(unread.detail.contains("cannot read") || unread.detail.contains("can read"), "{unread}");
 }

@@ -75,11 +75,16 @@ pub(super) fn ends(event: &Event) -> (Option<&ArtifactId>, Option<&ArtifactId>) 
         | Event::DeploymentStarted { artifact, .. }
         | Event::DeploymentRecalled { artifact, .. }
         | Event::Pinned { artifact }
+        | Event::PinNeeded { artifact }
         | Event::Attached { artifact, .. }
+        | Event::Drilled { artifact, .. }
         | Event::TargetFound { artifact } => (None, Some(artifact)),
-        Event::DeploymentEnded { artifact, .. } | Event::PinLost { artifact } | Event::TargetMissing { artifact } => {
-            (Some(artifact), None)
-        }
+        Event::DeploymentEnded { artifact, .. }
+        | Event::PinLost { artifact }
+        | Event::PinUnneeded { artifact }
+        | Event::PinReleasing { artifact }
+        | Event::PinReleased { artifact }
+        | Event::TargetMissing { artifact } => (Some(artifact), None),
         Event::TagAbsent { .. }
         | Event::TagDeleted { .. }
         | Event::FindingOpened(_)

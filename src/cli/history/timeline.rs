@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 
 use super::row::ends;
 use crate::model::{
-    ArtifactId, DeploymentState, Entry, Event, FindingKey, Mark, RepositoryKey, RepositoryState, SourceRecord, Tag,
-    TagStatus,
+    ArtifactId, DeploymentState, DrillOutcome, DrilledFrom, Entry, Event, FindingKey, Mark, RepositoryKey,
+    RepositoryState, SourceRecord, Tag, TagStatus,
 };
+use crate::outcome::size::{seconds, size};
 use crate::report::escape::terminal;
 
 /// What is recorded about the reference in one repository: commits' numbers and entries, oldest first.
@@ -119,6 +120,10 @@ fn sentence(event: &Event) -> String {
         Event::DeploymentRecalled { artifact, via, .. } => format!("{artifact} ran in production before, says {via}"),
         Event::Pinned { artifact } => format!("{artifact} pinned"),
         Event::PinLost { artifact } => format!("{artifact} lost its pin"),
+        Event::PinUnneeded { artifact } => format!("{artifact} is pinned, and not in the rollback set any more"),
+        Event::PinNeeded { artifact } => format!("{artifact} is in the rollback set again"),
+        Event::PinReleasing { artifact } => format!("the pin of {artifact} is about to be released"),
+        Event::PinReleased { artifact } => format!("the pin of {artifact} was released"),
         Event::Attached { subject, by, artifact } => format!("{artifact} attached to {subject} by {by}"),
         Event::TargetMissing { artifact } => format!("{artifact} not found, though it is a rollback target"),
         Event::TargetFound { artifact } => format!("{artifact} found again"),
@@ -133,6 +138,14 @@ fn sentence(event: &Event) -> String {
             format!("alert {alert} has {} undelivered findings", findings.len())
         }
         Event::ReportedAgain { until } => format!("what no run may have reported up to commit {until} is reported"),
+        Event::Drilled { artifact, from, drill } => {
+            let place = if *from == DrilledFrom::Vault { " from the vault" } else { "" };
+            let read = format!("{} in {}", size(drill.bytes), seconds(drill.milliseconds));
+            match drill.outcome {
+                DrillOutcome::Intact => format!("{artifact} drilled{place}: every byte read and intact, {read}"),
+                DrillOutcome::Broken => format!("{artifact} drilled{place}: BROKEN"),
+            }
+        }
         Event::Source(_) => "the source was looked at".to_owned(),
         Event::Run(_) => "the run ended".to_owned(),
     }

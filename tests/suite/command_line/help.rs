@@ -19,8 +19,10 @@ fn help_of_the_program_and_of_every_command() {
         "verify",
         "report",
         "explain",
+        "schema-change",
         "schema",
         "completions",
+        "drill",
     ] {
         let arguments: Vec<&str> = [command, "--help"].into_iter().filter(|word| !word.is_empty()).collect();
         let output = run(directory.path(), &arguments);
@@ -45,8 +47,10 @@ fn help_of_the_program_and_of_every_command() {
             "verify",
             "report",
             "explain",
+            "schema-change",
             "schema",
-            "completions"
+            "completions",
+            "drill"
         ]
     );
 }

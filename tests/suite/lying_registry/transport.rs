@@ -238,15 +238,38 @@ async fn a_redirect_loop_ends_f11() {
 }
 
 #[tokio::test]
-async fn manifests_are_not_fetched_from_another_host_f7() {
+async fn what_a_tag_names_is_not_another_host_s_word_f7() {
     let other = Server::start_at("127.0.0.2", Guard::Open, []).await;
     let (server, digest) = with_image(Guard::Open, [Lie::ManifestsAt(format!("{}/x", other.url()))]).await;
     let source = Opening::at(&server).open();
     let snapshot = source.inventory.observe(&repository()).await;
     assert!(snapshot.gaps.iter().all(|gap| gap.cause == Cause::Refused) && snapshot.gaps.len() == 2);
-    let seen = source.inventory.inspect(&repository(), &artifact(&digest)).await;
-    assert_eq!(seen.presence, Presence::Unknown);
     assert!(other.seen().is_empty());
+    let seen = source.inventory.inspect(&repository(), &artifact(&digest)).await;
+    assert_eq!(seen.presence, Presence::Unknown, "what another host does not have is not the registry's word (I4)");
+}
+
+/// By digest the bytes prove themselves, wherever they come from. The credentials stay with the registry.
+#[tokio::test]
+async fn a_manifest_by_digest_may_be_elsewhere_and_no_credentials_go_there_f7_f15() {
+    for guard in [Guard::Open, Guard::Basic(BASIC)] {
+        let other = Server::start_at("127.0.0.2", Guard::Open, []).await;
+        let (server, digest) = with_image(guard, []).await;
+        let (manifests, tags) = server.store(|own| (own.manifests.clone(), own.tags.clone()));
+        other.store(|store| (store.manifests, store.tags) = (manifests, tags));
+        server.lie(Lie::ManifestsAt(format!("{}/v2/shop/api/manifests/{{reference}}", other.url())));
+        let inspected = async || {
+            let source = Opening::at(&server).user("user", "secret").open();
+            source.inventory.inspect(&repository(), &artifact(&digest)).await
+        };
+        let seen = inspected().await;
+        assert_eq!((seen.presence, &seen.closure), (Presence::Present, &Closure::Complete), "{seen:?}");
+        assert_eq!(other.credentials(), Vec::<String>::new());
+        // Other bytes than those of the digest prove nothing.
+        other.lie(Lie::WrongBytes);
+        let seen = inspected().await;
+        assert_ne!(seen.presence, Presence::Present, "{seen:?}");
+    }
 }
 
 #[tokio::test]

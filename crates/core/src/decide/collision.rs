@@ -28,7 +28,16 @@ pub(super) fn collision(
         others => format!("; {others} more rules reach it"),
     };
     let message = format!("{}{others}", reported(first, name));
-    Some((severity, message, remedy(draft, outlooks)))
+    let by_tag = threats.iter().find(|threat| lifecycle::is_for_a_tag(draft.retention(), &threat.rule));
+    let remedy = match by_tag {
+        // What is recommended leaves such rules to their owner.
+        Some(threat) => format!(
+            "take the tag off releases that lifecycle rule {} asks for, or narrow that rule so that it spares releases",
+            threat.rule
+        ),
+        None => remedy(draft, outlooks),
+    };
+    Some((severity, message, remedy))
 }
 
 /// What to do about rules that reach a pinned target.
@@ -93,10 +102,14 @@ fn claimed(draft: Draft<'_>, outlooks: &Outlooks) -> Option<String> {
 /// What to do about rules against which no pin holds. Where rules have an order, one in front of them settles it.
 pub(super) fn mend(draft: Draft<'_>, advice: &Advice) -> String {
     match draft.retention() {
-        Retention::Ecr(_) => {
-            let recommend = commands::recommend(draft.repository());
-            format!("put a rule in front that claims pins; `{recommend}` prints the policy")
-        }
+        Retention::Ecr(_) => match lifecycle::why_not_recommended(draft.retention()) {
+            // A command that would print a refusal is no next step.
+            Some(why) => format!("put a rule in front that claims pins, by hand: {why}"),
+            None => {
+                let recommend = commands::recommend(draft.repository());
+                format!("put a rule in front that claims pins; `{recommend}` prints the policy")
+            }
+        },
         Retention::Unruled | Retention::Bucket(_) | Retention::Harbor(_) => advice.remedy.clone(),
     }
 }

@@ -81,6 +81,11 @@ pub(super) fn restore_from_vault(repository: &RepositoryKey, artifact: &Artifact
     format!("prodpin restore {} --apply", quoted(&format!("{repository}@{artifact}")))
 }
 
+/// Reads and hashes every byte of a repository's rollback targets.
+pub(super) fn drill(repository: &RepositoryName) -> String {
+    format!("prodpin drill {}", quoted(repository.as_str()))
+}
+
 /// Shows what the live rules will do to a repository.
 pub(super) fn forecast(repository: &RepositoryName) -> String {
     format!("prodpin forecast {}", quoted(repository.as_str()))

@@ -157,6 +157,7 @@ impl Question<'_> {
                 survives: None,
                 parts: None,
                 vault: None,
+                drills: vec![],
             };
             let reported = targets.iter().any(|target| target.artifact == release.artifact);
             let counts = is_proven(&release) || !proven;

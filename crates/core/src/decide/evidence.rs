@@ -7,7 +7,9 @@ use crate::model::{
 };
 use crate::outcome::report::TargetReport;
 
+use super::commands;
 use super::draft::Draft;
+use super::drilled;
 use super::input::Input;
 
 /// So many parts are named; the others are a number.
@@ -45,8 +47,22 @@ fn some_of(mut texts: Vec<String>, further: usize) -> String {
     if more == 0 { named } else { format!("{named} and {more} more") }
 }
 
+/// What is wrong with a manifest as it was pushed: nothing was lost, and nobody can bring it back.
+fn hollow(draft: Draft<'_>, name: &str, target: &TargetReport) -> Option<Finding> {
+    let detail = target.obstacles.iter().find_map(|obstacle| match obstacle {
+        Obstacle::PartDamaged { digest, detail } if target.artifact.digest() == Some(digest) => Some(detail),
+        _ => None,
+    })?;
+    let remedy = "give the tag an image again, or name it in no production rule; what was pushed under it never held one, and \
+                  no cleanup did this";
+    Some(draft.finding(Code::TargetBroken, Severity::Critical, format!("{name} is no way back: {detail}"), remedy))
+}
+
 /// One finding for all parts that are gone or damaged (F28, F103): a cleanup takes many at once.
 fn broken(draft: Draft<'_>, name: &str, target: &TargetReport) -> Option<Finding> {
+    if let Some(hollow) = hollow(draft, name, target) {
+        return Some(hollow);
+    }
     let (mut missing, mut damaged, mut further) = (Vec::new(), Vec::new(), 0);
     for obstacle in &target.obstacles {
         match obstacle {
@@ -70,8 +86,16 @@ fn broken(draft: Draft<'_>, name: &str, target: &TargetReport) -> Option<Finding
         .collect();
     (!clauses.is_empty()).then(|| {
         let message = format!("{name} {}", clauses.join("; it "));
-        let remedy = "push the same bytes again from a replica, another registry or a backup that kept the digest; a cleanup \
-                      that removes untagged manifests or layers did this, or damaged storage";
+        let remedy = match drilled::found_wrong_bytes(target) {
+            true => format!(
+                "delete these blobs from the registry's storage, since it takes no others under the same digest; push the same \
+                 bytes again from a vault, a replica or a backup; then prove it: `{}`",
+                commands::drill(draft.repository())
+            ),
+            false => "push the same bytes again from a replica, another registry or a backup that kept the digest; a cleanup \
+                      that removes untagged manifests or layers did this, or damaged storage"
+                .to_owned(),
+        };
         draft.finding(Code::TargetBroken, Severity::Critical, message, remedy)
     })
 }

@@ -1,6 +1,6 @@
 //! What belongs to targets: what is recorded and reported of it (I26).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{ArtifactId, Attached, Digest, Event, Inspection, ObservedTag, PinState};
 use crate::outcome::report::PartsReport;
@@ -8,9 +8,16 @@ use crate::outcome::report::PartsReport;
 use super::input::{Attempts, Input};
 use super::rules::is_watched;
 
-/// What tags that are no pins name.
-pub(super) fn listed<'a>(listed: &[&'a ObservedTag]) -> BTreeSet<&'a ArtifactId> {
-    listed.iter().filter(|tag| is_watched(&tag.name)).filter_map(|tag| tag.target.artifact()).collect()
+/// Which parts of targets have a tag of their own that is no pin: of a million tags nearly none names one (I28).
+pub(super) fn listed<'a>(
+    listed: &[&'a ObservedTag],
+    inspections: &BTreeMap<ArtifactId, Inspection>,
+) -> BTreeSet<&'a ArtifactId> {
+    let parts: BTreeSet<&Digest> =
+        inspections.values().flat_map(|seen| seen.parts.all()).map(|part| &part.digest).collect();
+    let is_part = |artifact: &ArtifactId| artifact.digest().is_some_and(|digest| parts.contains(digest));
+    let named = listed.iter().filter_map(|tag| Some((&tag.name, tag.target.artifact().filter(|it| is_part(it))?)));
+    named.filter(|(tag, _)| is_watched(tag)).map(|(_, artifact)| artifact).collect()
 }
 
 /// What is put on record of a target's parts, each thing once: what is attached, so that it is missed when it is gone, and

@@ -24,7 +24,7 @@ use super::protection::{ProtectionVerdict, judge};
 use super::readiness::{self, Readiness};
 use super::refusals;
 use super::rollback_set::Target;
-use super::{called::Called, database, doubt, survives, unread};
+use super::{called::Called, database, doubt, drilled, release, survives, unread};
 
 /// What to do, say and record about one repository.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,6 +41,8 @@ pub struct Plan {
     pub events: Vec<Event>,
     /// Which of these tell what happened, by name: no later run will find them.
     pub passing: BTreeSet<String>,
+    /// Pinned artifacts that nothing in the rollback set needs, as far as what was read tells.
+    pub unneeded: Vec<ArtifactId>,
     /// A hash over everything listed, whatever its order.
     pub seen: [u8; 32],
     /// What live lifecycle rules will do.
@@ -63,6 +65,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
         findings: Vec::new(),
         events: Vec::new(),
         passing: BTreeSet::new(),
+        unneeded: Vec::new(),
         seen: seen_hash(input.key, &listed),
         outlooks,
         readiness: Readiness::default(),
@@ -78,7 +81,7 @@ fn judge_targets(input: &Facts<'_>, listed: &[&ObservedTag], targets: Vec<Target
     let works = input.snapshot.listing_is_complete();
     let keeping = cover::keeping(input.snapshot, input.pins);
     let mut names = names_of(input, &targets, listed);
-    let listed_under = parts::listed(listed);
+    let listed_under = parts::listed(listed, input.inspections);
     let (pins, mut reported) = (plan.pins.clone(), BTreeSet::new());
     let planned: BTreeSet<&ArtifactId> = pins.iter().collect();
     for target in targets {
@@ -112,6 +115,7 @@ fn judge_targets(input: &Facts<'_>, listed: &[&ObservedTag], targets: Vec<Target
         };
         let survives = survives::survives(&known);
         let protected = survives::protected(&known, &survives);
+        let drills = drilled::reports(input.state, &target.artifact);
         plan.report.targets.push(TargetReport {
             artifact: target.artifact,
             rank: target.rank,
@@ -125,18 +129,22 @@ fn judge_targets(input: &Facts<'_>, listed: &[&ObservedTag], targets: Vec<Target
             survives: Some(survives),
             parts: inspection.and_then(|seen| parts::report(seen, &planned, input.attempts, &mut reported)),
             vault: None,
+            drills,
         });
     }
 }
 
 /// What could not be read, whether one can roll back, and the numbers.
 fn judge_service(input: &Facts<'_>, listed: &[&ObservedTag], plan: &mut Plan) {
-    let Plan { report, readiness, .. } = plan;
+    let Plan { report, readiness, events, unneeded, .. } = plan;
     let inspected = report.targets.iter().filter_map(|target| input.inspections.get(&target.artifact));
     report.gaps.extend(inspected.flat_map(|seen| seen.gaps.clone()));
     report.gaps.sort();
     report.gaps.dedup();
     report.complete = report.gaps.is_empty();
+    let (found, recorded) = release::unneeded(input, report);
+    *unneeded = found;
+    events.extend(recorded);
     *readiness = readiness::decide(input, &report.targets, &report.gaps);
     unread::withhold(input, listed, report, readiness);
     doubt::withhold(input.selection, &report.targets, readiness);
@@ -184,9 +192,12 @@ pub fn unjudged(plan: &mut Plan, repository: &RepositoryKey) {
 /// Turns a verdict into work and into events.
 fn record(input: &Input<'_>, artifact: &ArtifactId, verdict: &ProtectionVerdict, plan: &mut Plan) {
     let artifact = artifact.clone();
-    let was_pinned = input.state.pinned.contains_key(&artifact);
+    let was_pinned = input.state.misses_pin(&artifact);
     let attempted = input.attempts.contains_key(&artifact);
     let unpinned = verdict.obstacles.contains(&Obstacle::Unpinned) || verdict.pin == PinReport::Refused;
+    if input.state.releasing.contains_key(&artifact) && (attempted || unpinned) {
+        plan.events.push(Event::PinReleased { artifact: artifact.clone() });
+    }
     let pinned = matches!(verdict.pin, PinReport::Present | PinReport::Created);
     if was_pinned && (attempted || unpinned) {
         plan.events.push(Event::PinLost { artifact: artifact.clone() });
@@ -204,7 +215,9 @@ fn record(input: &Input<'_>, artifact: &ArtifactId, verdict: &ProtectionVerdict,
 }
 
 fn empty_report(input: &Input<'_>) -> RepositoryReport {
-    let mut artifacts: Vec<&ArtifactId> = input.snapshot.tags.iter().filter_map(|tag| tag.target.artifact()).collect();
+    // Room for all at once: a list that grows is held twice.
+    let mut artifacts: Vec<&ArtifactId> = Vec::with_capacity(input.snapshot.tags.len());
+    artifacts.extend(input.snapshot.tags.iter().filter_map(|tag| tag.target.artifact()));
     artifacts.sort_unstable();
     artifacts.dedup();
     let counts = Counts {

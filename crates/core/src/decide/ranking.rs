@@ -74,7 +74,7 @@ impl<'s, 'a> Ranked<'s, 'a> {
     }
 
     pub(super) fn family(&self) -> Option<u32> {
-        Some(self.entry.family).filter(|family| *family != NO_FAMILY)
+        Some(self.entry.class.family()).filter(|family| *family != NO_FAMILY)
     }
 }
 
@@ -90,17 +90,42 @@ pub(super) struct Ranking<'a> {
     arrivals: Arrivals,
 }
 
+/// Four words, because a rule may match a million tags (F93).
 struct Entry<'a> {
     named: Named<'a>,
-    /// The first three numbers, where these are compared first.
-    numbers: [u64; 3],
-    family: u32,
-    grade: Grade,
-    after: bool,
+    /// The first three numbers, where these are compared first. From one on that takes more than its place they are not
+    /// told: the name is read again there.
+    numbers: [u32; 3],
+    class: Class,
 }
 
-/// Compared with nothing by its name.
-const NO_FAMILY: u32 = u32::MAX;
+/// Whether it comes after all versions, its family and its grade.
+#[derive(Debug, Clone, Copy)]
+struct Class(u32);
+
+impl Class {
+    const AFTER: u32 = 1 << 31;
+    const GRADE: u32 = 29;
+
+    fn new(after: bool, family: u32, grade: Grade) -> Self {
+        Self(u32::from(after) << 31 | (grade as u32) << Self::GRADE | family.min(NO_FAMILY))
+    }
+
+    fn after(self) -> bool {
+        self.0 & Self::AFTER != 0
+    }
+
+    fn family(self) -> u32 {
+        self.0 & NO_FAMILY
+    }
+
+    fn grade(self) -> Grade {
+        [Grade::None, Grade::Numbers, Grade::More, Grade::Stem][(self.0 >> Self::GRADE & 3) as usize]
+    }
+}
+
+/// Compared with nothing by its name. No repository has as many tags as this.
+const NO_FAMILY: u32 = (1 << Class::GRADE) - 1;
 
 type Chain<'s, 'a> = Box<dyn Iterator<Item = Ranked<'s, 'a>> + 's>;
 
@@ -128,11 +153,12 @@ impl<'a> Ranking<'a> {
         let arrivals = Arrivals::new(tags.clone(), order, dated);
         let (mut entries, mut rest) = match order {
             Order::Semver => by_version(tags, patterns),
-            Order::Name => (tags.map(by_name).collect(), Vec::new()),
+            Order::Name => (collect(tags.map(by_name)), Vec::new()),
             Order::Pushed => (by_arrival(tags, &arrivals), Vec::new()),
         };
         if order != Order::Pushed {
-            entries.sort_unstable_by(|a, b| (a.after, a.family).cmp(&(b.after, b.family)).then_with(|| b.by_grade(a)));
+            let place = |entry: &Entry<'_>| (entry.class.after(), entry.class.family());
+            entries.sort_unstable_by(|a, b| place(a).cmp(&place(b)).then_with(|| b.by_grade(a)));
         }
         rest.sort_unstable_by(|a, b| arrivals.by_arrival(b.named, a.named));
         Self { entries, rest, lines: RefCell::default(), arrivals }
@@ -155,17 +181,17 @@ impl<'a> Ranking<'a> {
     /// Where a tag stands.
     pub(super) fn place(&self, ranked: &Ranked<'_, 'a>) -> Rank {
         let Ranked { entry, group, series, step } = *ranked;
-        let line = match entry.grade {
-            Grade::Numbers | Grade::More => self.since(entry).map(|since| (entry.numbers[0], since)),
+        let line = match entry.class.grade() {
+            Grade::Numbers | Grade::More => self.since(entry).map(|since| (entry.first(), since)),
             Grade::None | Grade::Stem => None,
         };
-        let (after, arrival) = (entry.after, self.arrivals.at(entry.named));
+        let (after, arrival) = (entry.class.after(), self.arrivals.at(entry.named));
         Rank { after, family: ranked.family(), line, group, series, step, arrival }
     }
 
     /// When the first release of an entry's first number arrived.
     fn since(&self, entry: &Entry<'_>) -> Option<Arrival> {
-        let (family, first) = (entry.family, entry.numbers[0]);
+        let (family, first) = (entry.class.family(), entry.first());
         *self.lines.borrow_mut().entry((family, first)).or_insert_with(|| {
             let line = |entries: &[Entry<'_>]| -> Option<Arrival> {
                 let from = entries.partition_point(|other| other.line() < (family, Reverse(first)));
@@ -179,7 +205,7 @@ impl<'a> Ranking<'a> {
 
     /// Those that come first, and those that come after all of them.
     fn halves(&self) -> (&[Entry<'a>], &[Entry<'a>]) {
-        self.entries.split_at(self.entries.partition_point(|entry| !entry.after))
+        self.entries.split_at(self.entries.partition_point(|entry| !entry.class.after()))
     }
 
     /// Most recent first. Whatever order they came in, they leave in the same one.
@@ -196,7 +222,7 @@ impl<'a> Ranking<'a> {
     }
 
     fn families<'s>(&'s self, entries: &'s [Entry<'a>]) -> impl Iterator<Item = Chain<'s, 'a>> {
-        entries.chunk_by(|a, b| a.family == b.family).map(move |family| {
+        entries.chunk_by(|a, b| a.class.family() == b.class.family()).map(move |family| {
             let groups = (0..).zip(family.chunk_by(|a, b| a.by_grade(b).is_eq()));
             let ranked = groups.flat_map(move |(at, entries)| group(at, entries, &self.arrivals));
             Box::new(ranked) as Chain<'s, 'a>
@@ -226,22 +252,44 @@ impl Families {
 
 type Entries<'a> = Vec<Entry<'a>>;
 
+/// In a list that never grows: one that does is held twice.
+fn collect<'a>(entries: impl Iterator<Item = Entry<'a>> + Clone) -> Entries<'a> {
+    let mut all = Vec::with_capacity(entries.clone().count());
+    all.extend(entries);
+    all
+}
+
+/// The first three, up to one that is too large for its place, and whether there was none.
+fn first_numbers(read: &[u64]) -> ([u32; 3], bool) {
+    let mut first = [0; 3];
+    for (slot, number) in first.iter_mut().zip(read) {
+        *slot = u32::try_from(*number).unwrap_or(u32::MAX);
+        if *slot == u32::MAX {
+            return (first, false);
+        }
+    }
+    (first, true)
+}
+
 /// Versions by family, and what is none.
-fn by_version<'a>(tags: impl Iterator<Item = Named<'a>>, patterns: &NamePatterns) -> (Entries<'a>, Entries<'a>) {
+fn by_version<'a>(
+    tags: impl Iterator<Item = Named<'a>> + Clone,
+    patterns: &NamePatterns,
+) -> (Entries<'a>, Entries<'a>) {
     let mut families = Families::default();
-    let (mut versions, mut numbers, mut rest) = (Vec::new(), Vec::new(), Vec::new());
+    // Room for all where nearly always all are: a list that grows is held twice.
+    let (mut versions, mut numbers, mut rest) = (Vec::with_capacity(tags.clone().count()), Vec::new(), Vec::new());
     for named in tags {
         let Some(Reading { family, numbers: read, .. }) = Reading::parse(named.label()) else {
-            rest.push(Entry { named, numbers: [0; 3], family: NO_FAMILY, grade: Grade::None, after: true });
+            rest.push(Entry { named, numbers: [0; 3], class: Class::new(true, NO_FAMILY, Grade::None) });
             continue;
         };
         let alone = family.1 == Scheme::Number;
-        let mut first = [0; 3];
-        first.iter_mut().zip(&read).for_each(|(slot, number)| *slot = *number);
-        let grade = if read.len() > 3 { Grade::More } else { Grade::Numbers };
+        let (first, fits) = first_numbers(&read);
+        let grade = if read.len() > 3 || !fits { Grade::More } else { Grade::Numbers };
         let family = families.number(Kin::Family(family));
         let list = if alone { &mut numbers } else { &mut versions };
-        list.push(Entry { named, numbers: first, family, grade, after: false });
+        list.push(Entry { named, numbers: first, class: Class::new(false, family, grade) });
     }
     if versions.is_empty() {
         return (numbers, rest);
@@ -257,36 +305,51 @@ fn by_version<'a>(tags: impl Iterator<Item = Named<'a>>, patterns: &NamePatterns
     let meant = |named: Named<'_>| bare.iter().find(|(_, pattern)| pattern.matches(named.label())).map(|(at, _)| *at);
     rest.retain(|entry| {
         let at = meant(entry.named);
-        versions.extend(at.map(|at| Entry { family: families.number(Kin::Pattern(at)), after: false, ..*entry }));
+        versions.extend(at.map(|at| {
+            let class = Class::new(false, families.number(Kin::Pattern(at)), entry.class.grade());
+            Entry { class, ..*entry }
+        }));
         at.is_none()
     });
-    versions.extend(numbers.into_iter().map(|entry| Entry { after: meant(entry.named).is_none(), ..entry }));
+    versions.extend(numbers.into_iter().map(|entry| {
+        let Entry { named, class, .. } = entry;
+        Entry { class: Class::new(meant(named).is_none(), class.family(), class.grade()), ..entry }
+    }));
     (versions, rest)
 }
 
 fn by_name(named: Named<'_>) -> Entry<'_> {
     // Words compare as words here, and years do not compare with versions.
     let calendar = Reading::parse(named.label()).is_some_and(|reading| reading.family.1 == Scheme::Calendar);
-    Entry { named, numbers: [0; 3], family: u32::from(calendar), grade: Grade::Stem, after: false }
+    Entry { named, numbers: [0; 3], class: Class::new(false, u32::from(calendar), Grade::Stem) }
 }
 
-fn by_arrival<'a>(tags: impl Iterator<Item = Named<'a>>, arrivals: &Arrivals) -> Entries<'a> {
-    let entry = |named| Entry { named, numbers: [0; 3], family: 0, grade: Grade::None, after: false };
-    let mut entries: Entries<'a> = tags.map(entry).collect();
+fn by_arrival<'a>(tags: impl Iterator<Item = Named<'a>> + Clone, arrivals: &Arrivals) -> Entries<'a> {
+    let mut entries = collect(tags.map(|named| {
+        let class = Class::new(false, 0, Grade::None);
+        Entry { named, numbers: [0; 3], class }
+    }));
     entries.sort_unstable_by(|a, b| arrivals.by_arrival(b.named, a.named));
-    (0..).zip(&mut entries).for_each(|(family, entry)| entry.family = family);
+    (0..).zip(&mut entries).for_each(|(family, entry)| entry.class = Class::new(false, family, Grade::None));
     entries
 }
 
 impl Entry<'_> {
     /// Its family and its first number, as they come.
     fn line(&self) -> (u32, Reverse<u64>) {
-        (self.family, Reverse(self.numbers[0]))
+        (self.class.family(), Reverse(self.first()))
+    }
+
+    /// Its first number.
+    fn first(&self) -> u64 {
+        let read = || Reading::parse(self.named.label())?.numbers.first().copied();
+        let here = self.numbers[0];
+        if here == u32::MAX { read() } else { None }.unwrap_or_else(|| here.into())
     }
 
     fn by_grade(&self, other: &Self) -> Ordering {
         let all = |entry: &Self| Reading::parse(entry.named.label()).map(|reading| reading.numbers);
-        match (self.grade, other.grade) {
+        match (self.class.grade(), other.class.grade()) {
             (Grade::Numbers, Grade::Numbers) => self.numbers.cmp(&other.numbers),
             (Grade::Numbers | Grade::More, Grade::Numbers | Grade::More) => {
                 self.numbers.cmp(&other.numbers).then_with(|| all(self).cmp(&all(other)))
@@ -303,7 +366,7 @@ fn group<'s, 'a>(at: u32, entries: &'s [Entry<'a>], arrivals: &Arrivals) -> Vec<
     if let [alone] = entries {
         return vec![place(alone, 0, 0)];
     }
-    let read = |entry: &Entry<'a>| match entry.grade {
+    let read = |entry: &Entry<'a>| match entry.class.grade() {
         Grade::Numbers | Grade::More => Reading::parse(entry.named.label()),
         Grade::None | Grade::Stem => None,
     };

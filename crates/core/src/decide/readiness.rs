@@ -89,8 +89,9 @@ pub(super) fn decide(input: &Facts<'_>, targets: &[TargetReport], gaps: &[Gap]) 
     let uses = input.uses();
     let rollout_state = RolloutState::new(uses);
     let order = Order { input, uses };
-    let staying = targets.iter().find(|target| target.running && !rollout_state.leaving.contains(&target.artifact));
-    let running = staying.or_else(|| targets.iter().find(|target| target.running));
+    let running = order
+        .newest(targets.iter().filter(|target| target.running && !rollout_state.leaving.contains(&target.artifact)))
+        .or_else(|| targets.iter().find(|target| target.running));
     let coming = targets.iter().find(|target| rollout_state.coming.contains(&target.artifact));
     let wanted = targets.iter().find(|target| is_wanted(target));
     let ranked = || targets.iter().find(|target| target.rank.is_some());
@@ -200,6 +201,17 @@ struct Order<'o, 'i> {
 }
 
 impl Order<'_, '_> {
+    /// Of what runs side by side the one that none of the others is newer than. Where workloads of one service run different
+    /// releases, that is what to go back from, whichever was deployed last: a workload that was rolled back shows where to.
+    fn newest<'t>(&self, running: impl Iterator<Item = &'t TargetReport> + Clone) -> Option<&'t TargetReport> {
+        let is_newer = |other: &TargetReport, than: &TargetReport| {
+            self.is_newer(other, than) && !self.uses.is_another_part(&other.artifact, &than.artifact)
+        };
+        let newest = running.clone().find(|target| !running.clone().any(|other| is_newer(other, target)));
+        // Where places disagree, the order of the targets decides.
+        newest.or_else(|| running.clone().next())
+    }
+
     /// Whether a release came after another one: what platforms or the ledger show of it, else, where both ran, the
     /// versions in their tags. Either is enough: what production went back from is not offered again.
     fn is_newer(&self, target: &TargetReport, than: &TargetReport) -> bool {

@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ArtifactId, Code, Digest, Finding, RepositoryKey, RepositorySettings, SettingFacts, Severity, SourceName, Tag,
+    ArtifactId, Code, Digest, Drill, DrilledFrom, Finding, RepositoryKey, RepositorySettings, SettingFacts, Severity,
+    SourceName, Tag,
 };
 
 pub use self::run::{Answers, Counts, Mode, RunId, RunRecord, RunScope, SourceRecord};
@@ -208,10 +209,40 @@ pub enum Event {
         /// Itself.
         artifact: ArtifactId,
     },
+    /// A complete look found a pin on something that nothing in the rollback set needs.
+    PinUnneeded {
+        /// The artifact.
+        artifact: ArtifactId,
+    },
+    /// It is in the rollback set again, or part of what is.
+    PinNeeded {
+        /// The artifact.
+        artifact: ArtifactId,
+    },
+    /// Its pin is about to be removed by `release`. On record before it is, so that whatever cuts that off, nobody takes a pin
+    /// that is gone for one that somebody else removed.
+    PinReleasing {
+        /// The artifact.
+        artifact: ArtifactId,
+    },
+    /// Its pin was removed by `release`, as it was read back.
+    PinReleased {
+        /// The artifact.
+        artifact: ArtifactId,
+    },
     /// What one run saw of one source.
     Source(SourceRecord),
     /// A run ended.
     Run(Box<RunRecord>),
+    /// Every byte of a rollback target was read and hashed, or one of its parts found broken.
+    Drilled {
+        /// The artifact.
+        artifact: ArtifactId,
+        /// Whence it was read.
+        from: DrilledFrom,
+        /// What came of it.
+        drill: Box<Drill>,
+    },
 }
 
 /// Whether what a signal names runs.
@@ -250,7 +281,13 @@ impl Event {
     #[must_use]
     pub fn schema(&self) -> u64 {
         match self {
-            Self::LifecycleClaimed { .. } | Self::Attached { .. } => 3,
+            Self::LifecycleClaimed { .. }
+            | Self::Attached { .. }
+            | Self::Drilled { .. }
+            | Self::PinUnneeded { .. }
+            | Self::PinNeeded { .. }
+            | Self::PinReleasing { .. }
+            | Self::PinReleased { .. } => 3,
             Self::AlertQueued { .. } | Self::ReportedAgain { .. } => 2,
             _ => 1,
         }

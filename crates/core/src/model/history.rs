@@ -6,7 +6,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{ArtifactId, DeploymentState, Event, OpenFindings, RepositorySettings, Tag, TagStatus, TagTable};
+use super::{
+    ArtifactId, DeploymentState, Drill, DrilledFrom, Event, OpenFindings, RepositorySettings, Tag, TagStatus, TagTable,
+};
 
 /// One repository's folded state, as of some ledger sequence.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -33,6 +35,18 @@ pub struct RepositoryState {
     /// What was last seen attached to targets and to their parts, by the tag or the type by which it is.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub attached: BTreeMap<ArtifactId, BTreeMap<Box<str>, ArtifactId>>,
+    /// The last drill of each artifact, from each place.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub drilled: BTreeMap<ArtifactId, BTreeMap<DrilledFrom, (Mark, Drill)>>,
+    /// Pinned artifacts that nothing in the rollback set needs, and since which complete look.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub unneeded: BTreeMap<ArtifactId, Mark>,
+    /// Artifacts whose pins a `release` set out to remove, and did not say yet that they are gone.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub releasing: BTreeMap<ArtifactId, Mark>,
+    /// Artifacts whose pins were removed by `release`, and are not pinned again.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub released: BTreeMap<ArtifactId, Mark>,
 }
 
 /// A position in the ledger and the wall time noted there. Order by the sequence, show the time (I21).
@@ -109,6 +123,10 @@ impl RepositoryState {
             && self.settings.is_none()
             && self.findings.keys().next().is_none()
             && self.attached.is_empty()
+            && self.drilled.is_empty()
+            && self.unneeded.is_empty()
+            && self.releasing.is_empty()
+            && self.released.is_empty()
     }
 
     /// Folds one event in. Total: an event that does not fit what is known is still taken at its word, because the
@@ -163,6 +181,23 @@ impl RepositoryState {
             }
             Event::Pinned { artifact } => {
                 self.pinned.entry(artifact.clone()).or_insert(mark);
+                self.releasing.remove(artifact);
+                self.released.remove(artifact);
+            }
+            Event::PinUnneeded { artifact } => {
+                self.unneeded.entry(artifact.clone()).or_insert(mark);
+            }
+            Event::PinNeeded { artifact } => {
+                self.unneeded.remove(artifact);
+            }
+            Event::PinReleasing { artifact } => {
+                self.releasing.entry(artifact.clone()).or_insert(mark);
+            }
+            Event::PinReleased { artifact } => {
+                self.pinned.remove(artifact);
+                self.unneeded.remove(artifact);
+                self.releasing.remove(artifact);
+                self.released.insert(artifact.clone(), mark);
             }
             Event::PinLost { artifact } => {
                 self.pinned.remove(artifact);
@@ -176,6 +211,9 @@ impl RepositoryState {
             Event::FindingOpened(_) | Event::FindingResolved(_) => self.findings.apply(mark, event),
             Event::Attached { subject, by, artifact } => {
                 self.attached.entry(subject.clone()).or_default().insert(by.clone(), artifact.clone());
+            }
+            Event::Drilled { artifact, from, drill } => {
+                self.drilled.entry(artifact.clone()).or_default().insert(*from, (mark, (**drill).clone()));
             }
             Event::RepositorySettings { facts, .. } => self.settings = Some((mark, (**facts).clone())),
             Event::Settings { .. }
@@ -221,6 +259,12 @@ impl RepositoryState {
     #[must_use]
     pub fn claimed(&self, via: &str, tag: &Tag) -> Option<&ArtifactId> {
         self.claims.get(via)?.get(tag)
+    }
+
+    /// Whether a pin that is not there would be missed: one that was read back, and that no `release` was about to remove.
+    #[must_use]
+    pub fn misses_pin(&self, artifact: &ArtifactId) -> bool {
+        self.pinned.contains_key(artifact) && !self.releasing.contains_key(artifact)
     }
 
     /// What a tag meant to someone who names it as a thing of the past.

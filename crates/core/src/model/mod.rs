@@ -3,12 +3,14 @@
 //! Names, digests and references are parsed here, once; past this boundary no bare string stands for one.
 
 mod account;
+mod acr;
 mod artifact;
 mod bucket;
 mod chart;
 mod cleanup;
 mod control;
 mod digest;
+mod drill;
 mod ecr;
 mod event;
 mod evidence;
@@ -38,8 +40,10 @@ mod text;
 mod threat;
 mod waiver;
 mod workload;
+mod zot;
 
 pub use account::AwsAccount;
+pub use acr::{AcrLocks, AcrManifest, AcrOwnRules, AcrPurge, AcrRepository, AcrTag};
 pub use artifact::{ArtifactId, ArtifactIdError, Pin};
 pub use bucket::{
     BucketExpiration, BucketLifecycle, BucketRetention, BucketRule, BucketTransition, Checksum, Lock, LockMode,
@@ -49,6 +53,7 @@ pub use chart::ChartVersion;
 pub use cleanup::{Cleanup, Recognised, RegistryKind, StatedCleanup};
 pub use control::{Control, Manager, Updates};
 pub use digest::{Digest, DigestError};
+pub use drill::{BrokenPart, Drill, DrillOutcome, DrilledFrom};
 pub use ecr::{
     EcrHost, EcrImage, EcrRepository, ImageStatus, LifecycleChange, Mutability, RepositorySettings, Retention, Setting,
     SettingDigest, Unclaimed, is_account, is_region,
@@ -71,7 +76,7 @@ pub use obstacle::Obstacle;
 pub use open_findings::OpenFindings;
 pub use parts::{Attached, LostAttachment, Part, Parts, attaching_tag};
 pub use pattern::{NamePatterns, PatternError};
-pub use pins::{PinCover, PinKind, PinTerms};
+pub use pins::{PinCover, PinKind, PinRemoval, PinTerms};
 pub use production::{DeployedReference, Deployment, Evidence, NodeDigest, Order, ProductionRule};
 pub use provenance::{Commit, DatabaseRule, Provenance, SchemaChange};
 pub use rebase::{rebase, seen};
@@ -90,3 +95,4 @@ pub use tag_table::{KnownTag, TagTable};
 pub use threat::{Certainty, Due, Effect, Threat};
 pub use waiver::Waiver;
 pub use workload::{ChartReference, Concern, Platform, Shortcoming, Tenure, Waiting, Workload, claimant, signal_of};
+pub use zot::{ZotKeep, ZotManifest, ZotPolicy, ZotRepository, ZotSettings, ZotUse};

@@ -108,6 +108,11 @@ name!(
 );
 
 impl Tag {
+    /// Has names that came together share memory, so that of a million tags each takes little more than its name (F93).
+    pub fn pack<'t>(tags: impl Iterator<Item = &'t mut Self>) {
+        ShortText::pack(tags.map(|tag| &mut tag.0));
+    }
+
     /// Whether OCI would accept this tag (`[A-Za-z0-9_][A-Za-z0-9._-]{0,127}`), so that it can stand in a URL path.
     #[must_use]
     pub fn is_oci(&self) -> bool {

@@ -41,3 +41,20 @@ pub enum PinKind {
     /// A legal hold: no rule looks at it, and it keeps what it is on from being deleted.
     Hold,
 }
+
+/// How a pin is removed in a source, as far as that is known to remove nothing else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PinRemoval {
+    /// The pin is a tag, and a tag can be removed alone.
+    Untag {
+        /// Whether a manifest stays that has no tag any more.
+        leaves_untagged: bool,
+    },
+    /// The pin is a hold or a mark on an object version, and is taken off.
+    TakeOff,
+    /// Not at all.
+    Unsupported {
+        /// Why not, as a clause.
+        detail: String,
+    },
+}

@@ -41,7 +41,7 @@ pub fn rebase(event: Event, state: &RepositoryState) -> Option<Event> {
             let known = span.is_some_and(|span| span.until.is_none() || reported(span));
             (!known).then_some(Event::DeploymentRecalled { artifact, via, tag, last, finished })
         }
-        Event::Pinned { artifact } => (!state.pinned.contains_key(&artifact)).then_some(Event::Pinned { artifact }),
+        Event::Pinned { artifact } => (!state.misses_pin(&artifact)).then_some(Event::Pinned { artifact }),
         Event::PinLost { artifact } => state.pinned.contains_key(&artifact).then_some(Event::PinLost { artifact }),
         Event::TargetMissing { artifact } => {
             (!state.missing.contains_key(&artifact)).then_some(Event::TargetMissing { artifact })
@@ -59,11 +59,27 @@ pub fn rebase(event: Event, state: &RepositoryState) -> Option<Event> {
             let known = state.attached.get(&subject).and_then(|known| known.get(&by));
             (known != Some(&artifact)).then_some(Event::Attached { subject, by, artifact })
         }
+        Event::PinUnneeded { artifact } => {
+            (!state.unneeded.contains_key(&artifact)).then_some(Event::PinUnneeded { artifact })
+        }
+        Event::PinNeeded { artifact } => {
+            state.unneeded.contains_key(&artifact).then_some(Event::PinNeeded { artifact })
+        }
+        // What another writer found to be needed meanwhile is not let go: without this on record nothing is removed.
+        Event::PinReleasing { artifact } => {
+            let open = state.unneeded.contains_key(&artifact) && !state.releasing.contains_key(&artifact);
+            open.then_some(Event::PinReleasing { artifact })
+        }
+        Event::PinReleased { artifact } => {
+            let known = state.pinned.contains_key(&artifact) || state.releasing.contains_key(&artifact);
+            known.then_some(Event::PinReleased { artifact })
+        }
         other @ (Event::Settings { .. }
         | Event::LifecycleClaimed { .. }
         | Event::AlertSent { .. }
         | Event::AlertQueued { .. }
         | Event::ReportedAgain { .. }
+        | Event::Drilled { .. }
         | Event::Source(_)
         | Event::Run(_)) => Some(other),
     }

@@ -1,5 +1,5 @@
 //! Text of which a repository has a million: short ones stand where they are held, longer ones are shared, and either takes
-//! two words there (F93, I28).
+//! two words there (F93, I28). Of many that come together several stand in one piece of memory.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -9,6 +9,13 @@ use std::sync::Arc;
 
 /// So many bytes stand in the place itself.
 const HERE: usize = 14;
+
+/// So many bytes are one piece of memory that several texts stand in: what the allocator adds is little for each then, and
+/// one text that outlives the others holds no more than this.
+const PIECE: usize = 512;
+
+/// The longest text that shares a piece.
+const MOST_SHARED: usize = 72;
 
 /// A text that is never changed.
 #[derive(Clone)]
@@ -22,21 +29,60 @@ enum Kept {
     Up24(u8, Arc<[u8; 24]>),
     Up40(u8, Arc<[u8; 40]>),
     Up72(u8, Arc<[u8; 72]>),
+    /// So long, from there.
+    Within(u8, u16, Arc<[u8; PIECE]>),
     Long(Arc<Box<str>>),
 }
 
 impl ShortText {
+    /// Moves texts that have memory of their own, and share it with nobody, into pieces together.
+    pub(super) fn pack<'t>(texts: impl Iterator<Item = &'t mut Self>) {
+        let (mut together, mut bytes, mut filled) = (Vec::new(), [0; PIECE], 0);
+        for text in texts.filter(|text| text.has_own_memory()) {
+            let length = text.len();
+            if filled + length > PIECE {
+                settle(&mut together, &bytes);
+                filled = 0;
+            }
+            bytes[filled..filled + length].copy_from_slice(text.as_bytes());
+            together.push((text, filled, length));
+            filled += length;
+        }
+        settle(&mut together, &bytes);
+    }
+
+    fn has_own_memory(&self) -> bool {
+        match &self.0 {
+            Kept::Up24(_, bytes) => Arc::strong_count(bytes) == 1,
+            Kept::Up40(_, bytes) => Arc::strong_count(bytes) == 1,
+            Kept::Up72(_, bytes) => Arc::strong_count(bytes) == 1,
+            Kept::Here(..) | Kept::Within(..) | Kept::Long(_) => false,
+        }
+    }
+
     fn as_str(&self) -> &str {
         let (length, bytes): (&u8, &[u8]) = match &self.0 {
             Kept::Here(length, bytes) => (length, bytes),
             Kept::Up24(length, bytes) => (length, &bytes[..]),
             Kept::Up40(length, bytes) => (length, &bytes[..]),
             Kept::Up72(length, bytes) => (length, &bytes[..]),
+            Kept::Within(length, from, bytes) => (length, bytes.get(usize::from(*from)..).unwrap_or_default()),
             Kept::Long(text) => return text,
         };
         // They were taken from a text, so this never fails.
         std::str::from_utf8(&bytes[..usize::from(*length)]).unwrap_or_default()
     }
+}
+
+/// Has texts stand in this piece. One alone stays where it is.
+fn settle(together: &mut Vec<(&mut ShortText, usize, usize)>, bytes: &[u8; PIECE]) {
+    if together.len() > 1 {
+        let piece = Arc::new(*bytes);
+        for (text, from, length) in together.iter_mut() {
+            text.0 = Kept::Within(*length as u8, *from as u16, piece.clone());
+        }
+    }
+    together.clear();
 }
 
 /// The bytes and zeros behind them, with their length.
@@ -61,7 +107,7 @@ impl From<&str> for ShortText {
                 let (length, bytes) = filled(text);
                 Kept::Up40(length, Arc::new(bytes))
             }
-            41..=72 => {
+            41..=MOST_SHARED => {
                 let (length, bytes) = filled(text);
                 Kept::Up72(length, Arc::new(bytes))
             }
@@ -125,6 +171,21 @@ mod tests {
             prop_assert_eq!(short == another, one == other);
             prop_assert_eq!(short.cmp(&another), one.cmp(&other));
             prop_assert_eq!(&*short.clone(), &one);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn packing_changes_no_text_f93(mut texts in proptest::collection::vec(".{0,60}", 0..60)) {
+            let mut packed: Vec<ShortText> = texts.iter().map(|text| ShortText::from(text.as_str())).collect();
+            let shared = packed.first().cloned();
+            ShortText::pack(packed.iter_mut());
+            ShortText::pack(packed.iter_mut());
+            prop_assert!(packed.iter().map(|text| &**text).eq(texts.iter().map(String::as_str)));
+            prop_assert_eq!(shared.as_ref(), packed.first());
+            packed.truncate(1);
+            texts.truncate(1);
+            prop_assert!(packed.iter().map(|text| &**text).eq(texts.iter().map(String::as_str)));
         }
     }
 

@@ -161,6 +161,8 @@ impl TagTable {
             // Behind all others a new row begins; elsewhere one becomes two.
             let last = row + 1 == self.rows.len() && at == ROW;
             let from = if last { ROW } else { ROW / 2 };
+            // Names that come one by one, as they are read from the ledger.
+            Tag::pack(self.rows[row].iter_mut().map(|(tag, _)| tag));
             let rest = self.rows[row].split_off(from);
             self.rows.insert(row + 1, rest);
             if at >= from {

@@ -5,6 +5,8 @@ pub mod forecast;
 pub mod identity;
 pub mod known_as;
 pub mod ready;
+pub mod release;
 pub mod report;
 mod rollback;
+pub mod size;
 pub mod status;

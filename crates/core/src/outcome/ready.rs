@@ -9,7 +9,7 @@ use crate::model::{
     ArtifactId, Commit, Digest, Evidence, Gap, Obstacle, RepositoryName, SchemaChange, Severity, SourceName, Tag,
     Threat, Waiting, Workload,
 };
-use crate::outcome::report::{FindingCounts, PinReport};
+use crate::outcome::report::{DrillReport, FindingCounts, PinReport};
 use crate::outcome::status::{ServiceCounts, ServiceStatus};
 
 /// The whole document, for its schema; it is written piece by piece and never held whole.
@@ -244,6 +244,9 @@ pub struct ListedRelease {
     pub commit: Option<Commit>,
     /// Where that commit is, as it says itself.
     pub repository_url: Option<String>,
+    /// The last drill from each place: every byte read and hashed. Left out where there was none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drills: Vec<DrillReport>,
 }
 
 /// A tag that names other bytes than when it was deployed.

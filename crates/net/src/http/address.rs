@@ -5,11 +5,13 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::time::{Duration, Instant};
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
 use super::fault::Fault;
+use crate::blocking;
 
 /// The dialer of one source.
 #[derive(Debug, Default)]
@@ -99,9 +101,22 @@ impl Resolve for Dialer {
     }
 }
 
+/// A look-up that has not ended by then is one whose name server is gone: whoever waits has given up long before.
+const LOOK_UP: Duration = Duration::from_secs(60);
+
+/// So many look-ups of one name at once.
+const LOOK_UPS: usize = 8;
+
 async fn look_up(host: String) -> std::io::Result<Vec<IpAddr>> {
+    let what = format!("the name {host}");
     let resolve = move || Ok((host.as_str(), 0).to_socket_addrs()?.map(|address| address.ip()).collect());
-    tokio::task::spawn_blocking(resolve).await.map_err(std::io::Error::other)?
+    match blocking::some(&what, LOOK_UPS, Instant::now() + LOOK_UP, resolve).await {
+        Ok(addresses) => addresses,
+        Err(blocking::Unread::Broke(error)) => Err(std::io::Error::other(error)),
+        Err(blocking::Unread::Late) => {
+            Err(std::io::Error::new(std::io::ErrorKind::TimedOut, format!("looking up {what} did not end")))
+        }
+    }
 }
 
 impl fmt::Display for AddressRefused {

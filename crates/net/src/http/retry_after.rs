@@ -64,4 +64,15 @@ mod tests {
             assert_eq!(read(odd), None, "{odd:?}");
         }
     }
+
+    proptest::proptest! {
+        /// Whatever a server asks for, nobody waits for longer than a day.
+        #[test]
+        fn any_wait_has_an_end(text in proptest::prop_oneof!["[0-9.eE+-]{0,30}", "[A-Za-z]{3}, [0-9]{1,2} [A-Za-z]{3} [0-9]{1,5} [0-9:]{1,8} GMT", ".{0,40}"]) {
+            let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+            if let Some(wait) = read(&text, now) {
+                proptest::prop_assert!(wait <= LONGEST_PAUSE);
+            }
+        }
+    }
 }

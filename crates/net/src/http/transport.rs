@@ -46,6 +46,8 @@ pub enum Purpose {
     Pin,
     /// Putting back what a vault kept: blobs, manifests under their own digests, tags that nobody holds.
     Restore,
+    /// Removing a pin's tag.
+    Unpin,
 }
 
 /// One call, complete but for the connection.
@@ -93,6 +95,8 @@ pub struct Transport {
     write: bool,
     /// Whether what a vault kept may be put back. No run may: only the command that is asked to.
     restores: bool,
+    /// Whether pins may be removed, by tag alone. No run may: only `release --apply`.
+    releases: bool,
     /// Calls in a row that were given up because no try had its whole answer in time.
     given_up: AtomicU32,
 }
@@ -133,13 +137,20 @@ impl Transport {
         deadline: Option<Instant>,
         write: bool,
     ) -> Self {
-        Self { http, dialer, throttle, timing, deadline, write, restores: false, given_up: AtomicU32::new(0) }
+        let (restores, releases, given_up) = (false, false, AtomicU32::new(0));
+        Self { http, dialer, throttle, timing, deadline, write, restores, releases, given_up }
     }
 
     /// The same with the power to put back what a vault kept.
     #[must_use]
     pub fn restoring(self) -> Self {
         Self { restores: true, ..self }
+    }
+
+    /// The same with the power to remove pins, and to make again those that are needed after all.
+    #[must_use]
+    pub fn releasing(self) -> Self {
+        Self { releases: true, write: true, ..self }
     }
 
     /// The most requests that may ever be in flight.
@@ -202,7 +213,7 @@ impl Transport {
                 }
                 Err(Setback::Final(fault)) => return Err(fault),
                 // A write is sent again only if nothing was done with it.
-                Err(Setback::Fleeting(fault) | Setback::Slow(fault)) if call.content.is_some() => return Err(fault),
+                Err(Setback::Fleeting(fault) | Setback::Slow(fault)) if writes(call) => return Err(fault),
                 // Every repository of the source waits for this answer: once is long enough.
                 Err(Setback::Slow(fault)) if call.purpose == Purpose::Recognise => return Err(fault),
                 Err(Setback::Fleeting(fault)) => (fault, None),
@@ -231,6 +242,7 @@ impl Transport {
     fn must_be_permitted(&self, call: &Call) -> Result<(), Fault> {
         let permitted = match call.purpose {
             Purpose::Restore => self.restores && restores(call),
+            Purpose::Unpin => self.releases && unpins(call),
             _ => permitted(call, self.write),
         };
         match permitted {
@@ -359,16 +371,26 @@ fn permitted(call: &Call, write: bool) -> bool {
         Purpose::Read => matches!(call.method, Method::GET | Method::HEAD) && call.content.is_none(),
         Purpose::Recognise => call.method == Method::GET && call.content.is_none(),
         Purpose::Token => matches!(call.method, Method::GET | Method::POST) && call.redirects == Redirects::None,
-        Purpose::Pin => {
-            let names_pin = || {
-                let (front, last) = call.url.path().rsplit_once('/')?;
-                Pin::read(&last.parse::<Tag>().ok()?).filter(|_| front.ends_with("/manifests"))
-            };
-            write && call.method == Method::PUT && call.redirects == Redirects::None && names_pin().is_some()
-        }
-        // Has a gate of its own.
-        Purpose::Restore => false,
+        Purpose::Pin => write && call.method == Method::PUT && call.redirects == Redirects::None && names_pin(call),
+        // These have gates of their own.
+        Purpose::Restore | Purpose::Unpin => false,
     }
+}
+
+/// Whether the call is about the manifest under a pin's tag.
+fn names_pin(call: &Call) -> bool {
+    let tag = call.url.path().rsplit_once('/').filter(|(front, _)| front.ends_with("/manifests"));
+    tag.and_then(|(_, last)| last.parse::<Tag>().ok()).is_some_and(|tag| Pin::read(&tag).is_some())
+}
+
+/// Whether a call removes a pin's tag and nothing else: what it names is a tag of that form, and never a digest (I8, F35).
+fn unpins(call: &Call) -> bool {
+    call.method == Method::DELETE && call.content.is_none() && call.redirects == Redirects::None && names_pin(call)
+}
+
+/// What is sent again only if nothing was done with it.
+fn writes(call: &Call) -> bool {
+    call.content.is_some() || call.method == Method::DELETE
 }
 
 /// Whether a call puts back bytes and nothing else: a blob's upload, a manifest under its own digest, or a manifest under a
@@ -445,4 +467,17 @@ fn is_out_of_descriptors(error: &std::io::Error) -> bool {
 /// place would spend the quota that HEAD spares (C94, C104).
 pub fn head_not_offered(status: StatusCode) -> bool {
     matches!(status, StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED)
+}
+
+/// The status of an answer to a HEAD that may be about the method, or about what is asked for: a GET tells which. A 412, 423
+/// or 451 is about what is asked for, and a 406 may be.
+pub fn may_refuse_head(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::BAD_REQUEST
+            | StatusCode::UNAUTHORIZED
+            | StatusCode::FORBIDDEN
+            | StatusCode::NOT_ACCEPTABLE
+            | StatusCode::UNSUPPORTED_MEDIA_TYPE
+    )
 }

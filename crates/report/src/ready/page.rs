@@ -10,6 +10,7 @@ use crate::layout::{Page as Paper, Paint, plain, span};
 use crate::phrase::Phrase;
 use crate::render::Style;
 use crate::{table, words};
+use prodpin_core::model::DrillOutcome;
 use prodpin_core::outcome::ready::{ListedRelease, RepositoryReady, RollbackCommands, Verdict};
 use prodpin_core::outcome::status::ServiceStatus;
 
@@ -286,6 +287,10 @@ impl Sheet<'_> {
             .say(" · ")
             .then(sentences::lasts(&listed.lasts));
         paper.paragraph(8, 8, &[plain(kept.terminal())])?;
+        for drill in &listed.drills {
+            let paint = if drill.outcome == DrillOutcome::Intact { Paint::Plain } else { Paint::Bad };
+            paper.paragraph(8, 8, &[span(paint, sentences::drilled(drill, at).terminal())])?;
+        }
         let obstacles = Phrase::joined(listed.obstacles.iter().map(words::obstacle), "; ");
         if !obstacles.is_empty() {
             paper.paragraph(8, 8, &[span(Paint::Doubtful, obstacles.terminal())])?;

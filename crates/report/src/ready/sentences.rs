@@ -5,11 +5,14 @@ use jiff::Timestamp;
 use crate::phrase::Phrase;
 use crate::{table, words};
 use prodpin_core::decide::lifecycle::when;
-use prodpin_core::model::{ArtifactId, Commit, Evidence, Platform, SchemaChange, Threat, Workload};
+use prodpin_core::model::{
+    ArtifactId, Commit, DrillOutcome, DrilledFrom, Evidence, Platform, SchemaChange, Threat, Workload,
+};
 use prodpin_core::outcome::ready::{
     Database, Lasts, ListedRelease, ReadySummary, RepositoryReady, RunningNow, Step, Verdict, WantedNow,
 };
-use prodpin_core::outcome::report::PinReport;
+use prodpin_core::outcome::report::{DrillReport, PinReport};
+use prodpin_core::outcome::size::{seconds, size};
 use prodpin_core::outcome::status::ServiceStatus;
 
 /// What to do; of a protected service also what keeps that from being known.
@@ -170,6 +173,21 @@ pub(super) fn ran(listed: &ListedRelease, at: Timestamp) -> Phrase {
     let ran = if listed.running { first } else { last };
     let reported = Phrase::joined(ran.into_iter().chain(built), ", ");
     if reported.is_empty() { Phrase::said("never seen running") } else { reported }
+}
+
+/// `drilled 2 days ago, 3.8 GiB, 61 s`.
+pub(super) fn drilled(drill: &DrillReport, now: Timestamp) -> Phrase {
+    let place = if drill.from == DrilledFrom::Vault { " from the vault" } else { "" };
+    let what = format!("{}, {}, {}", ago(drill.at, now), size(drill.bytes), seconds(drill.milliseconds));
+    match drill.outcome {
+        DrillOutcome::Intact => Phrase::said("drilled").say(place).say(" ").then(Phrase::name(&what)),
+        DrillOutcome::Broken => {
+            let part =
+                drill.broken.first().map(|part| format!(": {} {}", part.digest, part.detail)).unwrap_or_default();
+            let what = format!("{}{part}", ago(drill.at, now));
+            Phrase::said("BROKEN by the drill").say(place).say(" ").then(Phrase::name(&what))
+        }
+    }
 }
 
 pub(super) fn restorable(listed: &ListedRelease) -> &'static str {

@@ -6,6 +6,7 @@ use std::time::Instant;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::connect::Cluster;
 use super::list::{Kind, Namespaced, Namespaces, list};
@@ -37,9 +38,9 @@ impl ArgoCd {
 struct Application {
     #[serde(default)]
     metadata: Metadata,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "nullable")]
     spec: Spec,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "nullable")]
     status: Status,
 }
 
@@ -70,7 +71,7 @@ struct Status {
 #[serde(default)]
 struct Summary {
     #[serde(deserialize_with = "nullable")]
-    images: Vec<String>,
+    images: Vec<Value>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -153,6 +154,18 @@ fn tell(application: &Application, context: Option<&Arc<str>>, said: &mut Signal
         None => None,
     };
     for image in &status.summary.images {
+        let image = match image {
+            // What a resource leaves empty, for someone else to fill in, Argo CD lists as it is.
+            Value::Null => continue,
+            Value::String(image) => image.trim(),
+            _ => {
+                said.gap(Cause::Malformed, format_args!("{workload}: an image of its status is no text"));
+                continue;
+            }
+        };
+        if image.is_empty() {
+            continue;
+        }
         match image.parse::<Reference>() {
             Ok(reference) => said.uses.push(Use {
                 workload: Some(workload.clone()),
@@ -202,5 +215,39 @@ impl Deployed {
         let one = self.source.iter().map(|source| (source, self.revision.as_str()));
         let several = self.sources.iter().zip(self.revisions.iter().map(String::as_str));
         one.chain(several).filter_map(|(source, version)| Some((source.chart.as_deref()?, version)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_image_names_nothing_and_hides_nothing_e130() {
+        let images = |images: &str| {
+            let text = format!(
+                r#"{{"metadata":{{"name":"shop","namespace":"argocd"}},"spec":null,"status":{{"summary":{{"images":{images}}}}}}}"#
+            );
+            let application: Application = serde_json::from_str(&text).unwrap();
+            let mut said = Signalled::new("argocd".into());
+            tell(&application, None, &mut said);
+            (said.uses.len(), said.gaps.len())
+        };
+        for (listed, expected) in [
+            (r#"["r.example/a:1"]"#, (1, 0)),
+            (r#"["r.example/a:1", ""]"#, (1, 0)),
+            (r#"["", " ", null, "r.example/a:1\n"]"#, (1, 0)),
+            (r#"[""]"#, (0, 0)),
+            ("null", (0, 0)),
+            ("[]", (0, 0)),
+            (r#"["r.example/a:1", 5]"#, (1, 1)),
+            (r#"["r.example/a:1", "{{ .Values.image }}"]"#, (1, 1)),
+        ] {
+            assert_eq!(images(listed), expected, "{listed}");
+        }
+        let bare: Application = serde_json::from_str(r#"{"metadata":{"name":"shop"},"status":null}"#).unwrap();
+        let mut said = Signalled::new("argocd".into());
+        tell(&bare, None, &mut said);
+        assert_eq!((said.uses.len(), said.gaps.len()), (0, 0));
     }
 }

@@ -13,11 +13,10 @@ use kube::client::Body;
 use kube::config::{Config, KubeconfigError};
 use tokio::sync::RwLock;
 
-use super::{exec, kubeconfig};
-use crate::disk;
+use super::{client_certificate, exec, kubeconfig};
 use prodpin_core::model::Cause;
 use prodpin_net::http::{USER_AGENT, retry_after};
-use prodpin_net::{jitter, memory};
+use prodpin_net::{blocking, jitter, memory};
 use prodpin_policy::ClusterAccess;
 
 const SET_UP_TIMEOUT: Duration = Duration::from_secs(30);
@@ -243,11 +242,11 @@ fn set_up_until(deadline: Option<Instant>) -> Instant {
 async fn set_up(place: &str, mut config: Config, deadline: Option<Instant>) -> Result<kube::Client, KubernetesFailure> {
     exec::resolve(&mut config.auth_info, deadline).await?;
     // Certificates and token files are read without a word.
-    match disk::read(place, set_up_until(deadline), move || kube::Client::try_from(config)).await {
+    match blocking::one(place, set_up_until(deadline), move || client_certificate::client(config)).await {
         Ok(Ok(client)) => Ok(client),
         Ok(Err(error)) => Err(refused(&error)),
-        Err(disk::Unread::Broke(error)) => Err(refused(&error)),
-        Err(disk::Unread::Late) => Err(KubernetesFailure::new(
+        Err(blocking::Unread::Broke(error)) => Err(refused(&error)),
+        Err(blocking::Unread::Late) => Err(KubernetesFailure::new(
             Cause::TimedOut,
             "the client was not set up in time; see whether the kubeconfig's files can be read",
         )),

@@ -61,28 +61,31 @@ impl Namespaced for Stored {
 #[derive(Deserialize)]
 struct Release {
     name: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "nullable")]
     namespace: String,
     version: u64,
+    #[serde(default, deserialize_with = "nullable")]
     info: Info,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "nullable")]
     chart: Chart,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "nullable")]
     manifest: String,
     #[serde(default, deserialize_with = "nullable")]
     hooks: Vec<Hook>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
+#[serde(default)]
 struct Info {
+    #[serde(deserialize_with = "nullable")]
     status: String,
-    #[serde(default)]
     last_deployed: Option<String>,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Chart {
+    #[serde(deserialize_with = "nullable")]
     metadata: ChartMetadata,
 }
 
@@ -149,7 +152,8 @@ pub(super) async fn tell(
                 continue;
             }
             let place = format!("{}/{}", one.metadata.namespace.as_deref().unwrap_or_default(), one.metadata.name);
-            match read(&one.data.release, kind == SECRETS) {
+            let label = one.metadata.labels.get("status").map(String::as_str);
+            match read_as(&one.data.release, kind == SECRETS, label) {
                 Ok(Some((namespace, name, revision))) => {
                     let namespace = one.metadata.namespace.clone().unwrap_or(namespace);
                     releases.entry((namespace, name)).or_default().push(revision);
@@ -216,11 +220,15 @@ fn tell_release(workload: &Arc<Workload>, revisions: &[Revision], said: &mut Sig
 }
 
 /// Reads one stored revision; none if production never ran it. The reasons quote nothing of it.
-fn read(stored: &str, secret: bool) -> Result<Option<(String, String, Revision)>, String> {
+///
+/// Helm asks for revisions by their label, and believes it. Whoever repairs a release that hangs sets the label alone, and
+/// the status inside goes on saying `pending-upgrade`.
+fn read_as(stored: &str, secret: bool, label: Option<&str>) -> Result<Option<(String, String, Revision)>, String> {
     let unpacked = unpack(stored, secret)?;
     let release: Release = serde_json::from_slice(&unpacked)
         .map_err(|error| format!("it is no release (line {}, column {})", error.line(), error.column()))?;
-    let deployed = match release.info.status.as_str() {
+    let status = label.filter(|label| matches!(*label, "deployed" | "superseded"));
+    let deployed = match status.unwrap_or(&release.info.status) {
         "deployed" => true,
         "superseded" => false,
         _ => return Ok(None),

@@ -9,8 +9,8 @@ use rustls::pki_types::pem::PemObject as _;
 
 use super::connect::{KubernetesFailure, chain};
 use super::proxy::{self, Variables};
-use crate::disk;
 use prodpin_core::model::Cause;
+use prodpin_net::blocking;
 use prodpin_policy::ClusterAccess;
 
 /// How the files of one cluster are reported from those of others: what hangs there hinders no other.
@@ -30,12 +30,12 @@ fn called(access: &ClusterAccess) -> String {
 /// names, may be a pipe that nobody writes into, or lie on a disk that is gone.
 pub(super) async fn configured(access: &ClusterAccess, until: Instant) -> Result<Config, KubernetesFailure> {
     let (what, asked) = (called(access), access.clone());
-    match disk::read(&place(access), until, move || configuration(&asked)).await {
+    match blocking::one(&place(access), until, move || configuration(&asked)).await {
         Ok(read) => read,
-        Err(disk::Unread::Broke(defect)) => {
+        Err(blocking::Unread::Broke(defect)) => {
             Err(KubernetesFailure::new(Cause::Malformed, format!("{what} cannot be used: {defect}")))
         }
-        Err(disk::Unread::Late) => {
+        Err(blocking::Unread::Late) => {
             let reason = format!(
                 "{what} was not read in time; see whether it, and each file that it names, is a regular file on a disk \
                  that answers"

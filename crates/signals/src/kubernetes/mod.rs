@@ -5,6 +5,7 @@
 //! more, what runs and what ran; `helm`, `argocd` and `flux` do so for what is released through them.
 
 mod argocd;
+mod client_certificate;
 mod connect;
 mod exec;
 mod flux;

@@ -30,6 +30,13 @@ pub(super) fn read(url: &str) -> Result<Uri, String> {
         }
         _ => return Err(format!("is no URL of a proxy; {SUPPORTED}")),
     };
+    if scheme == "socks5" && rest.contains('@') {
+        return Err(
+            "is a SOCKS5 proxy with a user and password, and prodpin sends none to such a proxy; name one that lets \
+                    this machine in without, or an http:// proxy"
+                .to_owned(),
+        );
+    }
     let url = format!("{scheme}://{rest}").parse::<Uri>().ok();
     url.filter(names_a_place).ok_or_else(|| {
         "cannot be read as the URL of a proxy; write http://HOST:PORT, and of a user and password percent-encode what is \
@@ -238,6 +245,8 @@ mod tests {
         for value in [
             "ftp://me:hunter2@proxy:1",
             "socks4://me:hunter2@proxy:1",
+            "socks5://me:hunter2@proxy:1",
+            "socks5h://me:hunter2@proxy:1",
             "http://me:hunter2 x@proxy:1",
             "http://me:hunter2@",
             "http://",

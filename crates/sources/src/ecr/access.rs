@@ -67,6 +67,11 @@ impl Access {
         })
     }
 
+    /// The same with the power to remove pins.
+    pub(super) fn releasing(self) -> Self {
+        Self { gate: self.gate.releasing(), ..self }
+    }
+
     pub(super) fn region(&self) -> &str {
         self.region.as_ref()
     }

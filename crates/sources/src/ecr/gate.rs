@@ -16,6 +16,8 @@ pub(super) struct Gate {
     pins: bool,
     /// `PutLifecyclePolicy` of a policy in which nothing reaches a pin.
     claims: bool,
+    /// `BatchDeleteImage` of a pin's tag, and of nothing by its digest.
+    releases: bool,
     /// ECR's preview, which changes nothing and shows in CloudTrail as a dry run (A40).
     rehearses: bool,
 }
@@ -36,12 +38,18 @@ pub(super) const READS: [&str; 9] = [
 ];
 pub(super) const REHEARSALS: [&str; 2] = ["GetLifecyclePolicyPreview", "StartLifecyclePolicyPreview"];
 pub(super) const PIN: &str = "PutImage";
+pub(super) const DELETE: &str = "BatchDeleteImage";
 pub(super) const PUT_LIFECYCLE: &str = "PutLifecyclePolicy";
 
 impl Gate {
     pub(super) fn new(options: &OpenOptions, config: &EcrConfig) -> Self {
         let claims = options.write && config.manages_lifecycle;
-        Self { pins: options.write, claims, rehearses: options.rehearse }
+        Self { pins: options.write, claims, releases: false, rehearses: options.rehearse }
+    }
+
+    /// What `release --apply` may: remove pins, and make again those that are needed after all.
+    pub(super) fn releasing(self) -> Self {
+        Self { pins: true, releases: true, ..self }
     }
 
     fn check(self, target: &str, body: Option<&[u8]>) -> Result<(), RequestBlocked> {
@@ -52,6 +60,8 @@ impl Gate {
             preview if REHEARSALS.contains(&preview) && self.rehearses => Ok(()),
             PIN if self.pins && body.is_some_and(is_pin) => Ok(()),
             PIN if self.pins => fail("it is no pin: the tag is not the one that its digest gives"),
+            DELETE if self.releases && body.is_some_and(removes_a_pin) => Ok(()),
+            DELETE if self.releases => fail("it removes something else than one pin's tag"),
             PUT_LIFECYCLE if self.claims && body.is_some_and(claims_pins) => Ok(()),
             PUT_LIFECYCLE if self.claims => fail("no rule in front of that lifecycle policy keeps pins"),
             _ => fail("this source was opened for less"),
@@ -69,6 +79,22 @@ fn is_pin(body: &[u8]) -> bool {
     }
     serde_json::from_slice::<Put>(body)
         .is_ok_and(|put| Pin::read(&put.image_tag).is_some_and(|pin| pin.names(&put.image_digest)))
+}
+
+/// One tag, which is a pin's: with a digest, an image would go under all its tags (A15, F35).
+fn removes_a_pin(body: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Delete {
+        image_ids: Vec<Image>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase", deny_unknown_fields)]
+    struct Image {
+        image_tag: Tag,
+    }
+    let is_pin = |image: &Image| Pin::read(&image.image_tag).is_some();
+    serde_json::from_slice::<Delete>(body).is_ok_and(|asked| matches!(asked.image_ids.as_slice(), [one] if is_pin(one)))
 }
 
 /// A lifecycle policy in which the first rule keeps every pin.
@@ -99,7 +125,7 @@ mod tests {
 
     #[test]
     fn an_audit_reads_and_nothing_else_i17() {
-        let audit = Gate { pins: false, claims: false, rehearses: false };
+        let audit = Gate { pins: false, claims: false, releases: false, rehearses: false };
         for read in READS {
             assert!(audit.check(&target(read), None).is_ok(), "{read}");
         }
@@ -129,7 +155,7 @@ mod tests {
 
     #[test]
     fn enforce_puts_pins_and_no_other_tag_i8() {
-        let enforce = Gate { pins: true, claims: false, rehearses: false };
+        let enforce = Gate { pins: true, claims: false, releases: false, rehearses: false };
         let (digest, other) = (Digest::sha256(b"a"), Digest::sha256(b"b"));
         let put = |tag: &str, digest: &Digest| format!(r#"{{"imageTag":"{tag}","imageDigest":"{digest}"}}"#);
         let allowed = |body: &str| enforce.check(&target(PIN), Some(body.as_bytes())).is_ok();
@@ -147,7 +173,7 @@ mod tests {
         for other in ["BatchDeleteImage", "PutLifecyclePolicy", "StartLifecyclePolicyPreview"] {
             assert!(enforce.check(&target(other), None).is_err(), "{other}");
         }
-        let rehearse = Gate { pins: false, claims: false, rehearses: true };
+        let rehearse = Gate { pins: false, claims: false, releases: false, rehearses: true };
         assert!(REHEARSALS.iter().all(|call| rehearse.check(&target(call), None).is_ok()));
         assert!(rehearse.check(&target(PIN), None).is_err());
     }
@@ -157,7 +183,7 @@ mod tests {
         let live = format!(r#"{{"rules": [{any}]}}"#);
         let claimed = recommend(Some(&live)).expect("a valid policy");
         let put = |text: &str| serde_json::json!({ "repositoryName": "a", "lifecyclePolicyText": text }).to_string();
-        let manage = Gate { pins: true, claims: true, rehearses: false };
+        let manage = Gate { pins: true, claims: true, releases: false, rehearses: false };
         let allowed = |gate: Gate, body: &str| gate.check(&target(PUT_LIFECYCLE), Some(body.as_bytes())).is_ok();
         assert!(allowed(manage, &put(&claimed)));
         assert!(!allowed(Gate { claims: false, ..manage }, &put(&claimed)));
@@ -165,5 +191,32 @@ mod tests {
             assert!(!allowed(manage, &body), "{body}");
         }
         assert!(manage.check(&target("DeleteLifecyclePolicy"), Some(put(&claimed).as_bytes())).is_err());
+    }
+
+    #[test]
+    fn release_removes_one_pins_tag_and_nothing_by_its_digest_i5_f35() {
+        let digest = Digest::sha256(b"a");
+        let pin = Pin::for_digest(&digest);
+        let release = Gate { pins: false, claims: false, releases: false, rehearses: false }.releasing();
+        let allowed = |gate: Gate, body: &str| gate.check(&target(DELETE), Some(body.as_bytes())).is_ok();
+        let one = |id: &str| format!(r#"{{"repositoryName":"a","imageIds":[{id}]}}"#);
+        let pinned = one(&format!(r#"{{"imageTag":"{pin}"}}"#));
+        assert!(allowed(release, &pinned));
+        assert!(!allowed(Gate { pins: true, claims: true, releases: false, rehearses: true }, &pinned));
+        for body in [
+            one(&format!(r#"{{"imageTag":"{pin}","imageDigest":"{digest}"}}"#)),
+            one(&format!(r#"{{"imageDigest":"{digest}"}}"#)),
+            one(r#"{"imageTag":"v1.0.0"}"#),
+            one(r#"{"imageTag":"prod-pinned-"}"#),
+            one(&format!(r#"{{"imageTag":"{pin}"}},{{"imageTag":"v1.0.0"}}"#)),
+            one(""),
+            "{}".to_owned(),
+            String::new(),
+        ] {
+            assert!(!allowed(release, &body), "{body}");
+        }
+        for other in ["DeleteRepository", "DeleteLifecyclePolicy", "PutLifecyclePolicy"] {
+            assert!(release.check(&target(other), Some(pinned.as_bytes())).is_err(), "{other}");
+        }
     }
 }

@@ -77,7 +77,7 @@ async fn fetch_all(
     children: &[Descriptor],
 ) -> Vec<(Digest, Result<Fetched, Trouble>)> {
     let digests: Vec<&Digest> = children.iter().map(|child| &child.digest).collect();
-    let reported: u64 = children.iter().map(|child| child.size.min(MOST_BYTES as u64)).sum();
+    let reported: u64 = children.iter().map(|child| bytes_of(child)).sum();
     let ((images, failures), room) = match get(registry, name, &digests, reported as usize).await {
         Ok(answer) => answer,
         Err(failure) => {
@@ -227,6 +227,7 @@ pub(super) async fn below(registry: &Registry, name: &RepositoryName, root: &Dig
             }
         }
     }
+    found.note_hollow(&frontier);
     match frontier.into_blobs() {
         Ok(blobs) => ask_blobs(registry, name, blobs, &mut found).await,
         Err(fault) => found.faults.push(fault),
@@ -272,11 +273,16 @@ pub(super) async fn provenance(registry: &Registry, name: &RepositoryName, root:
     Ok(said)
 }
 
+/// How many bytes a child has by what its index says; as many as any where it says nothing.
+fn bytes_of(child: &Descriptor) -> u64 {
+    child.size.unwrap_or(u64::MAX).min(MOST_BYTES as u64)
+}
+
 /// Batches whose answers fit into memory.
 fn batches(level: &[Descriptor]) -> Vec<&[Descriptor]> {
     let (mut batches, mut start, mut bytes) = (Vec::new(), 0, 0_u64);
     for (at, child) in level.iter().enumerate() {
-        let size = child.size.min(MOST_BYTES as u64);
+        let size = bytes_of(child);
         if at > start && (at - start >= AT_ONCE || bytes + size > BYTES_AT_ONCE) {
             batches.push(&level[start..at]);
             (start, bytes) = (at, 0);
@@ -327,7 +333,7 @@ async fn ask_blobs(
             match layer.layer_availability().map(|state| state.as_str()) {
                 // ECR keeps layers itself, and this call is its own inventory of them: its word is what GET is elsewhere.
                 Some("AVAILABLE") => {
-                    let reported = layer.layer_size().map_or(Some(size), |reported| u64::try_from(reported).ok());
+                    let reported = layer.layer_size().map_or(size, |reported| u64::try_from(reported).ok());
                     let served = if reported == Some(0) { Served::Nothing } else { Served::Begun };
                     found.note_blob(name.as_str(), blob, &PartAnswer::served(served, reported));
                 }

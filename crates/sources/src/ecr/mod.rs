@@ -11,6 +11,7 @@
 //! | `observe`, `images` | every image, compactly (A2, A3) |
 //! | `settings` | what the whole registry has: cache, replication, templates |
 //! | `manifests`, `inspect`, `pin` | one image: its bytes, what is below it, its pin |
+//! | `release` | removing a pin's tag, for `prodpin release --apply` alone |
 //! | `lifecycle` | the rule in front that claims pins, put there where the policy says so |
 //! | `rehearse` | ECR's own preview of its lifecycle policy (A39) |
 //!
@@ -29,6 +30,7 @@ mod observe;
 mod pace;
 mod pin;
 mod rehearse;
+mod release;
 mod repositories;
 mod settings;
 mod transport;
@@ -43,8 +45,8 @@ use jiff::Timestamp;
 use tokio::sync::OnceCell;
 
 use prodpin_core::model::{
-    ArtifactId, Cause, DeployedReference, Digest, EcrHost, Gap, Inspection, Provenance, Reference, RepositoryName,
-    Resolution, Scope, SettingFacts, Snapshot, SourceName, Tag,
+    ArtifactId, Cause, DeployedReference, Digest, EcrHost, Gap, Inspection, PinRemoval, Provenance, Reference,
+    RepositoryName, Resolution, Scope, SettingFacts, Snapshot, SourceName, Tag,
 };
 use prodpin_policy::EcrConfig;
 
@@ -53,7 +55,7 @@ use self::described::Handover;
 use self::settings::CacheRules;
 use self::transport::EcrTransport;
 use super::matched::Matched;
-use super::{Inventory, OpenOptions, Reservation, Source, oci};
+use super::{Inventory, OpenOptions, OpenToRelease, Reservation, Source, oci};
 
 /// Why a registry cannot be a source.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -107,19 +109,43 @@ pub async fn open_tuned(
     environment: &oci::HttpEnvironment,
     tuning: Tuning,
 ) -> Result<Source, EcrError> {
-    let access = Access::new(name, config, options, tuning.credentials).await?;
+    let access = Access::new(name, config, options, tuning.credentials.clone()).await?;
+    let registry = registry(access, config, options, environment, &tuning).await;
+    let protector = options.write.then(|| Arc::new(pin::Pinner(Arc::clone(&registry))) as Arc<_>);
+    let rehearsal = options.rehearse.then(|| Arc::new(rehearse::Preview(Arc::clone(&registry))) as Arc<_>);
+    Ok(Source { inventory: registry, protector, rehearsal })
+}
+
+/// Opens a registry so that pins can be removed there.
+pub async fn open_to_release(
+    name: &SourceName,
+    config: &EcrConfig,
+    options: &OpenOptions,
+    environment: &oci::HttpEnvironment,
+    tuning: Tuning,
+) -> Result<OpenToRelease, EcrError> {
+    let access = Access::new(name, config, options, tuning.credentials.clone()).await?.releasing();
+    let registry = registry(access, config, options, environment, &tuning).await;
+    let releaser = Arc::new(release::Unpinner(Arc::clone(&registry)));
+    Ok((Source { inventory: registry, protector: None, rehearsal: None }, Some(releaser)))
+}
+
+async fn registry(
+    access: Access,
+    config: &EcrConfig,
+    options: &OpenOptions,
+    environment: &oci::HttpEnvironment,
+    tuning: &Tuning,
+) -> Arc<Registry> {
     let transport = EcrTransport::open(access, config, options, &environment.throttles, tuning.tries).await;
-    let registry = Arc::new(Registry {
+    Arc::new(Registry {
         transport,
         config: config.clone(),
         page_size: tuning.page_size,
         handover: Handover::default(),
         cache: OnceCell::new(),
         matched: Matched::default(),
-    });
-    let protector = options.write.then(|| Arc::new(pin::Pinner(Arc::clone(&registry))) as Arc<_>);
-    let rehearsal = options.rehearse.then(|| Arc::new(rehearse::Preview(Arc::clone(&registry))) as Arc<_>);
-    Ok(Source { inventory: registry, protector, rehearsal })
+    })
 }
 
 /// The reading half, and what all halves share.
@@ -208,6 +234,11 @@ impl Inventory for Registry {
         let digest = self.digest_of(artifact)?;
         let said = manifests::provenance(self, repository, digest).await;
         said.map_err(|fault| fault.gap(Scope::Artifact(artifact.clone())))
+    }
+
+    /// With its last tag an image goes.
+    async fn pin_removal(&self, _repository: &RepositoryName) -> PinRemoval {
+        PinRemoval::Untag { leaves_untagged: false }
     }
 
     fn address(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Option<String> {

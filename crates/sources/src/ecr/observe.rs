@@ -149,7 +149,7 @@ async fn list(registry: &Registry, name: &RepositoryName, memory: &Reservation) 
         };
         let is_empty = images.is_empty();
         let tags: usize = images.iter().map(|image| image.image_tags().len()).sum();
-        if memory.take(images.len() * IMAGE_COST + tags * Snapshot::TAG_COST).is_err() {
+        if memory.take(images.len() * IMAGE_COST + tags * (Snapshot::TAG_COST + Snapshot::DATE_COST)).is_err() {
             fold.gaps.push(outgrown(fold.images.len(), "images"));
             return (fold, None);
         }

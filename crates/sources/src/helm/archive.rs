@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use flate2::write::MultiGzDecoder;
 use sha2::{Digest as _, Sha256};
 
-use super::index::{ChartFile, LenientText};
+use super::index::ChartFile;
 use prodpin_core::model::Digest;
 use prodpin_net::http::answer::Sink;
 
@@ -22,12 +22,16 @@ const MOST_CHART_FILE: u64 = 1 << 20;
 /// Headers that only carry a long name.
 const MOST_NAME: u64 = 64 << 10;
 const BLOCK: usize = 512;
+/// What gzip files begin with.
+pub(super) const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// Takes an archive's bytes.
 pub(super) struct Archive {
     hash: Sha256,
     size: u64,
     unpacking: Option<MultiGzDecoder<Tape>>,
+    /// Its first bytes.
+    begins: Vec<u8>,
     seen: Option<Result<Vec<u8>, NoChart>>,
 }
 
@@ -36,6 +40,8 @@ pub(super) struct Archive {
 pub(super) struct ArchiveContents {
     pub(super) digest: Digest,
     pub(super) chart: Result<Named, NoChart>,
+    /// Whether it begins as a gzip file does.
+    pub(super) is_packed: bool,
 }
 
 /// What `Chart.yaml` calls the chart.
@@ -50,13 +56,19 @@ pub(super) struct Named {
 pub(super) enum NoChart {
     /// There is none in it.
     None(&'static str),
-    /// A cap was reached before one was found.
+    /// A cap was reached before one was found, or what was found cannot be read here.
     TooMuch(&'static str),
 }
 
 impl Archive {
     pub(super) fn new() -> Self {
-        Self { hash: Sha256::new(), size: 0, unpacking: Some(MultiGzDecoder::new(Tape::default())), seen: None }
+        Self {
+            hash: Sha256::new(),
+            size: 0,
+            unpacking: Some(MultiGzDecoder::new(Tape::default())),
+            begins: Vec::new(),
+            seen: None,
+        }
     }
 
     /// What was seen, once the last byte was taken.
@@ -73,13 +85,13 @@ impl Archive {
             }
             (None, None) => Err(NoChart::None("it holds no Chart.yaml")),
         };
-        let chart = file.and_then(|bytes| match ChartFile::read(&bytes) {
-            Some(ChartFile { name: LenientText::Text(name), version: LenientText::Text(version) }) => {
-                Ok(Named { name, version })
-            }
-            _ => Err(NoChart::None("its Chart.yaml has no name and version that can be read")),
+        let chart = file.and_then(|bytes| match ChartFile::read(&bytes).map(ChartFile::named) {
+            Ok(Some((name, version))) => Ok(Named { name, version }),
+            Ok(None) => Err(NoChart::None("its Chart.yaml has no name and version that can be read")),
+            // Whether Helm can, is another matter.
+            Err(_) => Err(NoChart::TooMuch("its Chart.yaml is no YAML that can be read here")),
         });
-        ArchiveContents { digest: Digest::Sha256(self.hash.finalize().into()), chart }
+        ArchiveContents { digest: Digest::Sha256(self.hash.finalize().into()), chart, is_packed: self.begins == GZIP }
     }
 
     fn unpack(&mut self, bytes: &[u8]) {
@@ -107,6 +119,8 @@ impl Sink for Archive {
 
     fn take(&mut self, bytes: &[u8]) {
         self.hash.update(bytes);
+        let lacking = GZIP.len() - self.begins.len();
+        self.begins.extend_from_slice(&bytes[..bytes.len().min(lacking)]);
         self.unpack(bytes);
     }
 }

@@ -120,7 +120,7 @@ impl BucketCharts {
             }
             Err(NoObject::Unknown(found)) => return Err(Gap { scope: Scope::Source, ..found }),
         }
-        match tokio::task::spawn_blocking(move || Index::read(&bytes)).await {
+        match tokio::task::spawn_blocking(move || Index::read(&bytes, index_cap())).await {
             Ok(Ok(index)) => Ok(Arc::new(index)),
             Ok(Err(reason)) => Err(gap(Cause::Malformed, format!("index.yaml: {reason}"))),
             Err(_) => Err(gap(Cause::Malformed, "index.yaml could not be read".to_owned())),

@@ -6,6 +6,7 @@
 mod raw;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -14,11 +15,11 @@ use std::sync::{Mutex, PoisonError};
 use jiff::Timestamp;
 use prodpin_core::model::{ChartVersion, Digest, RepositoryName, Tag};
 use prodpin_net::memory::Aside;
-use serde::Deserialize;
 
 use self::raw::{RawEntry, RawIndex};
 
-pub(super) use self::raw::LenientText;
+pub(super) use self::raw::{ChartFile, LenientText};
+use self::text::Text;
 
 /// The charts of an index.
 #[derive(Debug, Default)]
@@ -26,6 +27,8 @@ pub(super) struct Index {
     pub(super) charts: BTreeMap<RepositoryName, Chart>,
     /// Names that no chart can have: `..`, or with a slash (F81).
     pub(super) unnameable: Vec<String>,
+    /// What else is odd about the file, each as a clause, and keeps nothing of it from being read.
+    pub(super) odd: Vec<String>,
     /// What it takes in memory is counted for as long as it is kept.
     _aside: Option<Aside>,
 }
@@ -66,9 +69,9 @@ const MOST_ALIASES: usize = 1_000;
 const MOST_EXAMPLES: usize = 100;
 
 impl Index {
-    /// Reads an index. The error is for a person, and says where.
-    pub(super) fn read(bytes: &[u8]) -> Result<Self, String> {
-        let text = std::str::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())?;
+    /// Reads an index of at most so many bytes unpacked. The error is for a person, and says where.
+    pub(super) fn read(bytes: &[u8], most: usize) -> Result<Self, String> {
+        let Text { text, odd } = Text::read(bytes, most)?;
         match text.trim_start().chars().next() {
             None => return Err("it is empty".to_owned()),
             Some('<') => return Err("it is a web page or XML, not an index; a login page may be in between".to_owned()),
@@ -78,14 +81,18 @@ impl Index {
         static READING: Mutex<()> = Mutex::new(());
         let _reading = READING.lock().unwrap_or_else(PoisonError::into_inner);
         let allowed = Aside::room();
-        let (raw, taken): (RawIndex, usize) = within(allowed, || serde_saphyr::from_str_with_options(text, options()))?;
-        if !matches!(raw.api_version, LenientText::Text(_)) {
+        let (raw, taken): (RawIndex, usize) =
+            within(allowed, || serde_saphyr::from_str_with_options(&text, options()))?;
+        if !matches!(raw.api_version, LenientText::Text(_) | LenientText::Number(_)) {
             return Err("it has no apiVersion, without which Helm reads none of it".to_owned());
         }
         let entries = raw.entries.ok_or("it has no entries; an empty index says `entries: {}`")?;
         // What is kept of it takes half of what reading it took.
-        let mut index = Self { _aside: Some(Aside::count(taken / 2)), ..Self::default() };
-        for (name, entries) in entries {
+        let mut index = Self { _aside: Some(Aside::count(taken / 2)), odd, ..Self::default() };
+        if entries.keys_no_text > 0 {
+            index.odd.push(format!("{} of its charts have a name that is no text", entries.keys_no_text));
+        }
+        for (name, entries) in entries.charts {
             index.add(name, entries.0);
         }
         Ok(index)
@@ -109,14 +116,18 @@ impl Index {
 
 impl Chart {
     fn add(&mut self, chart: &str, raw: RawEntry) {
-        let RawEntry::Map { name, version, digest, created, url } = raw else {
-            self.nameless.push("an entry is empty or no mapping");
-            return;
+        let (name, version, digest, created, url) = match raw {
+            RawEntry::Map { name, version, digest, created, url } => (name, version, digest, created, url),
+            RawEntry::Twice => return self.nameless.push("an entry names one of its members twice"),
+            RawEntry::NoList => return self.nameless.push("what stands in place of its list of entries is no list"),
+            RawEntry::Other => return self.nameless.push("an entry is empty or no mapping"),
         };
         let version = match version {
             LenientText::Text(version) => version,
             LenientText::Absent => return self.nameless.push("an entry has no version"),
-            LenientText::Other => return self.nameless.push("an entry's version is not text; put it in quotes"),
+            LenientText::Number(_) | LenientText::Other => {
+                return self.nameless.push("an entry's version is not text; put it in quotes");
+            }
         };
         let Ok(tag) = version.parse::<Tag>() else {
             return self.nameless.push("an entry's version is empty or longer than any version");
@@ -159,9 +170,12 @@ fn entry(
         return Err("its version is no semantic version, so Helm drops it without a word".to_owned());
     }
     match name {
-        LenientText::Text(name) if name == chart => {}
-        LenientText::Text(name) => return Err(format!("its entry says that it is the chart {name:.80?}")),
-        _ => return Err("its entry has no name, so Helm drops it without a word".to_owned()),
+        LenientText::Text(name) | LenientText::Number(name) if name == chart => {}
+        LenientText::Text(name) | LenientText::Number(name) => {
+            return Err(format!("its entry says that it is the chart {name:.80?}"));
+        }
+        LenientText::Other => return Err("its entry's name is no text; put it in quotes".to_owned()),
+        LenientText::Absent => return Err("its entry has no name, so Helm drops it without a word".to_owned()),
     }
     let digest = match digest {
         LenientText::Absent => None,
@@ -171,25 +185,27 @@ fn entry(
             let digest = format!("sha256:{hex}").parse();
             Some(digest.map_err(|_| "its digest is no SHA-256 in hexadecimal".to_owned())?)
         }
-        LenientText::Other => return Err("its digest is not text".to_owned()),
+        LenientText::Number(_) | LenientText::Other => return Err("its digest is not text".to_owned()),
     };
     let created = if let LenientText::Text(text) = created { text.parse().ok() } else { None };
     let url = if let LenientText::Text(text) = url { Some(text.into()) } else { None };
     Ok(Entry { digest, url, created })
 }
 
-/// What `Chart.yaml` says of itself.
-#[derive(Debug, Default, Deserialize)]
-pub(super) struct ChartFile {
-    #[serde(default)]
-    pub(super) name: LenientText,
-    #[serde(default)]
-    pub(super) version: LenientText,
-}
-
 impl ChartFile {
-    pub(super) fn read(bytes: &[u8]) -> Option<Self> {
-        serde_saphyr::from_slice_with_options(bytes, options()).ok()
+    /// Reads a `Chart.yaml`; the error is for a person.
+    pub(super) fn read(bytes: &[u8]) -> Result<Self, String> {
+        let text = Text::read(bytes, bytes.len())?;
+        serde_saphyr::from_str_with_options(&text.text, options()).map_err(|error| said(&error))
+    }
+
+    /// Name and version; none unless it has both, once.
+    pub(super) fn named(self) -> Option<(String, String)> {
+        let text = |field| match field {
+            LenientText::Text(text) | LenientText::Number(text) => Some(text),
+            LenientText::Absent | LenientText::Other => None,
+        };
+        Some((text(self.name)?, text(self.version)?))
     }
 }
 
@@ -209,6 +225,8 @@ fn options() -> serde_saphyr::Options {
             max_total_replayed_events: 100_000,
             max_replay_stack_depth: 8,
         },
+        // Who reads them decides: one member that is there twice must not take the whole file with it.
+        duplicate_keys: serde_saphyr::DuplicateKeyPolicy::PassThrough,
         // A short commit of digits and one e overflows as a number, and Go's YAML writes it without quotes.
         non_finite_float_policy: serde_saphyr::NonFiniteFloatPolicy::PassThrough,
         with_snippet: false,

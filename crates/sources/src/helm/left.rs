@@ -39,7 +39,7 @@ mod tests {
                      \x20 - {name: shop, version: 1.2.0, urls: [\"https://h.example/1.2.0/shop-1.2.0.tgz\"]}\n\
                      \x20 - {name: shop, version: 1.1.0, urls: [\"https://h.example/1.1.0/shop-1.1.0.tgz\"]}\n\
                      \x20 - {name: shop, version: 1.0.0, urls: [\"blobs/abc\"]}\n";
-        let index = Index::read(index.as_bytes()).unwrap();
+        let index = Index::read(index.as_bytes(), 1 << 20).unwrap();
         let (name, version) = ("shop".parse().unwrap(), "0.9.0".parse().unwrap());
         let found = addresses(index.charts.get(&name), &name, &version);
         let found: Vec<&str> = found.iter().map(|url| &**url).collect();

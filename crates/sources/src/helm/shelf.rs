@@ -41,7 +41,14 @@ impl Shelf {
             );
             found.push(Err(Gap::new(Scope::Source, Cause::Refused, detail)));
         }
+        let odd = index.odd.iter().map(|odd| format!("{}index.yaml: {odd}; have it written anew", self.base()));
+        found.extend(odd.map(|detail| Err(Gap::new(Scope::Source, Cause::Malformed, detail))));
         found
+    }
+
+    /// The address with a slash behind it.
+    fn base(&self) -> String {
+        format!("{}/", self.address.trim_end_matches('/'))
     }
 
     /// The names that the policy spells out, and what kept the index from being read.

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use tokio::sync::Mutex as AsyncMutex;
 use url::Url;
 
-use super::archive::{Archive, ArchiveContents};
+use super::archive::{Archive, ArchiveContents, GZIP};
 use super::index::Index;
 use super::location::{ArchiveLocation, Hosts};
 use prodpin_core::model::{Cause, Digest, RepositoryName, Tag};
@@ -21,9 +21,10 @@ use prodpin_net::http::redirect::Redirects;
 use prodpin_net::http::transport::{Call, Extras, Purpose, Transport};
 use prodpin_net::memory;
 
-/// The largest public index is a quarter of what is read where there is memory.
+/// The largest public index is a quarter of what is read where there is memory. Where there is little, less than that is read:
+/// the body and what is made of it are held at once.
 pub(super) fn index_cap() -> usize {
-    memory::budget().part(4, 16 << 20, 64 << 20)
+    memory::budget().part(4, 4 << 20, 64 << 20)
 }
 /// Helm itself stores no chart that is larger than a hundredth of it; others are only hashed, as they stream by.
 const ARCHIVE_CAP: usize = 256 << 20;
@@ -127,10 +128,8 @@ impl Web {
         };
         match (answer.status, before) {
             (StatusCode::NOT_MODIFIED, Some(before)) => CachedIndex { asked, ..before },
-            (StatusCode::OK, before) => match no_page(&answer, &redacted(&url)) {
-                Ok(()) => take_index(answer, before, asked).await,
-                Err(fault) => failed(fault),
-            },
+            // Plain file servers call an index by whatever they call the others. What it is, its bytes tell.
+            (StatusCode::OK, before) => take_index(answer, before, asked).await,
             (StatusCode::NOT_FOUND, _) => {
                 let detail = format!("{} does not exist; check the repository's address", redacted(&url));
                 failed(Fault::new(Cause::NotFound, detail))
@@ -154,11 +153,14 @@ impl Web {
         let answer = self.transport.send_with(&call, extras).await.map_err(Lack::Unknown)?;
         match answer.status {
             StatusCode::OK => {
-                no_page(&answer, &what).map_err(Lack::Unknown)?;
+                let contents = archive.finish();
+                if !contents.is_packed {
+                    no_page(&answer, &what).map_err(Lack::Unknown)?;
+                }
                 if !answer.elsewhere {
                     self.prove(&place.url);
                 }
-                Ok(archive.finish())
+                Ok(contents)
             }
             StatusCode::NOT_FOUND | StatusCode::GONE => Err(self.lack(&answer, place, &what)),
             _ => Err(Lack::Unknown(
@@ -174,7 +176,9 @@ impl Web {
         headers.insert(header::RANGE, HeaderValue::from_static("bytes=0-0"));
         match self.transport.send_with(&call, Extras { headers, first_byte: true, ..Extras::default() }).await {
             Ok(answer) => {
-                answer.status.is_success() && !answer.body.is_empty() && no_page(&answer, &redacted(&place.url)).is_ok()
+                let is_packed = answer.body.first() == Some(&GZIP[0]);
+                let is_file = is_packed || no_page(&answer, &redacted(&place.url)).is_ok();
+                answer.status.is_success() && !answer.body.is_empty() && is_file
             }
             Err(_) => false,
         }
@@ -248,7 +252,7 @@ async fn take_index(answer: HttpAnswer, before: Option<CachedIndex>, asked: Inst
     }
     let body = answer.body;
     // Seconds of work for the largest: not on a thread that others wait for.
-    let read = tokio::task::spawn_blocking(move || Index::read(&body)).await;
+    let read = tokio::task::spawn_blocking(move || Index::read(&body, index_cap())).await;
     let outcome = match read {
         Ok(Ok(index)) => Ok(Arc::new(index)),
         Ok(Err(reason)) => Err(Fault::malformed(format!("index.yaml: {reason}"))),

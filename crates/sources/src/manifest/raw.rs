@@ -96,7 +96,9 @@ impl<'de, const LONGEST: usize> Deserialize<'de> for Seen<LONGEST> {
 pub(super) struct RawDescriptor {
     pub(super) media_type: String,
     pub(super) digest: Digest,
-    pub(super) size: u64,
+    /// Some builders leave it out; then the digest alone says what it is.
+    #[serde(default)]
+    pub(super) size: Option<u64>,
     pub(super) urls: Option<Vec<IgnoredAny>>,
     #[serde(default)]
     pub(super) annotations: Annotations,
@@ -121,6 +123,11 @@ pub(super) struct RawPlatform {
 const PLATFORM_WORD: usize = 40;
 
 impl RawPlatform {
+    /// Whether it is nobody's: builders mark what no machine starts as `unknown/unknown`.
+    pub(super) fn is_nobodys(&self) -> bool {
+        [&self.os, &self.architecture].iter().all(|word| word.as_deref() == Some("unknown"))
+    }
+
     /// `linux/arm64/v8`; none where it says nothing of use.
     pub(super) fn name(&self) -> Option<String> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);

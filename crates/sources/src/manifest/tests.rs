@@ -81,3 +81,46 @@ fn what_cannot_be_verified_is_unsupported() {
         assert_eq!(cause(text, served), Some(Cause::Unsupported), "{text} {served:?}");
     }
 }
+
+#[test]
+fn what_nobody_starts_is_no_platform_i6() {
+    for (extra, is_attestation) in [
+        (r#","platform":{"os":"unknown","architecture":"unknown"}"#, true),
+        (r#","platform":{"architecture":"unknown","os":"unknown","variant":"x"}"#, true),
+        (r#","annotations":{"vnd.docker.reference.type":"x"},"platform":{"os":"linux","architecture":"amd64"}"#, true),
+        (r#","platform":{"os":"linux","architecture":"unknown"}"#, false),
+        (r#","platform":{"os":"linux","architecture":"amd64"}"#, false),
+        (r#","platform":{}"#, false),
+        (r#","platform":null"#, false),
+        ("", false),
+    ] {
+        let child = descriptor(OCI_IMAGE_MEDIA_TYPE, extra);
+        let text = format!(r#"{{"schemaVersion":2,"manifests":[{child}]}}"#);
+        let manifest = parse(text.as_bytes(), Some(OCI_IMAGE_INDEX_MEDIA_TYPE)).unwrap();
+        let Content::Index(children) = manifest.content else { panic!("an index") };
+        assert_eq!(children[0].attestation, is_attestation, "{extra}");
+    }
+}
+
+#[test]
+fn an_index_without_a_list_is_one_of_nothing() {
+    for members in ["", r#","manifests":null"#, r#","manifests":[]"#] {
+        let text = format!(r#"{{"schemaVersion":2,"mediaType":"{OCI_IMAGE_INDEX_MEDIA_TYPE}"{members}}}"#);
+        let manifest = parse(text.as_bytes(), Some(OCI_IMAGE_INDEX_MEDIA_TYPE)).unwrap();
+        assert_eq!(manifest.content, Content::Index(Vec::new()), "{text}");
+    }
+}
+
+#[test]
+fn a_part_without_a_size_leaves_the_others_readable() {
+    for size in ["", r#","size":null"#] {
+        let text = image("").replacen(",\"size\":3", size, 1);
+        let manifest = parse(text.as_bytes(), Some(OCI_IMAGE_MEDIA_TYPE)).unwrap();
+        let Content::Image { config, layers } = manifest.content else { panic!("an image") };
+        assert_eq!((config.size, layers[0].size), (None, Some(3)), "{text}");
+    }
+    for size in ["-3", "3.5", "\"3\"", "[]", "true"] {
+        let text = image("").replacen("\"size\":3", &format!("\"size\":{size}"), 1);
+        assert_eq!(cause(&text, Some(OCI_IMAGE_MEDIA_TYPE)), Some(Cause::Malformed), "{text}");
+    }
+}

@@ -12,7 +12,7 @@ use super::{Memory, Repository, State};
 use crate::{Inventory, PartsLook};
 use prodpin_core::model::{
     ArtifactId, Cause, Closure, DeployedReference, Digest, Gap, Inspection, NamePatterns, ObservedTag, Obstacle, Part,
-    Pin, PinState, Presence, Provenance, Reference, RepositoryName, Resolution, Retention, Scope, Setting,
+    Pin, PinRemoval, PinState, Presence, Provenance, Reference, RepositoryName, Resolution, Retention, Scope, Setting,
     SettingFacts, Snapshot, Tag,
 };
 
@@ -168,6 +168,10 @@ impl Inventory for Reader {
             return None;
         }
         Some((repository.clone(), reference.running()?))
+    }
+
+    async fn pin_removal(&self, repository: &RepositoryName) -> PinRemoval {
+        super::release::removal(&self.memory, repository)
     }
 
     fn unmatched_patterns(&self) -> Vec<String> {

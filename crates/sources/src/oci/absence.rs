@@ -15,7 +15,7 @@ use super::answer::HttpAnswer;
 use super::fault::Fault;
 use super::list::{List, TagPage, Text};
 use super::redirect::Redirects;
-use super::registry::{Lack, MANIFEST_CAP, Registry, Repository};
+use super::registry::{Lack, MANIFEST_CAP, Registry, Repository, manifest_redirects};
 use super::transport::Extras;
 use prodpin_core::model::{Cause, Digest, NotFoundWord, Sought, Tag, judge_not_found};
 
@@ -196,7 +196,7 @@ impl Registry {
         reference: &str,
     ) -> Result<HttpAnswer, Fault> {
         let redirects = match asked {
-            Asked::Manifest(_) => Redirects::SameOrigin,
+            Asked::Manifest(reference) => manifest_redirects(reference),
             Asked::Blob(_) => Redirects::Anywhere,
         };
         let url = self.url(&asked.path(repository, reference), None);

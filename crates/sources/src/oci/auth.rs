@@ -17,6 +17,7 @@ use url::Url;
 use super::challenge::{Scheme, offered, realm_allowed};
 use super::credentials::{Credentials, Keys, authorization};
 use super::fault::Fault;
+use super::granted::Granted;
 use super::host::{RegistryHost, redacted};
 use super::redirect::Redirects;
 use super::transport::{Call, Purpose, Transport};
@@ -76,6 +77,10 @@ impl Grant {
 
     pub(super) fn push(repository: &str) -> Self {
         Self::new(format!("repository:{repository}:pull,push"), true)
+    }
+
+    pub(super) fn delete(repository: &str) -> Self {
+        Self::new(format!("repository:{repository}:pull,delete"), true)
     }
 
     pub(super) fn catalog() -> Self {
@@ -162,7 +167,7 @@ impl Auth {
         sent: Option<&Arc<Authorization>>,
         headers: &HeaderMap,
     ) -> Result<Arc<Authorization>, Fault> {
-        let Some(scheme) = offered(headers)?.or_else(|| self.known()) else {
+        let Some(scheme) = offered(host.url(), headers)?.or_else(|| self.known()) else {
             let detail = format!("{} answers 401 and offers no way to authenticate that is known", host.shown());
             return Err(Fault::new(Cause::Denied, detail));
         };
@@ -252,26 +257,13 @@ impl Auth {
                 status => Fault::new(Cause::Denied, format!("{what}: answered {status}")),
             });
         }
-        let granted: Granted = serde_json::from_slice(&answer.body)
-            .map_err(|_| Fault::malformed(format!("the token server {} sent no token document", redacted(realm))))?;
-        let token = [granted.token, granted.access_token].into_iter().flatten().find(|token| !token.is_empty());
-        let Some(token) = token else {
-            return Err(Fault::malformed(format!("the token server {} sent no token", redacted(realm))));
-        };
-        if let Some(issuer) = issuer(&token) {
+        let granted = Granted::read(&answer.body)
+            .map_err(|lacks| Fault::malformed(format!("the token server {} sent no {lacks}", redacted(realm))))?;
+        if let Some(issuer) = issuer(&granted.token) {
             self.issuer.get_or_init(|| issuer);
         }
-        bearer(&token, Some(granted.expires_in), realm)
+        bearer(&granted.token, Some(granted.seconds), realm)
     }
-}
-
-/// What a token server grants.
-#[derive(Deserialize)]
-struct Granted {
-    token: Option<String>,
-    access_token: Option<String>,
-    #[serde(default)]
-    expires_in: i64,
 }
 
 /// The issuer that a JSON Web Token names. Nobody verified it: it tells registries apart, and opens nothing.

@@ -21,20 +21,30 @@ pub(super) enum Scheme {
 /// A longer header is nothing that a registry sends.
 const MOST_BYTES: usize = 8 << 10;
 
-/// The best scheme that an answer offers: tokens before passwords. `None` if it offers none that is known.
-pub(super) fn offered(headers: &HeaderMap) -> Result<Option<Scheme>, Fault> {
+/// The best scheme that an answer offers: tokens before passwords. `None` if it offers none that is known. A token that
+/// nobody can be asked for is no offer beside a password. `base` is the registry's own address: some name their realm by
+/// its path alone.
+pub(super) fn offered(base: &Url, headers: &HeaderMap) -> Result<Option<Scheme>, Fault> {
     let values = headers.get_all(header::WWW_AUTHENTICATE).into_iter().filter_map(|value| value.to_str().ok());
     let challenges: Vec<Challenge> = values.filter(|value| value.len() <= MOST_BYTES).flat_map(parse).collect();
-    if let Some(bearer) = challenges.iter().find(|challenge| challenge.scheme.eq_ignore_ascii_case("bearer")) {
-        let realm = bearer.parameter("realm").and_then(|realm| realm.parse::<Url>().ok());
-        let realm = realm.filter(|realm| matches!(realm.scheme(), "https" | "http") && realm.has_host());
-        let Some(realm) = realm else {
-            return Err(Fault::malformed("the registry asks for a token and names no usable realm to get it from"));
-        };
-        return Ok(Some(Scheme::Bearer { realm, service: bearer.parameter("service").map(str::to_owned) }));
+    let of_scheme =
+        |name: &'static str| challenges.iter().filter(move |challenge| challenge.scheme.eq_ignore_ascii_case(name));
+    let usable = |bearer: &Challenge| {
+        let realm = bearer.parameter("realm").filter(|realm| !realm.trim().is_empty())?;
+        let realm = base.join(realm).ok()?;
+        let service = bearer.parameter("service").map(str::to_owned);
+        (matches!(realm.scheme(), "https" | "http") && realm.has_host()).then_some(Scheme::Bearer { realm, service })
+    };
+    if let Some(bearer) = of_scheme("bearer").find_map(usable) {
+        return Ok(Some(bearer));
     }
-    let basic = challenges.iter().any(|challenge| challenge.scheme.eq_ignore_ascii_case("basic"));
-    Ok(basic.then_some(Scheme::Basic))
+    if of_scheme("basic").next().is_some() {
+        return Ok(Some(Scheme::Basic));
+    }
+    match of_scheme("bearer").next() {
+        Some(_) => Err(Fault::malformed("the registry asks for a token and names no usable realm to get it from")),
+        None => Ok(None),
+    }
 }
 
 /// What a challenge shows of the registry's kind, whether or not it can be answered.
@@ -52,7 +62,8 @@ pub(super) fn note_challenge(headers: &HeaderMap, marks: &mut Marks) {
 }
 
 /// Whether this realm may be asked for a token, with whatever credentials there are. The registry chooses the realm,
-/// so that a hostile one would harvest passwords if any realm were taken.
+/// so that a hostile one would harvest passwords if any realm were taken. Another port of the same host is another server,
+/// which somebody else may run. An entry of `token_realms` that names a port means that one, else whatever runs on the host.
 pub(super) fn realm_allowed(registry: &RegistryHost, realm: &Url, allowed: &[String]) -> Result<(), Fault> {
     let host = realm.host_str().unwrap_or_default();
     if !realm.username().is_empty() || realm.password().is_some() {
@@ -65,18 +76,25 @@ pub(super) fn realm_allowed(registry: &RegistryHost, realm: &Url, allowed: &[Str
             redacted(realm)
         )));
     }
-    let with_port = format!("{host}:{}", realm.port_or_known_default().unwrap_or_default());
+    let port = realm.port_or_known_default();
+    let with_port = format!("{host}:{}", port.unwrap_or_default());
     let named = allowed.iter().any(|name| name.eq_ignore_ascii_case(host) || name.eq_ignore_ascii_case(&with_port));
-    let paired = match registry.host() {
-        "registry.gitlab.com" => host == "gitlab.com",
-        _ => registry.is_hub() && host == "auth.docker.io",
-    };
-    if host == registry.host() || named || paired {
+    let paired = realm.port().is_none()
+        && match registry.host() {
+            "registry.gitlab.com" => host == "gitlab.com",
+            _ => registry.is_hub() && host == "auth.docker.io",
+        };
+    let is_own = host == registry.host() && port == registry.url().port_or_known_default();
+    if is_own || named || paired {
         return Ok(());
     }
+    let (at, other, entry) = match host == registry.host() {
+        true => (with_port.as_str(), "another port than its own", format!("{with_port:?}")),
+        false => (host, "another host than its own", host.to_owned()),
+    };
     Err(Fault::refused(format!(
-        "the registry sends for tokens to {host}, another host than its own, which would see the credentials; if that \
-         is meant, add `token_realms: [{host}]` to the source"
+        "the registry sends for tokens to {at}, {other}, which would see the credentials; if that is meant, add \
+         `token_realms: [{entry}]` to the source"
     )))
 }
 
@@ -148,7 +166,7 @@ mod tests {
     fn scheme(header: &str) -> Option<Scheme> {
         let mut headers = HeaderMap::new();
         headers.insert(header::WWW_AUTHENTICATE, header.parse().unwrap());
-        offered(&headers).ok().flatten()
+        offered(&"https://r.example:5000/".parse().unwrap(), &headers).ok().flatten()
     }
 
     #[test]
@@ -168,6 +186,15 @@ mod tests {
             (r#"Basic realm="r", Bearer realm="https://a.example/t""#, bearer("https://a.example/t", None)),
             (r#"Basic realm="r""#, Some(Scheme::Basic)),
             ("Basic", Some(Scheme::Basic)),
+            (r#"Bearer realm="/service/token",service="r""#, bearer("https://r.example:5000/service/token", Some("r"))),
+            (r#"Bearer realm="token""#, bearer("https://r.example:5000/token", None)),
+            (r#"Bearer realm="//id.example/t""#, bearer("https://id.example/t", None)),
+            // What cannot be asked for a token does not stand in the way of what can be answered.
+            (r#"Bearer, Basic realm="r""#, Some(Scheme::Basic)),
+            (r#"Bearer service="s", Basic realm="r""#, Some(Scheme::Basic)),
+            (r#"Basic realm="r", Bearer realm="""#, Some(Scheme::Basic)),
+            (r#"Bearer error="x", Bearer realm="https://a.example/t""#, bearer("https://a.example/t", None)),
+            (r#"Bearer service="s""#, None),
             ("Negotiate", None),
             (r#"Bearer realm="unterminated"#, None),
             (r#"Bearer realm="file:///etc/passwd""#, None),
@@ -186,12 +213,16 @@ mod tests {
         };
         for (registry, realm, allowed) in [
             ("https://r.example", "https://r.example/token", &[][..]),
-            ("https://r.example", "https://r.example:8443/token", &[]),
+            ("https://r.example", "https://r.example:8443/token", &["r.example:8443"]),
+            ("https://r.example:5000", "https://r.example:5000/token", &[]),
+            ("https://r.example:443", "https://r.example/token", &[]),
+            ("https://r.example:5000", "https://r.example/token", &["r.example"]),
             ("https://docker.io", "https://auth.docker.io/token", &[]),
             ("https://registry.gitlab.com", "https://gitlab.com/jwt/auth", &[]),
             ("https://r.example", "https://id.example/t", &["id.example"]),
             ("https://r.example", "https://id.example/t", &["ID.example:443"]),
-            ("http://127.0.0.1:5000", "http://127.0.0.1:5001/t", &[]),
+            ("http://127.0.0.1:5000", "http://127.0.0.1:5001/t", &["127.0.0.1:5001"]),
+            ("http://[::1]:5000", "http://[::1]:5001/t", &["[::1]:5001"]),
         ] {
             assert_eq!(judge(registry, realm, allowed), Ok(()), "{realm} of {registry}");
         }
@@ -203,10 +234,44 @@ mod tests {
             ("http://127.0.0.1:5000", "http://id.example/token", &["id.example"]),
             ("https://r.example", "https://u:p@r.example/token", &[]),
             ("https://r.example", "https://r.example.evil.example/token", &[]),
+            // Another port of the same host is another server.
+            ("https://r.example", "https://r.example:8443/token", &[]),
+            ("https://r.example:5000", "https://r.example/token", &[]),
+            ("https://r.example", "https://r.example:8443/token", &["r.example:8444"]),
+            ("https://r.example", "https://id.example:8443/t", &["id.example:443"]),
+            ("http://127.0.0.1:5000", "http://127.0.0.1:5001/t", &["127.0.0.1:5000"]),
+            ("https://docker.io", "https://auth.docker.io:8443/token", &[]),
         ] {
             assert!(judge(registry, realm, allowed).is_err(), "{realm} of {registry}");
         }
         let reported = judge("https://r.example", "https://evil.example/t?token=secret", &[]).unwrap_err();
         assert!(reported.contains("token_realms: [evil.example]") && !reported.contains("secret"), "{reported}");
+        let reported = judge("https://r.example", "https://r.example:8443/t", &[]).unwrap_err();
+        assert!(
+            reported.contains("another port") && reported.contains(r#"token_realms: ["r.example:8443"]"#),
+            "{reported}"
+        );
+    }
+
+    const CHALLENGES: &[&str] = &[
+        r#"Bearer realm="https://r.example/token",service="r.example",scope="repository:a:pull""#,
+        r#"Basic realm="r", Bearer realm="/token", service=s"#,
+        r#"Bearer error="invalid_token", Basic realm="a \"b\"""#,
+    ];
+
+    proptest::proptest! {
+        /// Whatever a challenge says: the credentials go to the registry's own origin alone (F13).
+        #[test]
+        fn any_challenge_sends_credentials_to_the_registry_alone(text in crate::mangled::mangled(CHALLENGES)) {
+            let Ok(value) = header::HeaderValue::from_bytes(&text) else { return Ok(()) };
+            let registry = RegistryHost::new(&"https://r.example".parse().unwrap()).unwrap();
+            let mut headers = HeaderMap::new();
+            headers.insert(header::WWW_AUTHENTICATE, value);
+            if let Ok(Some(Scheme::Bearer { realm, .. })) = offered(registry.url(), &headers)
+                && realm_allowed(&registry, &realm, &[]).is_ok()
+            {
+                proptest::prop_assert_eq!(realm.origin(), registry.url().origin());
+            }
+        }
     }
 }

@@ -1,12 +1,13 @@
 //! Everything below a manifest: child manifests fetched and hashed, blobs asked for (I6).
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use futures::stream::{self, StreamExt as _};
 
 use super::answer::HttpAnswer;
 use super::fault::Fault;
-use super::manifest::{Content, Descriptor, Manifest, parse};
+use super::manifest::{Content, Descriptor, Manifest, parse, parse_as};
 use super::registry::{Body, Lack, Registry, Repository};
 use super::resolve::check_header;
 pub(super) use crate::closure::Trouble;
@@ -112,6 +113,7 @@ pub(super) async fn below(registry: &Registry, repository: &Repository, root: &D
             }
         }
     }
+    found.note_hollow(&frontier);
     ask_blobs(registry, repository, frontier, &mut found).await;
     found
 }
@@ -135,9 +137,41 @@ pub(super) async fn identities(
 
 async fn child_content(registry: &Registry, repository: &Repository, child: &Descriptor) -> Result<Content, Trouble> {
     let fetched = registry.fetch_present(repository, &child.digest).await?;
+    let fetched = registry.as_its_index_says(repository, child, fetched).await?;
     let name = format!("{}@{}", repository.name, child.digest);
     check_child(&name, child, fetched.size, fetched.media_type.as_deref()).map_err(Trouble::Unknown)?;
     fetched.manifest.as_ref().map(|manifest| manifest.content.clone()).map_err(|fault| Trouble::Unknown(fault.clone()))
+}
+
+impl Registry {
+    /// A child that came under another media type than its index says is read by what the index says: clients pull it by
+    /// that, its bytes are those of the digest, and file servers and older registries call everything the same. What its own
+    /// bytes say is held to the index all the same.
+    async fn as_its_index_says(
+        &self,
+        repository: &Repository,
+        child: &Descriptor,
+        fetched: Arc<Fetched>,
+    ) -> Result<Arc<Fetched>, Trouble> {
+        if fetched.media_type.as_deref() == Some(&child.media_type) {
+            return Ok(fetched);
+        }
+        let (bytes, _room) = match &fetched.bytes {
+            Some(bytes) => (bytes.clone(), None),
+            None => {
+                let (answer, room) = self.verified(repository, &child.digest).await?;
+                (answer.body, Some(room))
+            }
+        };
+        let manifest = parse_as(&bytes, &child.media_type).map_err(|fault| {
+            let name = format!("{}@{}", repository.name, child.digest);
+            Trouble::Unknown(Fault::new(fault.cause, format!("{name}: {}", fault.detail)))
+        })?;
+        let (size, bytes, media_type) = (fetched.size, fetched.bytes.clone(), Some(child.media_type.clone()));
+        let read = Arc::new(Fetched { size, bytes, media_type, manifest: Ok(manifest) });
+        self.manifests.replace((repository.name.clone(), child.digest.clone()), &read);
+        Ok(read)
+    }
 }
 
 async fn ask_blobs(registry: &Registry, repository: &Repository, frontier: Frontier, found: &mut Below) {

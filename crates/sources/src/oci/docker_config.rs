@@ -9,7 +9,6 @@ use std::time::Instant;
 
 use base64::Engine as _;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use serde::Deserialize;
 use serde_json::Value;
 use tokio::process::Command;
 
@@ -33,33 +32,63 @@ struct File {
     auths: Vec<(String, Value)>,
     helpers: Vec<(String, String)>,
     store: String,
+    /// Members that are something else than they should be, and so hold nothing that could be read.
+    odd: Vec<&'static str>,
 }
 
 impl File {
     /// The error names a place only: what stands there may be a secret (I18).
     fn read(bytes: &[u8]) -> Result<Self, String> {
-        // Installers leave empty files, and editors a byte order mark.
-        let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
-        if bytes.trim_ascii().is_empty() {
+        let text = text_of(bytes);
+        // Installers leave empty files.
+        if text.trim().is_empty() {
             return Ok(Self::default());
         }
-        let file: Value = serde_json::from_slice(bytes)
+        // Docker reads the first document, whatever follows it.
+        let first = serde_json::Deserializer::from_str(&text).into_iter::<Value>().next();
+        let file = first
+            .unwrap_or(Ok(Value::Null))
             .map_err(|error| format!("line {}, column {}", error.line(), error.column()))?;
-        let members = |name: &str| match field(&file, name) {
-            Value::Null => Ok(Vec::new()),
-            Value::Object(members) => Ok(members.iter().map(|(key, value)| (key.clone(), value.clone())).collect()),
-            _ => Err(format!("`{name}` is no object")),
-        };
-        if !file.is_object() {
+        if !matches!(file, Value::Object(_) | Value::Null) {
             return Err("no object".to_owned());
         }
+        let mut odd = Vec::new();
+        let mut members = |name: &'static str| match field(&file, name) {
+            Value::Object(members) => members.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
+            // Some languages write an empty object as an empty list.
+            Value::Null => Vec::new(),
+            Value::Array(list) if list.is_empty() => Vec::new(),
+            Value::String(text) if text.is_empty() => Vec::new(),
+            _ => {
+                odd.push(name);
+                Vec::new()
+            }
+        };
+        let (auths, helpers) = (members("auths"), members("credHelpers"));
         let text = |(key, value): (String, Value)| Some((key, value.as_str()?.to_owned()));
         Ok(Self {
-            auths: members("auths")?,
-            helpers: members("credHelpers")?.into_iter().filter_map(text).collect(),
+            auths,
+            helpers: helpers.into_iter().filter_map(text).collect(),
             store: field(&file, "credsStore").as_str().unwrap_or_default().to_owned(),
+            odd,
         })
     }
+}
+
+/// A file's text. Windows' shells write UTF-16, editors a mark in front, and of bytes that are none other readers make a
+/// replacement.
+fn text_of(bytes: &[u8]) -> String {
+    let word: Option<fn([u8; 2]) -> u16> = match bytes {
+        [0xff, 0xfe, ..] => Some(u16::from_le_bytes),
+        [0xfe, 0xff, ..] => Some(u16::from_be_bytes),
+        _ => None,
+    };
+    if let Some(word) = word {
+        let words: Vec<u16> = bytes[2..].chunks_exact(2).map(|pair| word([pair[0], pair[1]])).collect();
+        return String::from_utf16_lossy(&words);
+    }
+    let text = String::from_utf8_lossy(bytes);
+    text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned()
 }
 
 /// A member by its name, else in any case.
@@ -74,14 +103,6 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
-
-/// What a helper answers.
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Helped {
-    username: String,
-    secret: String,
-}
 
 /// What the files say of a registry.
 #[derive(Debug, Clone)]
@@ -108,6 +129,8 @@ pub(super) fn find(host: &RegistryHost, environment: &HttpEnvironment) -> Result
 }
 
 fn search(files: &[(PathBuf, bool)], host: &RegistryHost) -> Result<Option<Found>, OciError> {
+    // Of files that were passed over: what in them could not be read.
+    let mut odd = None;
     for (at, (path, required)) in files.iter().enumerate() {
         let bytes = match read(path) {
             Ok(bytes) => bytes,
@@ -116,9 +139,10 @@ fn search(files: &[(PathBuf, bool)], host: &RegistryHost) -> Result<Option<Found
         };
         let file = File::read(&bytes)
             .map_err(|place| fail(path, format!("is no configuration of Docker ({place}); log in again or mend it")))?;
+        // One registry may be there under several spellings, of which some are empty.
         let entry = || {
-            let entry = file.auths.iter().find(|(key, _)| means(key, host)).map(|(_, entry)| entry);
-            entry.map_or(Ok(None), |entry| in_entry(entry, path))
+            let mut entries = file.auths.iter().filter(|(key, _)| means(key, host));
+            entries.find_map(|(key, entry)| in_entry(key, entry, path).transpose()).transpose()
         };
         if let Some(name) = helper_of(&file, host) {
             let (program, server) = helper_call(name, host).map_err(|reason| fail(path, reason))?;
@@ -131,8 +155,21 @@ fn search(files: &[(PathBuf, bool)], host: &RegistryHost) -> Result<Option<Found
         if let Some(entry) = entry()? {
             return Ok(Some(Found::Ready(entry)));
         }
+        odd = odd.or_else(|| Some((path, *file.odd.first()?)));
     }
-    Ok(None)
+    // What could not be read may have been for this registry. To go on as nobody would look like a registry that lost its
+    // repositories.
+    match odd {
+        Some((path, member)) => Err(fail(
+            path,
+            format!(
+                "is no configuration of Docker (`{member}` is no object), and nothing else has credentials for {}; log in \
+                 again or mend it",
+                host.shown()
+            ),
+        )),
+        None => Ok(None),
+    }
 }
 
 impl Found {
@@ -207,7 +244,11 @@ fn means(key: &str, host: &RegistryHost) -> bool {
 
 /// What a key says behind this registry's name; none if it is about another one.
 fn path_at<'k>(key: &'k str, host: &RegistryHost) -> Option<&'k str> {
-    let bare = key.strip_prefix("https://").or_else(|| key.strip_prefix("http://")).unwrap_or(key);
+    let key = key.trim();
+    let scheme = ["https://", "http://"]
+        .into_iter()
+        .find(|scheme| key.get(..scheme.len()).is_some_and(|begins| begins.eq_ignore_ascii_case(scheme)));
+    let bare = &key[scheme.map_or(0, str::len)..];
     let (name, path) = bare.split_once('/').unwrap_or((bare, ""));
     (name.eq_ignore_ascii_case(host.shown()) || (is_hub(name) && host.is_hub())).then_some(path)
 }
@@ -241,8 +282,19 @@ pub(super) fn for_parts(host: &RegistryHost, environment: &HttpEnvironment) -> O
     None
 }
 
-fn in_entry(entry: &Value, path: &Path) -> Result<Option<Credentials>, OciError> {
+fn in_entry(key: &str, entry: &Value, path: &Path) -> Result<Option<Credentials>, OciError> {
     let text = |name: &str| field(entry, name).as_str().unwrap_or_default();
+    let odd = ["auth", "identitytoken", "registrytoken"]
+        .into_iter()
+        .find(|name| !matches!(field(entry, name), Value::Null | Value::String(_)));
+    match (entry, odd) {
+        (Value::Object(_) | Value::Null, None) => {}
+        (Value::Object(_), Some(_)) if !text("username").is_empty() => {}
+        (Value::Object(_), Some(name)) => {
+            return Err(fail(path, format!("has an entry {key:.80?} whose `{name}` is no text; log in again")));
+        }
+        _ => return Err(fail(path, format!("has an entry {key:.80?} that is no object; log in again"))),
+    }
     if !text("identitytoken").is_empty() {
         return Ok(Some(Credentials::Identity(Secret::new(text("identitytoken")))));
     }
@@ -252,12 +304,15 @@ fn in_entry(entry: &Value, path: &Path) -> Result<Option<Credentials>, OciError>
     let (username, password) = if text("auth").is_empty() {
         (text("username").to_owned(), text("password").to_owned())
     } else {
-        let decoded = BASE64.decode(text("auth").trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+        // `base64` breaks long lines.
+        let auth: String = text("auth").split_ascii_whitespace().collect();
+        let decoded = BASE64.decode(auth).ok().and_then(|bytes| String::from_utf8(bytes).ok());
         // Docker once padded the password with NUL, and `echo` ends it with a line feed.
         let end: &[char] = &['\0', '\n', '\r'];
         let split = decoded.as_deref().map(|text| text.trim_end_matches(end)).and_then(|text| text.split_once(':'));
         let Some((username, password)) = split else {
-            return Err(fail(path, "holds an `auth` that is not base64 of USER:PASSWORD; log in again"));
+            let detail = format!("has an entry {key:.80?} whose `auth` is not base64 of USER:PASSWORD; log in again");
+            return Err(fail(path, detail));
         };
         (username.to_owned(), password.to_owned())
     };
@@ -300,12 +355,16 @@ impl Helper {
                 false => Err(format!("names {program}, which failed; try `{program} get` by hand")),
             };
         }
-        let helped: Helped = serde_json::from_slice(&answered.stdout)
-            .map_err(|_| format!("names {program}, whose answer is not what helpers answer"))?;
-        if helped.username.is_empty() && helped.secret.is_empty() {
-            return Ok(None);
-        }
-        checked(helped.username, Secret::new(helped.secret))
+        let helped = serde_json::from_str::<Value>(text_of(&answered.stdout).trim()).ok().filter(Value::is_object);
+        let helped = helped.ok_or_else(|| format!("names {program}, whose answer is not what helpers answer"))?;
+        let text = |name: &str| field(&helped, name).as_str();
+        let (username, secret) = match (text("Username"), text("Secret")) {
+            (None | Some(""), None | Some("")) if helped.get("ServerURL").is_some() => return Ok(None),
+            (Some(""), Some("")) => return Ok(None),
+            (Some(username), Some(secret)) => (username.to_owned(), secret),
+            _ => return Err(format!("names {program}, whose answer is not what helpers answer")),
+        };
+        checked(username, Secret::new(secret))
             .map(Some)
             .map_err(|reason| format!("names {program}, whose answer cannot be used: {reason}"))
     }

@@ -21,7 +21,13 @@ pub(super) fn next_page(from: &Url, headers: &HeaderMap) -> Result<Option<Url>, 
         let text = value.to_str().ok().filter(|text| text.len() <= MOST_BYTES).ok_or_else(unread)?;
         match read_links(text).map_err(|()| unread())? {
             Links::Next(target) => return next_url(from, target).map(Some),
-            Links::Unclear => unclear = true,
+            Links::Unclear(targets) => {
+                // Some proxies drop the relation. What leads on in this very list can be nothing but its next page.
+                if let Some(next) = targets.into_iter().find_map(|target| leads_on(from, target)) {
+                    return Ok(Some(next));
+                }
+                unclear = true;
+            }
             Links::Others => {}
         }
     }
@@ -33,6 +39,18 @@ pub(super) fn next_page(from: &Url, headers: &HeaderMap) -> Result<Option<Url>, 
         ))),
         false => Ok(None),
     }
+}
+
+/// The address of a link without a relation, if it is this list's from some name or place on.
+fn leads_on(from: &Url, target: &str) -> Option<Url> {
+    const PLACES: [&str; 9] =
+        ["last", "marker", "next", "next_page", "page_token", "pagetoken", "continuation", "cursor", "after"];
+    let url = next_url(from, target).ok()?;
+    let names_place = url.query_pairs().any(|(name, place)| {
+        let name = name.to_ascii_lowercase();
+        PLACES.contains(&name.as_str()) && !place.is_empty()
+    });
+    (url.path() == from.path() && url != *from && names_place).then_some(url)
 }
 
 /// The address of the next page, which may be nowhere but on the same server (F15).
@@ -56,8 +74,9 @@ enum Links<'a> {
     Next(&'a str),
     /// To nothing that a list goes on with.
     Others,
-    /// To something of which nobody knows what it is: it may be the next page.
-    Unclear,
+    /// To something of which nobody knows what it is: it may be the next page. Where no relation is named at all, this is
+    /// where to.
+    Unclear(Vec<&'a str>),
 }
 
 /// Relations to pages other than what comes next. With any other one, it is not known that nothing follows.
@@ -91,6 +110,7 @@ const NOT_NEXT: [&str; 24] = [
 /// Reads RFC 8288: `<target>; name=value; …, <target>; …`.
 fn read_links(text: &str) -> Result<Links<'_>, ()> {
     let (mut rest, mut unclear) = (text.trim_start_matches([' ', '\t', ',']), false);
+    let mut unnamed = Vec::new();
     while !rest.is_empty() {
         let (target, after) = rest.strip_prefix('<').and_then(|rest| rest.split_once('>')).ok_or(())?;
         let (parameters, after) = split_link(after);
@@ -98,10 +118,18 @@ fn read_links(text: &str) -> Result<Links<'_>, ()> {
         if relations.iter().any(|relation| relation == "next") {
             return Ok(Links::Next(target));
         }
+        if relations.is_empty() && !parameters.iter().any(|parameter| names_reverse(parameter)) {
+            unnamed.push(target);
+        }
         unclear |= relations.is_empty() || !relations.iter().all(|relation| NOT_NEXT.contains(&relation.as_str()));
         rest = after.trim_start_matches([' ', '\t', ',']);
     }
-    Ok(if unclear { Links::Unclear } else { Links::Others })
+    Ok(if unclear { Links::Unclear(unnamed) } else { Links::Others })
+}
+
+/// Whether a parameter says what this page is to the other one, and so not what the other one is.
+fn names_reverse(parameter: &str) -> bool {
+    parameter.split_once('=').is_some_and(|(name, _)| name.trim().eq_ignore_ascii_case("rev"))
 }
 
 /// The relations that a parameter names, in lowercase; none if it is another one. Quotes of either kind are taken: a
@@ -174,6 +202,27 @@ mod tests {
         ] {
             assert_eq!(next(link), Ok(Some(cursor.to_owned())), "{link}");
         }
+        // Without a relation, what leads on in this very list is its next page.
+        for link in [
+            "</v2/a/tags/list?last=%2Fa%2520b+c&n=7>",
+            "<https://r.example/v2/a/tags/list?last=%2Fa%2520b+c&n=7>; title=\"more\"",
+            "<?last=%2Fa%2520b+c&n=7>; rel=\"\"",
+            "</about>; rel=help, <list?last=%2Fa%2520b+c&n=7>",
+        ] {
+            assert_eq!(next(link), Ok(Some(cursor.to_owned())), "{link}");
+        }
+        for link in [
+            "</v2/a/tags/list>",
+            "</v2/a/tags/list?n=1000>",
+            "</v2/a/tags/list?n=7&last=>",
+            "</v2/b/tags/list?last=x>",
+            "</v2/_catalog?last=x>",
+            "<?last=x>; rev=next",
+            "<?last=x>; rel=more",
+            "<https://evil.example/v2/a/tags/list?last=x>",
+        ] {
+            assert_eq!(next(link), Err(Cause::Malformed), "{link}");
+        }
         assert_eq!(next("</x>; rel=\"prev\""), Ok(None));
         for link in ["", ",", "</x>; rel=first, </y>; rel=\"last self\""] {
             assert_eq!(next(link), Ok(None), "{link}");
@@ -198,6 +247,27 @@ mod tests {
             ["<https://evil.example/x>; rel=next", "<http://r.example/x>; rel=next", "<//evil.example/x>; rel=next"]
         {
             assert_eq!(next(link), Err(Cause::Refused), "{link}");
+        }
+    }
+
+    const LINKS: &[&str] = &[
+        "</v2/a/tags/list?last=b&n=7>; rel=\"next\"",
+        "<https://r.example/v2/a/tags/list?last=b>; title=\"a, b; c\"; rel=next, </first>; rel=first",
+        "</v2/a/tags/list?next_page=x>",
+    ];
+
+    proptest::proptest! {
+        /// Whatever a header says: what is followed is on the same server, and what is not understood is no end (F15).
+        #[test]
+        fn any_link_leads_to_the_same_server_or_is_told(link in crate::mangled::mangled(LINKS)) {
+            let Ok(value) = header::HeaderValue::from_bytes(&link) else { return Ok(()) };
+            let from: Url = "https://r.example/v2/a/tags/list?n=1000".parse().unwrap();
+            let mut headers = HeaderMap::new();
+            headers.insert(header::LINK, value);
+            if let Ok(Some(next)) = next_page(&from, &headers) {
+                proptest::prop_assert_eq!(next.origin(), from.origin());
+                proptest::prop_assert!(next.username().is_empty() && next.password().is_none());
+            }
         }
     }
 }

@@ -115,11 +115,18 @@ impl<'a, P: DeserializeOwned + Names> Pages<'a, P> {
     async fn fetch(&mut self, asked: Option<Url>) -> Result<P, Fault> {
         let is_first = asked.is_none();
         let (mut url, mut answer) = self.registry.page(self.list, asked).await?;
-        if is_first && answer.status == StatusCode::BAD_REQUEST {
-            // Some registries refuse a page that is larger than they allow.
+        if is_first && is_size_refused(&answer) {
+            // Some registries refuse a page that is larger than they allow, and some a page without a size.
             self.unlinked.any_size = true;
-            let unsized_page = self.registry.list_url(self.list, []);
-            (url, answer) = self.registry.page(self.list, Some(unsized_page)).await?;
+            let smaller = [None, Some(100), Some(10)].map(|size| size.map(|names: usize| ("n", names.to_string())));
+            for size in smaller {
+                let page = self.registry.list_url(self.list, size);
+                let (asked, smaller) = self.registry.page(self.list, Some(page)).await?;
+                if smaller.status == StatusCode::OK {
+                    (url, answer) = (asked, smaller);
+                    break;
+                }
+            }
         }
         let what = self.what();
         if answer.status != StatusCode::OK {
@@ -127,7 +134,8 @@ impl<'a, P: DeserializeOwned + Names> Pages<'a, P> {
         }
         // Some registries call their lists plain text; what they are is decided by the strict reading below.
         answer.must_be(&what, |media_type| media_type.contains("json") || media_type == "text/plain")?;
-        let page: P = serde_json::from_slice(&answer.body)
+        let body = answer.body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&answer.body);
+        let page: P = serde_json::from_slice(body)
             .map_err(|_| Fault::malformed(format!("{what}: a page that is no such list")))?;
         page.belongs_to(self.list).map_err(|reason| Fault::malformed(format!("{what}: {reason}")))?;
         // What came is looked at, whatever it says of more.
@@ -227,6 +235,13 @@ impl<'a, P: DeserializeOwned + Names> Pages<'a, P> {
         }
         fault
     }
+}
+
+/// Whether an answer to a list's first page may be about its size: too many, too large, not to be had. What is denied or
+/// not there is so whatever the size, unless the server itself names the size.
+fn is_size_refused(answer: &HttpAnswer) -> bool {
+    matches!(answer.status.as_u16(), 400 | 406 | 413 | 414 | 416 | 422)
+        || (answer.status.is_client_error() && answer.error_codes().iter().any(|code| code.starts_with("PAGINATION")))
 }
 
 /// Whether the server answered, and would not.

@@ -5,13 +5,13 @@
 //! the wire up:
 //!
 //! - `prodpin_net::http` is the one place that sends; `challenge` decides where credentials may go;
-//! - `credentials`, `docker_config` and `auth` prove who asks;
+//! - `credentials`, `docker_config`, `granted` and `auth` prove who asks;
 //! - `registry` knows the calls, `list` and `link` walk lists, `resolve` turns tags into digests;
 //! - `absence` judges what a 404 proves;
 //! - `recognise` finds out which kind of registry it is, because some have cleanup rules that nobody can read here;
 //! - `manifests` holds what was fetched, so that each is fetched once;
 //! - `parts` and `referrers` look at the pins of what is below a target and at what is attached to it;
-//! - `content` reads bytes for a vault, and `restore` puts them back;
+//! - `content` reads bytes for a vault, and `restore` puts them back; `release` removes pins;
 //! - `closure` walks what is below a manifest, `blobs` asks for one blob, `inspect`, `observe` and `pin` are what a run asks for.
 //!
 //! What other sources of manifests need too stands beside this module: `manifest` reads strictly, `closure` keeps count
@@ -26,17 +26,20 @@ mod closure;
 mod content;
 mod credentials;
 mod docker_config;
+mod granted;
 mod host;
 mod inspect;
 mod link;
 mod list;
 mod manifests;
+mod names;
 mod observe;
 mod parts;
 mod pin;
 mod recognise;
 mod referrers;
 mod registry;
+mod release;
 mod resolve;
 mod restore;
 
@@ -57,8 +60,9 @@ use super::content::Content;
 use super::matched::Matched;
 use super::{Inventory, OpenOptions, PartsLook, PinLook, Reservation, Source, manifest};
 use prodpin_core::model::{
-    ArtifactId, Cause, Cleanup, DeployedReference, Digest, Gap, Inspection, NamePatterns, Provenance, Recognised,
-    Reference, RepositoryName, Resolution, Scope, SettingFacts, Snapshot, SourceName, StatedCleanup, Tag,
+    ArtifactId, Cause, Cleanup, DeployedReference, Digest, Gap, Inspection, NamePatterns, PinRemoval, Provenance,
+    Recognised, Reference, RepositoryName, Resolution, Scope, SettingFacts, Snapshot, SourceName, StatedCleanup, Tag,
+    TagTable,
 };
 use prodpin_net::http::client::{ClientError, client, dialer};
 use prodpin_net::http::fault::Fault;
@@ -66,6 +70,7 @@ use prodpin_net::http::transport::Transport;
 use prodpin_net::http::{answer, environment, fault, place, redirect, transport};
 use prodpin_policy::OciConfig;
 
+pub use self::release::open_to_release;
 pub use self::restore::{Restorer, Upload, open_to_look, open_to_restore};
 pub use prodpin_net::http::{HttpEnvironment, Throttles, Timing, Variables};
 
@@ -111,7 +116,7 @@ pub fn open_in(
     options: &OpenOptions,
     environment: &HttpEnvironment,
 ) -> Result<Source, OciError> {
-    let registry = Arc::new(registry_of(name, config, options, environment, false)?);
+    let registry = Arc::new(registry_of(name, config, options, environment, |transport| transport)?);
     let inventory = inventory(&registry, config);
     let protector = options.write.then(|| Arc::new(Pins { registry }) as Arc<dyn super::Protector>);
     Ok(Source { inventory: Arc::new(inventory), protector, rehearsal: None })
@@ -126,13 +131,13 @@ fn inventory(registry: &Arc<Registry>, config: &OciConfig) -> OciInventory {
     }
 }
 
-/// `restores` says whether what a vault kept may be put back there.
+/// `power` is what a command of its own may do there beside what a run may.
 fn registry_of(
     name: &SourceName,
     config: &OciConfig,
     options: &OpenOptions,
     environment: &HttpEnvironment,
-    restores: bool,
+    power: impl FnOnce(Transport) -> Transport,
 ) -> Result<Registry, OciError> {
     let host = RegistryHost::new(&config.url)?;
     let keys = Keys::find(name, config, &host, environment, options.deadline)?;
@@ -144,8 +149,7 @@ fn registry_of(
     let timing = environment.timing.clone();
     let transport = Transport::new(http, dialer, throttle, timing, options.deadline, options.write);
     let auth = Auth::new(keys, config.token_realms.clone());
-    let transport = if restores { transport.restoring() } else { transport };
-    Registry::new(host, transport, auth).map_err(|fault: Fault| OciError::Client { reason: fault.detail })
+    Registry::new(host, power(transport), auth).map_err(|fault: Fault| OciError::Client { reason: fault.detail })
 }
 
 impl From<ClientError> for OciError {
@@ -206,8 +210,12 @@ impl Inventory for OciInventory {
     }
 
     async fn observe_within(&self, repository: &RepositoryName, memory: &Reservation) -> Snapshot {
+        self.observe_known(repository, memory, &TagTable::default()).await
+    }
+
+    async fn observe_known(&self, repository: &RepositoryName, memory: &Reservation, known: &TagTable) -> Snapshot {
         match self.registry.repository(repository) {
-            Ok(repository) => observe::observe(&self.registry, &repository, memory).await,
+            Ok(repository) => observe::observe(&self.registry, &repository, memory, known).await,
             Err(fault) => {
                 Snapshot { tags: Vec::new(), gaps: vec![fault.gap(Scope::Repository)], ..Snapshot::default() }
             }
@@ -310,5 +318,9 @@ impl Inventory for OciInventory {
 
     fn content(&self) -> Option<&dyn Content> {
         Some(self)
+    }
+
+    async fn pin_removal(&self, _repository: &RepositoryName) -> PinRemoval {
+        release::removal(&self.registry).await
     }
 }

@@ -1,21 +1,18 @@
 //! Listing: which repositories there are, and what every tag of one points at.
 
 use std::collections::{BTreeSet, HashSet, VecDeque};
-use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Mutex, PoisonError};
 
 use futures::stream::{self, Stream, StreamExt as _};
 
-use super::list::{CatalogPage, List, Pages, TagPage, Text};
+use super::list::{CatalogPage, List, Pages, Text};
+use super::names::{ListingGaps, tag_names};
 use super::registry::{Registry, Repository};
 use crate::matched::Matched;
 use crate::{PinLook, Reservation, outgrown};
 use prodpin_core::model::{
-    Cause, Gap, GapTally, NamePatterns, ObservedTag, Pin, RepositoryName, Resolution, Scope, Snapshot, Tag,
+    Cause, Gap, GapTally, NamePatterns, ObservedTag, Pin, RepositoryName, Resolution, Scope, Snapshot, Tag, TagTable,
 };
-
-/// More tags than this are no repository but an attempt to fill memory (I20). F93 asks for a million.
-const MOST_TAGS: usize = 5_000_000;
 
 /// Tags are counted against the memory budget by so many.
 const COUNTED: usize = 256;
@@ -120,19 +117,25 @@ fn refused_catalog(gap: Gap) -> Gap {
 
 /// Every tag of a repository with what it points at. Pages are read, resolved and dropped as they come, with as many
 /// look-ups in flight as the host takes: a repository of 20,000 tags costs no more for each than 100 of 200 do.
-pub(super) async fn observe(registry: &Registry, repository: &Repository, memory: &Reservation) -> Snapshot {
+pub(super) async fn observe(
+    registry: &Registry,
+    repository: &Repository,
+    memory: &Reservation,
+    known: &TagTable,
+) -> Snapshot {
     let mut snapshot = Snapshot::default();
+    let mut listed = Listed::default();
     let listing_gaps = Mutex::new(ListingGaps::default());
     let (mut unresolved, mut outgrew) = (GapTally::default(), None);
     {
-        let names = tag_names(registry, repository, &listing_gaps);
+        let names = tag_names(registry, repository, &listing_gaps, Some(known));
         let looked_up = names.map(|tag| async move {
             let resolved = registry.resolve(repository, &tag).await;
             (tag, resolved)
         });
         let mut looked_up = std::pin::pin!(looked_up.buffer_unordered(registry.width()));
         while let Some((name, resolved)) = looked_up.next().await {
-            let read = snapshot.tags.len();
+            let read = listed.count;
             if read.is_multiple_of(COUNTED) && memory.take(COUNTED * Snapshot::TAG_COST).is_err() {
                 outgrew = Some(outgrown(read, "tags"));
                 break;
@@ -141,9 +144,10 @@ pub(super) async fn observe(registry: &Registry, repository: &Repository, memory
                 unresolved.push(fault.gap(Scope::Tag(name.clone())));
                 Resolution::Unknown
             });
-            snapshot.tags.push(ObservedTag { name, target, pushed: None, object: None });
+            listed.push(ObservedTag { name, target, pushed: None, object: None });
         }
     }
+    snapshot.tags = listed.finish();
     let restless = each_once(&mut snapshot.tags);
     settle_restless(registry, repository, &mut snapshot, restless, &mut unresolved).await;
     settle_unserved(registry, repository, &mut snapshot, &mut unresolved).await;
@@ -152,6 +156,35 @@ pub(super) async fn observe(registry: &Registry, repository: &Repository, memory
     let end = outgrew.or(end).into_iter().collect();
     snapshot.gaps = [unresolved.finish(), odd_names.finish(), end].concat();
     snapshot
+}
+
+/// What was looked up, before it is one list: a list that grows is held twice, and of a million tags that is memory (I28).
+#[derive(Default)]
+struct Listed {
+    parts: Vec<Vec<ObservedTag>>,
+    count: usize,
+}
+
+/// So many stand together.
+const PART: usize = 1_024;
+
+impl Listed {
+    fn push(&mut self, tag: ObservedTag) {
+        if self.count.is_multiple_of(PART) {
+            self.parts.push(Vec::new());
+        }
+        if let Some(part) = self.parts.last_mut() {
+            part.push(tag);
+            self.count += 1;
+        }
+    }
+
+    /// One list, for which each part is let go.
+    fn finish(self) -> Vec<ObservedTag> {
+        let mut tags = Vec::with_capacity(self.count);
+        self.parts.into_iter().for_each(|part| tags.extend(part));
+        tags
+    }
 }
 
 /// A list may name a tag twice, and it is asked for twice: which answer came first is chance, and counts for nothing. What
@@ -236,7 +269,7 @@ async fn settle_unserved(
         return;
     }
     let gaps = Mutex::new(ListingGaps::default());
-    let named = tag_names(registry, repository, &gaps).filter(|tag| std::future::ready(unserved.contains(tag)));
+    let named = tag_names(registry, repository, &gaps, None).filter(|tag| std::future::ready(unserved.contains(tag)));
     let listed: HashSet<Tag> = named.collect().await;
     let end = gaps.into_inner().unwrap_or_else(PoisonError::into_inner).end;
     match end {
@@ -260,7 +293,7 @@ async fn settle_unserved(
 pub(super) async fn look_for_pin(registry: &Registry, repository: &Repository) -> PinLook {
     let gaps = Mutex::new(ListingGaps::default());
     let pin = {
-        let names = tag_names(registry, repository, &gaps);
+        let names = tag_names(registry, repository, &gaps, None);
         let pins = names.filter(|tag| std::future::ready(Pin::read(tag).is_some()));
         std::pin::pin!(pins).next().await
     };
@@ -269,75 +302,6 @@ pub(super) async fn look_for_pin(registry: &Registry, repository: &Repository) -
         (None, Some(gap)) => PinLook::Unread(gap),
         (None, None) => PinLook::NoPin { unasked: 0 },
     }
-}
-
-/// What keeps a list of tags from being whole.
-#[derive(Default)]
-struct ListingGaps {
-    /// Why it was not read to its end.
-    end: Option<Gap>,
-    odd_names: GapTally,
-}
-
-/// A list that names a tag again is believed to have changed while it was read, so often; then it only repeats itself.
-const NAMED_AGAIN: usize = 1_000;
-
-/// Which names came before, by their hashes: the names would be memory (I28). So what came before is only likely.
-#[derive(Default)]
-struct Named {
-    hashes: HashSet<u64>,
-    hasher: RandomState,
-    count: usize,
-    again: usize,
-}
-
-impl Named {
-    /// Whether to look a tag up.
-    fn is_wanted(&mut self, tag: &Tag) -> bool {
-        self.count += 1;
-        if self.hashes.insert(self.hasher.hash_one(tag)) {
-            return true;
-        }
-        self.again += 1;
-        self.again <= NAMED_AGAIN
-    }
-}
-
-/// The names of all tags, nearly always each once; what keeps the list from being whole goes to `gaps`.
-fn tag_names<'a>(
-    registry: &'a Registry,
-    repository: &'a Repository,
-    gaps: &'a Mutex<ListingGaps>,
-) -> impl Stream<Item = Tag> + 'a {
-    let pages = Pages::<TagPage>::new(registry, List::Tags(repository));
-    let batches = stream::unfold((pages, Named::default()), async move |(mut pages, mut known)| {
-        let tell = || gaps.lock().unwrap_or_else(PoisonError::into_inner);
-        let page = match pages.next().await? {
-            Ok(page) => page.tags.unwrap_or_default(),
-            Err(fault) => {
-                tell().end = Some(fault.gap(Scope::Repository));
-                return None;
-            }
-        };
-        let mut names = Vec::with_capacity(page.len());
-        for Text(text) in page {
-            match text.parse::<Tag>() {
-                Ok(tag) if !known.is_wanted(&tag) => {}
-                Ok(tag) => names.push(tag),
-                Err(error) => {
-                    let detail = format!("the list of tags: {error}");
-                    tell().odd_names.push(Gap::new(Scope::Repository, Cause::Malformed, detail));
-                }
-            }
-        }
-        if known.count > MOST_TAGS {
-            let detail = format!("the list of tags has no end: more than {MOST_TAGS} names");
-            tell().end = Some(Gap::new(Scope::Repository, Cause::Malformed, detail));
-            return None;
-        }
-        Some((stream::iter(names), (pages, known)))
-    });
-    batches.flatten()
 }
 
 #[cfg(test)]

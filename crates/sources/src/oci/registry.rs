@@ -21,6 +21,7 @@ use super::host::RegistryHost;
 use super::list::{List, PAGE};
 use super::manifests::Manifests;
 use super::redirect::Redirects;
+use super::resolve::Gets;
 use super::transport::{Call, Extras, HttpAnswer, Purpose, Transport};
 use prodpin_core::model::{Digest, PartAnswer, Pin, Recognised, RegistryKind, RepositoryName, WellKnown};
 use prodpin_net::memory::{self, InFlight};
@@ -70,6 +71,8 @@ pub(super) struct Registry {
     pub(super) passing: OnceLock<RegistryKind>,
     /// Whether it has an interface for referrers, asked once.
     pub(super) has_referrers: OnceCell<bool>,
+    /// Whether a GET brought what a HEAD was refused.
+    pub(super) gets: Gets,
 }
 
 /// One repository of it, with what this run has learnt.
@@ -78,6 +81,7 @@ pub(super) struct Repository {
     pub(super) name: RepositoryName,
     pub(super) pull: Grant,
     pub(super) push: Grant,
+    pub(super) delete: Grant,
     /// The last manifest and the last blob that were served: that they still are shows that "not found" is no word about
     /// everything of their kind.
     served: Mutex<Served>,
@@ -131,6 +135,7 @@ impl Registry {
             recognised: OnceCell::new(),
             passing: OnceLock::new(),
             has_referrers: OnceCell::new(),
+            gets: Gets::default(),
         })
     }
 
@@ -165,6 +170,7 @@ impl Registry {
             name: name.clone(),
             pull: Grant::pull(name.as_str()),
             push: Grant::push(name.as_str()),
+            delete: Grant::delete(name.as_str()),
             served: Mutex::default(),
             blobs: Mutex::default(),
         });
@@ -276,7 +282,7 @@ impl Registry {
     /// A manifest's headers. `reference` is a tag that OCI allows, or a digest.
     pub(super) async fn head_manifest(&self, repository: &Repository, reference: &str) -> Result<HttpAnswer, Fault> {
         let url = self.url(&format!("v2/{}/manifests/{reference}", repository.name), None);
-        let call = self.read(Method::HEAD, url, Redirects::SameOrigin, MANIFEST_CAP);
+        let call = self.read(Method::HEAD, url, manifest_redirects(reference), MANIFEST_CAP);
         let answer = self.call(&repository.pull, call).await?;
         if answer.status == StatusCode::OK && !answer.elsewhere {
             repository.note_served(Asked::Manifest(reference));
@@ -304,7 +310,7 @@ impl Registry {
         shorter_than: Option<usize>,
     ) -> Result<HttpAnswer, Lack> {
         let url = self.url(&format!("v2/{}/manifests/{reference}", repository.name), None);
-        let call = self.read(Method::GET, url, Redirects::SameOrigin, MANIFEST_CAP);
+        let call = self.read(Method::GET, url, manifest_redirects(reference), MANIFEST_CAP);
         let answer = self.pull(repository, call, || Extras { shorter_than, ..Extras::default() }).await?;
         if answer.status == StatusCode::OK {
             repository.note_served(Asked::Manifest(reference));
@@ -355,7 +361,7 @@ impl Registry {
         }
     }
 
-    /// Puts a manifest's exact bytes under a pin. There is no other write.
+    /// Puts a manifest's exact bytes under a pin. A run has no other write.
     pub(super) async fn put_pin(
         &self,
         repository: &Repository,
@@ -376,6 +382,21 @@ impl Registry {
         self.call(&repository.push, call).await
     }
 
+    /// Removes a pin's tag. There is no call that removes anything by its digest (F35).
+    pub(super) async fn delete_pin(&self, repository: &Repository, pin: &Pin) -> Result<HttpAnswer, Fault> {
+        let call = Call {
+            purpose: Purpose::Unpin,
+            method: Method::DELETE,
+            url: self.url(&format!("v2/{}/manifests/{pin}", repository.name), None),
+            accept: None,
+            authorization: None,
+            content: None,
+            redirects: Redirects::None,
+            cap: MANIFEST_CAP,
+        };
+        self.call(&repository.delete, call).await
+    }
+
     /// A refusal, with what may explain it.
     pub(super) fn explain(&self, fault: Fault) -> Fault {
         self.auth.explain(fault)
@@ -385,6 +406,15 @@ impl Registry {
     pub(super) fn own_words(&self, answer: &HttpAnswer) -> Option<String> {
         let message = answer.error_message()?;
         plain_words(&message).filter(|_| !self.auth.is_reported_by(&message))
+    }
+}
+
+/// How far a registry may send on who asks for a manifest. By digest the bytes prove themselves, wherever they come from; a
+/// tag means what the registry itself says.
+pub(super) fn manifest_redirects(reference: &str) -> Redirects {
+    match reference.parse::<Digest>() {
+        Ok(_) => Redirects::Anywhere,
+        Err(_) => Redirects::SameOrigin,
     }
 }
 

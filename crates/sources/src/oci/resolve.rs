@@ -1,5 +1,7 @@
 //! Tag → digest: by HEAD, which is cheap and spends no quota (C94), and by GET and hash where HEAD does not do.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use reqwest::{Method, StatusCode};
 
 use super::answer::HttpAnswer;
@@ -8,8 +10,30 @@ use super::fault::Fault;
 use super::manifest::{is_manifest, is_schema_1};
 use super::redirect::Redirects;
 use super::registry::{Lack, MANIFEST_CAP, Registry, Repository};
-use super::transport::{Extras, head_not_offered};
+use super::transport::{Extras, head_not_offered, may_refuse_head};
 use prodpin_core::model::{ArtifactId, Cause, Digest, Disagreement, Resolution, Tag};
+
+/// So many GETs are tried after a HEAD that was refused, as long as none of them brings more.
+const MOST_GETS: u32 = 4;
+
+/// Whether to ask by GET what a HEAD was refused: as long as that has ever helped, or has not been tried in vain too often.
+#[derive(Debug, Default)]
+pub(super) struct Gets {
+    in_vain: AtomicU32,
+}
+
+impl Gets {
+    fn may_try(&self) -> bool {
+        self.in_vain.load(Ordering::Relaxed) < MOST_GETS
+    }
+
+    fn note(&self, helped: bool) {
+        match helped {
+            true => self.in_vain.store(0, Ordering::Relaxed),
+            false => _ = self.in_vain.fetch_add(1, Ordering::Relaxed),
+        }
+    }
+}
 
 impl Registry {
     /// What a tag points at now. `NotFound` is the registry's definitive word (I4).
@@ -19,7 +43,13 @@ impl Registry {
             return Err(Fault::malformed(detail));
         }
         let what = || format!("{}/{}:{tag}", self.host.shown(), repository.name);
-        let answer = self.head_manifest(repository, tag.as_str()).await?;
+        let answer = match self.head_manifest(repository, tag.as_str()).await {
+            // A 401 that offers no way in.
+            Err(fault) if fault.cause == Cause::Denied && self.gets.may_try() => {
+                return self.resolve_in_place_of_head(repository, tag).await;
+            }
+            answer => answer?,
+        };
         match answer.status {
             StatusCode::OK => {
                 if let Some(digest) = self.digest_by_head(&answer, what)? {
@@ -29,9 +59,21 @@ impl Registry {
             // A HEAD has no body to tell a registry's 404 from a proxy's: the GET has.
             StatusCode::NOT_FOUND => {}
             status if head_not_offered(status) => {}
+            // Some gateways refuse the method and not what is asked for. Of a registry that refuses the bytes too, no more
+            // is asked twice.
+            status if may_refuse_head(status) && self.gets.may_try() => {
+                return self.resolve_in_place_of_head(repository, tag).await;
+            }
             _ => return Err(self.blocked(&answer, &what()).unwrap_or_else(|| Fault::from_answer(&answer, &what()))),
         }
         self.resolve_by_bytes(repository, tag).await
+    }
+
+    /// By the bytes, after a HEAD that was refused.
+    async fn resolve_in_place_of_head(&self, repository: &Repository, tag: &Tag) -> Result<Resolution, Fault> {
+        let by_bytes = self.resolve_by_bytes(repository, tag).await;
+        self.gets.note(by_bytes.is_ok());
+        by_bytes
     }
 
     /// What a tag points at, by HEAD and by the bytes, and whether the two agree (F105). What changed in between is asked

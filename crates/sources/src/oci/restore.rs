@@ -14,7 +14,7 @@ use super::fault::Fault;
 use super::pin::Pins;
 use super::redirect::Redirects;
 use super::registry::{Registry, Repository};
-use super::transport::{Call, Extras, Purpose};
+use super::transport::{Call, Extras, Purpose, Transport};
 use super::{HttpEnvironment, OciError, OpenOptions, inventory, registry_of};
 use crate::Source;
 use prodpin_core::model::{Digest, PartAnswer, PartProof, RepositoryName, Served, SourceName, Tag, judge_part};
@@ -45,7 +45,7 @@ pub fn open_to_restore(
     options: &OpenOptions,
     environment: &HttpEnvironment,
 ) -> Result<(Source, Restorer), OciError> {
-    let registry = Arc::new(registry_of(name, config, options, environment, true)?);
+    let registry = Arc::new(registry_of(name, config, options, environment, Transport::restoring)?);
     let inventory = Arc::new(inventory(&registry, config));
     let protector = options.write.then(|| Arc::new(Pins { registry: registry.clone() }) as Arc<dyn crate::Protector>);
     Ok((Source { inventory, protector, rehearsal: None }, Restorer { registry }))
@@ -58,7 +58,7 @@ pub fn open_to_look(
     options: &OpenOptions,
     environment: &HttpEnvironment,
 ) -> Result<(Source, Restorer), OciError> {
-    let registry = Arc::new(registry_of(name, config, options, environment, false)?);
+    let registry = Arc::new(registry_of(name, config, options, environment, |transport| transport)?);
     let inventory = Arc::new(inventory(&registry, config));
     Ok((Source { inventory, protector: None, rehearsal: None }, Restorer { registry }))
 }

@@ -28,19 +28,37 @@ const FALLBACK_REGION: &str = "us-east-1";
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
 /// All attempts of one call with the waits between them.
 const CALL_TIMEOUT: Duration = Duration::from_secs(240);
-const ATTEMPTS: u32 = 7;
-/// Doubled with each attempt and jittered: a server that is gone is given up within some 15 seconds.
+/// As many as get a call through where a third of them is refused (F113): one in 60,000 calls would take more.
+const ATTEMPTS: u32 = 10;
+/// Doubled with each attempt up to the longest, and jittered: a server that is gone is given up within some 15 seconds.
 const FIRST_BACKOFF: Duration = Duration::from_millis(250);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(4);
+
+/// Not the SDK's adaptive mode: that has all calls of a client wait for what some of them were told, and a server that refuses
+/// some whatever their number would bring it down to one call in two seconds (F113).
+fn retries() -> RetryConfig {
+    let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS);
+    retries.with_initial_backoff(FIRST_BACKOFF).with_max_backoff(LONGEST_BACKOFF)
+}
 
 /// Builds the client. Nothing is sent yet, except what the credential and region chains need.
 pub(super) async fn connect(config: &S3Config, write: bool, credentials: Option<SharedCredentialsProvider>) -> Client {
+    connect_through(if write { Gate::Pins } else { Gate::ReadOnly }, config, credentials).await
+}
+
+/// The same with these requests allowed.
+pub(super) async fn connect_through(
+    gate: Gate,
+    config: &S3Config,
+    credentials: Option<SharedCredentialsProvider>,
+) -> Client {
     let shared = aws::loader(None, credentials.as_ref()).region(region(config)).load().await;
     // From the shared configuration, so that AWS_REQUEST_CHECKSUM_CALCULATION and the like are honoured.
     let mut s3 = aws_sdk_s3::config::Builder::from(&shared)
         .force_path_style(config.path_style)
-        .retry_config(RetryConfig::adaptive().with_max_attempts(ATTEMPTS).with_initial_backoff(FIRST_BACKOFF))
+        .retry_config(retries())
         .timeout_config(aws::timeouts(ATTEMPT_TIMEOUT, Some(CALL_TIMEOUT)))
-        .interceptor(Gated(if write { Gate::Pins } else { Gate::ReadOnly }))
+        .interceptor(Gated(gate))
         .interceptor(AnswerCap(MOST_BYTES))
         .interceptor(NamesItself)
         .retry_classifier(AnswerCap(MOST_BYTES))

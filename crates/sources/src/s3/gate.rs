@@ -17,6 +17,8 @@ pub(super) enum Gate {
     ReadOnly,
     /// GET and HEAD, and the two writes that are pins: a version's legal hold and a version's tags.
     Pins,
+    /// The same, and the hold may be taken off again.
+    Releases,
 }
 
 impl Gate {
@@ -25,8 +27,8 @@ impl Gate {
         match (self, method) {
             (_, "GET" | "HEAD") => Ok(()),
             (Self::ReadOnly, _) => fail("this source was opened for reading only"),
-            (Self::Pins, "PUT") if is_pin(uri) => Ok(()),
-            (Self::Pins, _) => fail("it is neither a legal hold nor a tag on one exact version"),
+            (Self::Pins | Self::Releases, "PUT") if is_pin(uri) => Ok(()),
+            (Self::Pins | Self::Releases, _) => fail("it is neither a legal hold nor a tag on one exact version"),
         }
     }
 }
@@ -38,9 +40,21 @@ fn is_pin(uri: &str) -> bool {
     names.contains(&"versionId") && (names.contains(&"legal-hold") || names.contains(&"tagging"))
 }
 
+/// Whether the document sets a legal hold to anything but on.
+fn lets_go(body: &[u8]) -> bool {
+    let has = |text: &[u8]| body.windows(text.len()).any(|window| window == text);
+    has(b"<LegalHold") && !has(b"<Status>ON</Status>")
+}
+
 impl Allowed for Gate {
     fn allows(&self, request: &HttpRequest) -> Result<(), RequestBlocked> {
-        self.check(request.method(), request.uri())
+        self.check(request.method(), request.uri())?;
+        // What a run writes there only ever holds.
+        let takes_off = self == &Self::Pins && request.method() == "PUT" && request.body().bytes().is_some_and(lets_go);
+        match takes_off {
+            true => Err(RequestBlocked { what: "PUT".to_owned(), reason: "it takes a legal hold off" }),
+            false => Ok(()),
+        }
     }
 }
 
@@ -131,6 +145,19 @@ mod tests {
         ] {
             assert!(Gate::Pins.check(method, uri).is_err(), "{method} {uri}");
         }
+    }
+
+    #[test]
+    fn a_run_takes_no_hold_off_i1() {
+        let hold = |status: &str| format!("<LegalHold xmlns=\"x\"><Status>{status}</Status></LegalHold>");
+        assert!(!lets_go(hold("ON").as_bytes()));
+        for other in ["OFF", "off", "", "ON "] {
+            assert!(lets_go(hold(other).as_bytes()), "{other:?}");
+        }
+        assert!(!lets_go(b"<Tagging><TagSet/></Tagging>"));
+        let uri = "https://b.s3.amazonaws.com/k?legal-hold&versionId=1";
+        assert!(Gate::Releases.check("PUT", uri).is_ok());
+        assert!(Gate::Releases.check("DELETE", uri).is_err());
     }
 
     #[test]

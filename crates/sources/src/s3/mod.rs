@@ -28,6 +28,7 @@ mod lifecycle;
 mod listing;
 mod observe;
 mod pin;
+mod release;
 mod repositories;
 mod settings;
 mod state;
@@ -46,8 +47,8 @@ use jiff::Timestamp;
 use tokio::sync::{OnceCell, RwLock};
 
 use prodpin_core::model::{
-    ArtifactId, DeployedReference, Gap, Inspection, Reference, RepositoryName, Resolution, SettingFacts, Snapshot,
-    SourceName, Tag,
+    ArtifactId, DeployedReference, Gap, Inspection, PinRemoval, Reference, RepositoryName, Resolution, SettingFacts,
+    Snapshot, SourceName, Tag,
 };
 use prodpin_policy::S3Config;
 
@@ -56,7 +57,7 @@ use self::failure::BucketName;
 use self::settings::BucketState;
 use super::matched::Matched;
 use super::witness;
-use super::{Inventory, OpenOptions, PinLook, Reservation, Source};
+use super::{Inventory, OpenOptions, OpenToRelease, PinLook, Reservation, Source};
 
 /// Why a bucket cannot be a source.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -107,22 +108,46 @@ pub async fn open_tuned(
 ) -> Result<Source, S3Error> {
     check(name, config)?;
     let client = client::connect(config, options.write, tuning.credentials).await;
+    let bucket = bucket(name, config, options, client, tuning.page_size)?;
+    let protector = options.write.then(|| Arc::new(pin::Pinner(Arc::clone(&bucket))) as Arc<_>);
+    Ok(Source { inventory: bucket, protector, rehearsal: None })
+}
+
+/// Opens a bucket so that pins can be taken off there.
+pub async fn open_to_release(
+    name: &SourceName,
+    config: &S3Config,
+    options: &OpenOptions,
+    tuning: Tuning,
+) -> Result<OpenToRelease, S3Error> {
+    check(name, config)?;
+    let client = client::connect_through(gate::Gate::Releases, config, tuning.credentials).await;
+    let bucket = bucket(name, config, options, client, tuning.page_size)?;
+    let releaser = Arc::new(release::Unpinner(Arc::clone(&bucket)));
+    Ok((Source { inventory: bucket, protector: None, rehearsal: None }, Some(releaser)))
+}
+
+fn bucket(
+    name: &SourceName,
+    config: &S3Config,
+    options: &OpenOptions,
+    client: Client,
+    page_size: i32,
+) -> Result<Arc<Bucket>, S3Error> {
     if client.config().region().is_none() {
         return Err(S3Error::NoRegion(name.clone()));
     }
-    let bucket = Arc::new(Bucket {
+    Ok(Arc::new(Bucket {
         client,
         budget: Budget::new(options),
         label: BucketName { name: config.bucket.clone(), owner: config.owner.clone() },
         config: config.clone(),
-        page_size: tuning.page_size,
+        page_size,
         tried: options.tried,
         state: RwLock::new(None),
         inventory: OnceCell::new(),
         matched: Matched::in_one_piece(),
-    });
-    let protector = options.write.then(|| Arc::new(pin::Pinner(Arc::clone(&bucket))) as Arc<_>);
-    Ok(Source { inventory: bucket, protector, rehearsal: None })
+    }))
 }
 
 fn check(name: &SourceName, config: &S3Config) -> Result<(), S3Error> {
@@ -254,6 +279,10 @@ impl Inventory for Bucket {
             return None;
         }
         Some((repository, reference.running()?))
+    }
+
+    async fn pin_removal(&self, _repository: &RepositoryName) -> PinRemoval {
+        PinRemoval::TakeOff
     }
 
     fn address(&self, _repository: &RepositoryName, artifact: &ArtifactId) -> Option<String> {

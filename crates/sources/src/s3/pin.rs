@@ -59,6 +59,21 @@ impl Pinner {
         }
     }
 
+    /// Takes the hold off, or the mark.
+    pub(super) async fn unpin_version(&self, key: &Tag, id: &VersionId) -> Result<(), PinFailure> {
+        let bucket = &*self.0;
+        self.check_null(key, id).await?;
+        let failed = |failure: S3Failure| failure.pin_failure(&bucket.label);
+        match bucket.state().await.object_lock {
+            Some(false) => {
+                let mut tags = tags(bucket, key, id).await.map_err(failed)?;
+                tags.retain(|tag| !is_mark(tag));
+                self.write_tags(key, id, tags).await.map_err(failed)
+            }
+            Some(true) | None => self.set_hold(key, id, ObjectLockLegalHoldStatus::Off).await.map_err(failed),
+        }
+    }
+
     /// The `null` version may hold other bytes by now; whoever named the old ones does not mean these.
     async fn check_null(&self, key: &Tag, id: &VersionId) -> Result<(), PinFailure> {
         if !id.is_null() {
@@ -74,6 +89,10 @@ impl Pinner {
     }
 
     async fn hold(&self, key: &Tag, id: &VersionId) -> Result<(), S3Failure> {
+        self.set_hold(key, id, ObjectLockLegalHoldStatus::On).await
+    }
+
+    async fn set_hold(&self, key: &Tag, id: &VersionId, to: ObjectLockLegalHoldStatus) -> Result<(), S3Failure> {
         let bucket = &*self.0;
         let request = bucket
             .client
@@ -81,7 +100,7 @@ impl Pinner {
             .bucket(bucket.name())
             .key(key.as_str())
             .version_id(id.as_asked())
-            .legal_hold(ObjectLockLegalHold::builder().status(ObjectLockLegalHoldStatus::On).build())
+            .legal_hold(ObjectLockLegalHold::builder().status(to).build())
             .set_expected_bucket_owner(bucket.owner());
         bucket.budget.call(HOLD, with_md5(request.customize()).send()).await.map(drop)
     }

@@ -52,7 +52,7 @@ impl State {
             Lie::ManifestsAt(location) => Some(location.clone()),
             _ => None,
         }) {
-            return Reply::to(&location);
+            return Reply::to(&location.replace("{reference}", reference));
         }
         let elsewhere = self.find(|lie| match lie {
             Lie::GetServes(named, served) if named == reference && !head => Some(served.to_string()),

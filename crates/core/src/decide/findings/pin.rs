@@ -12,7 +12,7 @@ use super::gap::next_step;
 
 /// A pin that had been removed and was made again in this run.
 pub(super) fn pinned_again(input: &Input<'_>, draft: Draft<'_>, target: &TargetReport) -> Option<Finding> {
-    let before = input.state.pinned.get(&target.artifact)?;
+    let before = input.state.pinned.get(&target.artifact).filter(|_| input.state.misses_pin(&target.artifact))?;
     // A run may have made it again that died before it could say so.
     let lost = |event: &Event| matches!(event, Event::PinLost { artifact } if *artifact == target.artifact);
     let unreported = target.pin == PinReport::Present && input.events.iter().any(lost);
@@ -63,7 +63,7 @@ pub(super) fn unpinned(
             format!("the pin of {name} is gone"),
             format!("{enforce}, and find out what removes tags here"),
         ),
-        (None, Mode::Audit | Mode::EnforceDryRun) => {
+        (None, Mode::Audit | Mode::EnforceDryRun | Mode::Release) => {
             let message = match below {
                 0 => format!("{name} is not pinned yet"),
                 1 => format!("{name}, and 1 manifest that belongs to it, are not pinned yet"),

@@ -134,7 +134,7 @@ impl Judged<'_> {
 
     fn unpinned(&self) -> Option<(Severity, String, String)> {
         let Self { input, target, .. } = self;
-        let was_pinned = input.state.pinned.contains_key(&target.artifact);
+        let was_pinned = input.state.misses_pin(&target.artifact);
         // Refused is not lacking: that has a finding of its own, for all of them.
         if !pin::is_whole(target) || (target.pin == PinReport::Refused && !was_pinned) {
             return None;

@@ -43,22 +43,16 @@ pub(super) fn foreseen(
         Err(_) => return None,
     };
     let images = ecr::with_pins(&repository.images, &digests(situation.pinned));
-    let repository = ecr::Repository { images: &images, parts: &BTreeMap::new() };
-    let mut foreseen: BTreeMap<ArtifactId, Foreseen> = BTreeMap::new();
-    for action in ecr::evaluate(&lifecycle, &repository, at) {
-        let next = Foreseen {
+    let foreseen = ecr::course(&lifecycle, &images, situation.now, at).into_iter().map(|(digest, action)| {
+        let foreseen = Foreseen {
             effect: action.effect,
             rule: action.priority.to_string(),
             certainty: action.certainty,
             why: action.why.to_string(),
         };
-        // Between classes two rules may act, in different readings: the surer one is reported.
-        let reported = foreseen.entry(ArtifactId::Manifest(action.digest)).or_insert_with(|| next.clone());
-        if next.certainty < reported.certainty {
-            *reported = next;
-        }
-    }
-    Some(foreseen)
+        (ArtifactId::Manifest(digest), foreseen)
+    });
+    Some(foreseen.collect())
 }
 
 /// Whose outlook the pin of an image can change. Where not everything was listed, some rules tell by themselves.

@@ -1,6 +1,6 @@
 //! From repositories of any kind to the simulator of that kind, and back to artifacts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::effects::Foreseen;
 use super::{Outlook, Situation, ecr, harbor, harbor_artifacts, images, objects, s3};
 use crate::model::{
-    ArtifactId, Certainty, Digest, EcrImage, EcrRepository, Effect, HarborArtifact, Retention, Setting, Snapshot, Tag,
+    ArtifactId, Certainty, Digest, EcrImage, EcrRepository, Effect, HarborArtifact, Pin, Retention, Setting, Snapshot,
+    Tag,
 };
 
 /// What the live rules will do to the targets, each pinned as the situation says.
@@ -71,6 +72,35 @@ pub(crate) fn without_pins(snapshot: &Snapshot) -> Option<Snapshot> {
         }
     };
     Some(Snapshot { retention, ..bare_of(snapshot) })
+}
+
+/// The repository without the pins of these artifacts. Holds are in no list.
+pub(crate) fn without_pins_of(snapshot: &Snapshot, of: &BTreeSet<ArtifactId>) -> Snapshot {
+    let retention = match &snapshot.retention {
+        Retention::Ecr(repository) => {
+            let mut then = (**repository).clone();
+            for image in &mut then.images {
+                if of.contains(&ArtifactId::Manifest(image.digest.clone())) {
+                    let is_pin = |tag: &Tag| Pin::read(tag).is_some_and(|pin| pin.names(&image.digest));
+                    image.tags = image.tags.iter().filter(|tag| !is_pin(tag)).cloned().collect();
+                }
+            }
+            Retention::Ecr(Box::new(then))
+        }
+        Retention::Harbor(repository) => {
+            let mut then = (**repository).clone();
+            for artifact in &mut then.artifacts {
+                if of.contains(&ArtifactId::Manifest(artifact.digest.clone())) {
+                    let digest = artifact.digest.clone();
+                    let is_pin = |tag: &Tag| Pin::read(tag).is_some_and(|pin| pin.names(&digest));
+                    artifact.tags.retain(|tag| !tag.name.parse::<Tag>().is_ok_and(|name| is_pin(&name)));
+                }
+            }
+            Retention::Harbor(Box::new(then))
+        }
+        other @ (Retention::Unruled | Retention::Bucket(_)) => other.clone(),
+    };
+    Snapshot { retention, ..bare_of(snapshot) }
 }
 
 /// The repository once the tags of these artifacts that do not stay have moved on; none if there are none of them, or no
@@ -148,6 +178,32 @@ pub fn recommend(snapshot: &Snapshot) -> Result<String, String> {
         }
         Retention::Harbor(repository) => harbor::recommend(repository),
     }
+}
+
+/// What such rules leave to their owner, each as a sentence.
+pub fn left_alone(snapshot: &Snapshot) -> Vec<String> {
+    match &snapshot.retention {
+        Retention::Unruled | Retention::Ecr(_) | Retention::Harbor(_) => Vec::new(),
+        Retention::Bucket(bucket) => {
+            let repository = snapshot.tags.iter().find_map(|tag| bucket.layout.parse(tag.name.as_str()));
+            s3::left_alone(bucket, repository.as_ref().map(|(repository, _)| repository))
+        }
+    }
+}
+
+/// Why no rules can be recommended for an ECR repository, as its policy is: it is full, or not understood.
+pub(crate) fn why_not_recommended(retention: &Retention) -> Option<String> {
+    match retention {
+        Retention::Ecr(repository) => images::recommend(repository).err(),
+        Retention::Unruled | Retention::Bucket(_) | Retention::Harbor(_) => None,
+    }
+}
+
+/// Whether this rule of a bucket is for a tag that releases may carry: what spares releases then is not known here.
+pub(crate) fn is_for_a_tag(retention: &Retention, rule: &str) -> bool {
+    let Retention::Bucket(bucket) = retention else { return false };
+    let rules = bucket.lifecycle.iter().flat_map(|lifecycle| &lifecycle.rules);
+    rules.into_iter().any(|other| other.name() == rule && s3::is_for_a_tag(other))
 }
 
 /// The rules with the pins claimed and nothing else changed; none where prodpin does not write rules.

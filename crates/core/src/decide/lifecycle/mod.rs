@@ -1,19 +1,24 @@
 //! What live lifecycle rules will do: pure simulators, one for each kind of rules, and the one door to all of them.
 //! Whoever asks from outside knows repositories, artifacts and threats, and no kind of rules by name.
 
+pub mod acr;
 mod advice;
 pub(super) mod artifact_outlook;
 pub mod ecr;
 pub(super) mod effects;
+pub mod gar;
+mod golang;
 pub mod harbor;
 mod harbor_artifacts;
 mod images;
 mod json;
 mod kinds;
 mod objects;
+pub mod quay;
 pub mod s3;
 mod tried;
 mod words;
+pub mod zot;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,8 +28,10 @@ use crate::model::{ArtifactId, Due, Effect, Inspection, Severity, Snapshot, Tag,
 
 pub use advice::{Advice, AdviceKind};
 pub use effects::Foreseen;
-pub use kinds::{Toll, artifacts, foreseen, outlook, recommend, toll, untagged};
-pub(super) use kinds::{claimed, renumbered, under, without_pins, without_tags};
+pub use kinds::{Toll, artifacts, foreseen, left_alone, outlook, recommend, toll, untagged};
+pub(super) use kinds::{
+    claimed, is_for_a_tag, renumbered, under, why_not_recommended, without_pins, without_pins_of, without_tags,
+};
 pub use tried::{TriedRules, TriedRulesError};
 pub use words::when;
 

@@ -53,6 +53,7 @@ fn listed_release(facts: &Facts<'_>, uses: &Uses<'_>, labels: &Labels<'_>, forec
         schema,
         commit,
         repository_url: source.map(String::from),
+        drills: target.drills.clone(),
     }
 }
 

@@ -108,6 +108,8 @@ pub enum Mode {
     Enforce,
     /// Everything but the pins.
     EnforceDryRun,
+    /// Pins were removed that nothing needed.
+    Release,
 }
 
 /// What part of the policy a run was about: all of it, unless it was narrowed on purpose.

@@ -62,3 +62,27 @@ fn what_puts_back_is_bytes_under_their_own_names_and_free_tags_i8_i27() {
         Call { redirects: Redirects::Anywhere, ..call(Purpose::Restore, Method::PUT, "/v2/a/manifests/v1") };
     assert!(!restores(&Call { content: content(&bytes), ..elsewhere }));
 }
+
+#[test]
+fn only_a_pins_tag_is_ever_deleted_and_never_a_digest_i8_f35() {
+    let hex = "a".repeat(64);
+    let pin = format!("/v2/a/manifests/prod-pinned-{hex}");
+    assert!(unpins(&call(Purpose::Unpin, Method::DELETE, &pin)));
+    assert!(!permitted(&call(Purpose::Unpin, Method::DELETE, &pin), true), "a run that may pin may not remove");
+    for path in [
+        format!("/v2/a/manifests/sha256:{hex}"),
+        format!("/v2/a/manifests/sha256%3A{hex}"),
+        format!("/v2/a/blobs/prod-pinned-{hex}"),
+        format!("/v2/a/manifests/prod-pinned-{}", &hex[1..]),
+        "/v2/a/manifests/v1.0.0".to_owned(),
+        "/v2/a/manifests/latest".to_owned(),
+        "/v2/a/".to_owned(),
+    ] {
+        assert!(!unpins(&call(Purpose::Unpin, Method::DELETE, &path)), "{path}");
+    }
+    for method in [Method::PUT, Method::POST, Method::PATCH, Method::GET] {
+        assert!(!unpins(&call(Purpose::Unpin, method.clone(), &pin)), "{method}");
+    }
+    let sent_on = Call { redirects: Redirects::Anywhere, ..call(Purpose::Unpin, Method::DELETE, &pin) };
+    assert!(!unpins(&sent_on));
+}

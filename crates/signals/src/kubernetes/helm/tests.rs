@@ -19,6 +19,11 @@ fn release(status: &str) -> serde_json::Value {
     })
 }
 
+/// A revision without a label.
+fn read(stored: &str, secret: bool) -> Result<Option<(String, String, Revision)>, String> {
+    read_as(stored, secret, None)
+}
+
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     encoder.write_all(bytes).unwrap();
@@ -103,6 +108,31 @@ fn only_what_production_ran_counts_e129() {
     }
     let superseded = read(&twice(release("superseded").to_string().as_bytes()), true).unwrap().unwrap();
     assert!(!superseded.2.deployed);
+}
+
+/// Operators who repair a release that hangs set its label, and Helm goes by that.
+#[test]
+fn a_repaired_release_is_what_its_label_says_e129() {
+    for (label, inside, deployed) in [
+        (Some("deployed"), "pending-upgrade", Some(true)),
+        (Some("deployed"), "failed", Some(true)),
+        (Some("deployed"), "superseded", Some(true)),
+        (Some("superseded"), "deployed", Some(false)),
+        (Some("superseded"), "pending-rollback", Some(false)),
+        (Some("hunter2"), "deployed", Some(true)),
+        (Some("failed"), "superseded", Some(false)),
+        (None, "deployed", Some(true)),
+        (None, "failed", None),
+    ] {
+        let read = read_as(&twice(release(inside).to_string().as_bytes()), true, label).unwrap();
+        assert_eq!(read.map(|(_, _, revision)| revision.deployed), deployed, "{label:?} {inside}");
+    }
+    for member in ["/manifest", "/chart", "/chart/metadata", "/hooks", "/namespace", "/info"] {
+        let mut release = release("deployed");
+        *release.pointer_mut(member).unwrap() = serde_json::Value::Null;
+        let read = read_as(&twice(release.to_string().as_bytes()), true, Some("deployed"));
+        assert!(read.unwrap().is_some(), "{member}");
+    }
 }
 
 #[test]

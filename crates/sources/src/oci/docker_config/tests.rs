@@ -119,6 +119,74 @@ async fn files_are_read_as_other_clients_read_them() {
     }
 }
 
+fn utf_16(text: &str, order: fn(u16) -> [u8; 2]) -> Vec<u8> {
+    "\u{feff}".encode_utf16().chain(text.encode_utf16()).flat_map(order).collect()
+}
+
+/// One odd member costs nothing that does not stand in it.
+#[tokio::test]
+async fn an_odd_member_throws_nothing_else_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |bytes: &[u8]| std::fs::write(folder.path().join("config.json"), bytes).unwrap();
+    let look = async |host: &str| look(host, folder.path(), &[("DOCKER_CONFIG", folder.path())]).await;
+    let good = BASE64_STANDARD.encode("u:p");
+    let entry = format!(r#""r.example": {{"auth": "{good}"}}"#);
+    let file = format!(r#"{{"auths": {{{entry}}}}}"#);
+    let (first, rest) = good.split_at(3);
+    for text in [
+        format!(r#"{{"auths": {{{entry}}}, "credHelpers": []}}"#),
+        format!(r#"{{"auths": {{{entry}}}, "credHelpers": ["ecr-login"], "credsStore": 5, "HttpHeaders": [1]}}"#),
+        format!(r#"{{"auths": {{{entry}}}, "credHelpers": {{"r.example": null, "x": 5}}, "proxies": "x"}}"#),
+        format!(r#"{{"auths": {{{entry}, "y.example": [], "x.example": {{"auth": 5}}}}}}"#),
+        format!(r#"{{"auths": {{"https://r.example": {{}}, "http://r.example/v1/": null, {entry}}}}}"#),
+        format!(r#"{{"auths": {{"HTTPS://r.example/": {{"auth": "{good}"}}}}}}"#),
+        format!(r#"{{"auths": {{" R.EXAMPLE ": {{"auth": "{good}"}}}}}}"#),
+        format!(r#"{{"auths": {{"r.example": {{"auth": "{first}\n  {rest}\r\n"}}}}}}"#),
+        r#"{"auths": {"r.example": {"auth": 5, "username": "u", "password": "p"}}}"#.to_owned(),
+        format!("{file}\n}}"),
+        format!("{file}\n{file}"),
+        format!(r#"{{"auths": {{}}, "auths": {{{entry}}}}}"#),
+    ] {
+        write(text.as_bytes());
+        assert_eq!(look("https://r.example").await, Ok(user("u", "p")), "{text}");
+    }
+    for order in [u16::to_le_bytes, u16::to_be_bytes] {
+        write(&utf_16(&file, order));
+        assert_eq!(look("https://r.example").await, Ok(user("u", "p")));
+    }
+    let odd_bytes = [br#"{"x": ""#, &[0xff][..], br#"", "#, &file.as_bytes()[1..]].concat();
+    write(&odd_bytes);
+    assert_eq!(look("https://r.example").await, Ok(user("u", "p")));
+    for empty in
+        ["null", r#"{"auths": []}"#, r#"{"auths": ""}"#, r#"{"auths": {"r.example": null}, "credHelpers": []}"#]
+    {
+        write(empty.as_bytes());
+        assert_eq!(look("https://r.example").await, Ok(None), "{empty}");
+    }
+}
+
+/// What cannot be read and may have been meant for this registry is its failure, and names the file and the member.
+#[tokio::test]
+async fn what_is_odd_about_this_registry_names_file_and_member_i18() {
+    let folder = tempfile::tempdir().unwrap();
+    let look = async |host: &str| look(host, folder.path(), &[("DOCKER_CONFIG", folder.path())]).await;
+    for (text, member) in [
+        (r#"{"auths": ["hunter2"]}"#, "`auths` is no object"),
+        (r#"{"auths": 7}"#, "`auths` is no object"),
+        (r#"{"credHelpers": "hunter2"}"#, "`credHelpers` is no object"),
+        (r#"{"auths": {"r.example": "hunter2"}}"#, "entry \"r.example\" that is no object"),
+        (r#"{"auths": {"r.example": ["hunter2"]}}"#, "entry \"r.example\" that is no object"),
+        (r#"{"auths": {"r.example": {"auth": 5}}}"#, "whose `auth` is no text"),
+        (r#"{"auths": {"r.example": {"identitytoken": {"a": "hunter2"}}}}"#, "whose `identitytoken` is no text"),
+        (r#"{"auths": {"r.example": {"auth": "hunter2!"}}}"#, "whose `auth` is not base64"),
+        (r#"{"auths": {"r.example": {"auth": "hunter2"#, "line 1, column"),
+    ] {
+        std::fs::write(folder.path().join("config.json"), text).unwrap();
+        let error = look("https://r.example").await.unwrap_err();
+        assert!(error.contains("config.json") && error.contains(member) && !error.contains("hunter2"), "{error}");
+    }
+}
+
 #[tokio::test]
 async fn podman_keeps_its_own_files() {
     let folder = tempfile::tempdir().unwrap();
@@ -147,6 +215,8 @@ async fn helpers_are_asked_and_held_to_a_time_and_a_name() {
     helper("none", "echo 'credentials not found in native keychain'; exit 1");
     helper("bad", "echo hunter2; exit 1");
     helper("odd", "echo hunter2");
+    helper("lower", r#"read server; printf '\357\273\277{"serverurl":"x","username":"u","secret":"s"}\n'"#);
+    helper("nobody", r#"printf '{"ServerURL":"x","Username":"","Secret":""}'"#);
     helper("slow", "exec sleep 60");
     helper("loud", "yes hunter2");
     let ask = async |config: &str, host: &str| {
@@ -157,8 +227,56 @@ async fn helpers_are_asked_and_held_to_a_time_and_a_name() {
     assert_eq!(ask(own, "https://r.example").await, Ok(user("u", "r.example")));
     assert_eq!(ask(r#"{"credsStore": "good"}"#, "https://docker.io").await, Ok(user("u", HUB_KEY)));
     assert_eq!(ask(r#"{"credsStore": "none"}"#, "https://r.example").await, Ok(None));
+    assert_eq!(ask(r#"{"credsStore": "lower"}"#, "https://r.example").await, Ok(user("u", "s")));
+    assert_eq!(ask(r#"{"credsStore": "nobody"}"#, "https://r.example").await, Ok(None));
     for name in ["bad", "odd", "slow", "loud", "absent", "../evil", "a b"] {
         let error = ask(&format!(r#"{{"credsStore": "{name}"}}"#), "https://r.example").await.unwrap_err();
         assert!(error.contains("config.json") && !error.contains("hunter2"), "{error}");
+    }
+}
+
+mod properties {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::mangled::mangled;
+
+    const FILES: &[&str] = &[
+        r#"{"auths": {"r.example": {"auth": "aHVudGVyMjpodW50ZXIy"}, "https://index.docker.io/v1/": {}}}"#,
+        r#"{"auths": {"r.example/team": {"auth": "dTpw"}}, "credHelpers": {"r.example": "none"}, "credsStore": ""}"#,
+        r#"{"Auths": {"R.EXAMPLE": {"username": "hunter2", "password": "hunter2", "identitytoken": null}}}"#,
+    ];
+
+    proptest! {
+        /// Whatever stands in a file: it is read or refused, and what is said of it holds nothing of it (I18).
+        #[test]
+        fn any_file_is_read_or_refused_without_a_word_of_it(bytes in mangled(FILES)) {
+            let host = RegistryHost::new(&"https://r.example".parse().unwrap()).unwrap();
+            match File::read(&bytes) {
+                Err(place) => prop_assert!(!place.contains("hunter") && place.len() < 80, "{place}"),
+                Ok(file) => {
+                    for (key, entry) in &file.auths {
+                        if let Err(error) = in_entry(key, entry, Path::new("config.json")) {
+                            prop_assert!(error.to_string().contains("config.json"));
+                        }
+                        means(key, &host);
+                    }
+                    let _ = helper_of(&file, &host).map(|name| helper_call(name, &host));
+                }
+            }
+        }
+
+        /// Another registry's entry concerns nobody here, whatever it is.
+        #[test]
+        fn another_entry_changes_nothing(odd in mangled(&["null", "{\"auth\": 5}", "\"x\"", "[[1]]", "{\"auth\": \"!\"}"])) {
+            let Ok(odd) = String::from_utf8(odd) else { return Ok(()) };
+            if serde_json::from_str::<Value>(&odd).is_err() {
+                return Ok(());
+            }
+            let text = format!(r#"{{"auths": {{"x.example": {odd}, "r.example": {{"auth": "dTpw"}}}}, "credHelpers": null}}"#);
+            let file = File::read(text.as_bytes()).unwrap();
+            let entry = file.auths.iter().find(|(key, _)| key == "r.example").unwrap();
+            prop_assert_eq!(in_entry(&entry.0, &entry.1, Path::new("c")).unwrap(), user("u", "p"));
+        }
     }
 }

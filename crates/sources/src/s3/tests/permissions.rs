@@ -39,11 +39,16 @@ fn actions(document: &str, effect: &str) -> BTreeSet<String> {
 fn the_policies_allow_what_the_calls_need_and_nothing_more_b64_b84() {
     let audit = include_str!("../../../../../policies/s3/audit.json");
     let enforce = include_str!("../../../../../policies/s3/enforce.json");
+    let release = include_str!("../../../../../policies/s3/release.json");
     let bucket = include_str!("../../../../../policies/s3/bucket-policy.json");
     let reads: BTreeSet<String> = READS.iter().map(|&action| action.to_owned()).collect();
     let all: BTreeSet<String> = READS.iter().chain(&WRITES).map(|&action| action.to_owned()).collect();
     assert_eq!(actions(audit, "Allow"), reads);
     assert_eq!(actions(enforce, "Allow"), all);
+    // S3 knows no difference between setting a hold and taking it off: that it is another role is what counts.
+    assert_eq!(actions(release, "Allow"), all);
+    assert_eq!(actions(release, "Deny"), actions(enforce, "Deny"));
+    assert!(bucket.contains("PRODPIN_RELEASE"));
     assert_eq!(actions(bucket, "Allow"), BTreeSet::new());
 
     let denied = actions(enforce, "Deny");
@@ -51,7 +56,7 @@ fn the_policies_allow_what_the_calls_need_and_nothing_more_b64_b84() {
     for action in ["s3:DeleteObjectVersion", "s3:PutLifecycleConfiguration", "s3:BypassGovernanceRetention"] {
         assert!(denied.contains(action) && actions(bucket, "Deny").contains(action), "{action}");
     }
-    for (name, document) in [("audit", audit), ("enforce", enforce)] {
+    for (name, document) in [("audit", audit), ("enforce", enforce), ("release", release)] {
         assert!(actions(document, "Allow").iter().all(|action| !action.contains('*')), "{name}");
         let document: serde_json::Value = serde_json::from_str(document).unwrap();
         assert!(document["Statement"].as_array().unwrap().iter().all(|s| s["Resource"] != "*"), "{name}");

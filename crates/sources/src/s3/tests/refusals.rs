@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use futures::StreamExt;
 use prodpin_core::model::{Cause, PinState, Presence, Scope};
 
-use super::bucket::{Server, config, error, page, version};
+use super::bucket::{Server, answer, config, error, not_found, page, version};
 use super::{artifact, repository};
 use crate::s3::*;
 
@@ -67,6 +67,28 @@ async fn throttling_is_retried_and_then_told_f38() {
     assert!(started.elapsed() < Duration::from_secs(4), "the deadline did not hold");
     let after = source.inventory.observe(&repository("a")).await;
     assert_eq!(after.gaps[0].cause, Cause::TimedOut);
+}
+
+#[tokio::test]
+async fn where_a_third_of_all_requests_is_refused_the_rest_goes_on_f113() {
+    let calls = Mutex::new(0_u32);
+    let server = Server::start(move |request| {
+        if !request.asks("versions") {
+            return not_found();
+        }
+        let mut calls = calls.lock().unwrap();
+        *calls += 1;
+        if calls.is_multiple_of(3) {
+            let body = "<Error><Code>SlowDown</Code><Message>words</Message></Error>";
+            return answer("429 Too Many Requests", "Content-Type: application/xml\r\nRetry-After: 1\r\n", body);
+        }
+        let at: u32 = request.value("key-marker").and_then(|key| key.rsplit('n').next()?.parse().ok()).unwrap_or(0);
+        let (key, next) = (format!("a/{at:02}/x.zip"), format!("n{:02}", at + 1));
+        page(&version(&key, "v", true), (at < 19).then_some((&*next, "v")))
+    })
+    .await;
+    let snapshot = server.open(false).await.inventory.observe(&repository("a")).await;
+    assert_eq!((snapshot.tags.len(), snapshot.gaps), (20, vec![]));
 }
 
 #[tokio::test]

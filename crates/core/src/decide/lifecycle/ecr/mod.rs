@@ -6,6 +6,7 @@
 //!   `family` which images hold it. What the documentation leaves open is kept as two bounds.
 //! - [`evaluate`] and [`threats`] ask those for one moment and for the time to come; [`Pace`] gives the pushes to come
 //!   a date.
+//! - [`course`] lives the days up to a date, where one rule sets the clock of another.
 //! - [`reach`] says whom one more pin concerns, [`displacements`] who loses a place because something stays.
 //! - [`lint`] and [`recommend`] look after the claim rule (`claim`), by which alone a pin holds (A51); [`only_claims`] says
 //!   whether a policy is another one with that rule and nothing else changed.
@@ -13,6 +14,7 @@
 mod claim;
 mod clock;
 mod concord;
+mod course;
 mod coverage;
 mod evaluate;
 mod family;
@@ -29,6 +31,7 @@ mod threats;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use course::course;
 pub use evaluate::{Action, Why, evaluate};
 pub use grammar::{GrammarProblem, MAX_RULES, MAX_TEXT, MIN_TEXT};
 pub use lint::{Lint, LintKind, lint};

@@ -2,12 +2,18 @@
 //!
 //! Only what S3 is known to refuse is refused: a document that S3 takes must be tried and not turned away.
 
-use crate::model::{BucketExpiration, BucketRule, StorageClass, Trigger};
+use crate::model::{BucketExpiration, BucketRule, RuleFilter, StorageClass, Trigger};
 
 /// The least age at which S3 moves a version into an infrequent-access class (B66).
 const LEAST_BEFORE_INFREQUENT: u32 = 30;
 /// The least stay in an infrequent-access class before an archive.
 const LEAST_IN_INFREQUENT: u32 = 30;
+
+/// Bounds of keys and tags, as the documentation of objects has them.
+const LONGEST_KEY: usize = 1024;
+const MOST_TAGS: usize = 10;
+const LONGEST_TAG_KEY: usize = 128;
+const LONGEST_TAG_VALUE: usize = 256;
 
 /// Everything that S3 refuses about the rule as a whole.
 pub(super) fn check(rule: &BucketRule) -> Vec<String> {
@@ -38,6 +44,7 @@ fn actions(rule: &BucketRule, problems: &mut Vec<String>) {
 /// Delete markers and unfinished uploads have neither tags nor sizes.
 fn scope(rule: &BucketRule, problems: &mut Vec<String>) {
     let filter = &rule.filter;
+    words(filter, problems);
     let sized = filter.larger_than.is_some() || filter.smaller_than.is_some();
     if rule.expiration == Some(BucketExpiration::LoneMarkers) && (!filter.tags.is_empty() || sized) {
         problems.push("ExpiredObjectDeleteMarker cannot go with tags or sizes: delete markers have none".to_owned());
@@ -49,6 +56,28 @@ fn scope(rule: &BucketRule, problems: &mut Vec<String>) {
         && smaller <= larger
     {
         problems.push(format!("ObjectSizeLessThan {smaller} must be greater than ObjectSizeGreaterThan {larger}"));
+    }
+}
+
+/// What a filter may say: keys and tags of objects have these bounds.
+fn words(filter: &RuleFilter, problems: &mut Vec<String>) {
+    if filter.prefix.len() > LONGEST_KEY {
+        problems.push(format!("its prefix has {} bytes, and no key has more than {LONGEST_KEY}", filter.prefix.len()));
+    }
+    if filter.tags.len() > MOST_TAGS {
+        problems.push(format!("it asks for {} tags, and no object has more than {MOST_TAGS}", filter.tags.len()));
+    }
+    for (place, (key, value)) in filter.tags.iter().enumerate() {
+        if filter.tags[..place].iter().any(|(other, _)| other == key) {
+            problems.push(format!("it asks for the tag {key:.80?} twice, and an object has each tag once"));
+        }
+        let (key, value) = (key.chars().count(), value.chars().count());
+        if key > LONGEST_TAG_KEY || value > LONGEST_TAG_VALUE {
+            problems.push(format!(
+                "a tag has a key of {key} and a value of {value} characters; S3 takes {LONGEST_TAG_KEY} and \
+                 {LONGEST_TAG_VALUE}"
+            ));
+        }
     }
 }
 

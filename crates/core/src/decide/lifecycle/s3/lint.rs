@@ -109,15 +109,11 @@ fn about_filter(rule: &BucketRule, layout: &Layout) -> Vec<Lint> {
         lints.push(tell(rule, LintKind::EmptySizeRange, message, "widen the bounds, or delete the rule"));
     }
     let begins = layout.can_begin(&filter.prefix);
-    if filter.prefix.contains('*') || (filter.prefix.starts_with('/') && !begins) {
+    if let Some((meant, odd)) = meant_otherwise(&filter.prefix, begins) {
         // A version may hold an asterisk. In practice none does, and whoever writes one means a pattern.
-        let unless = if begins { ", unless its name holds `*`" } else { "" };
+        let unless = if begins { format!(", unless its name holds `{odd}`") } else { String::new() };
         let consequence = format!("; no release of layout {layout} has a key that starts with it{unless}");
-        let message = format!(
-            "S3 compares its prefix {:?} letter by letter: `*` is no wildcard, and a `/` in front must be in the \
-             key{consequence}",
-            filter.prefix
-        );
+        let message = format!("S3 compares its prefix {:?} letter by letter: {meant}{consequence}", filter.prefix);
         lints.push(tell(
             rule,
             LintKind::PrefixTakenLiterally,
@@ -153,6 +149,41 @@ fn about_filter(rule: &BucketRule, layout: &Layout) -> Vec<Lint> {
         lints.push(tell(rule, LintKind::CountWithoutFilter, message, "give it a filter in place of the older prefix"));
     }
     lints
+}
+
+/// What a prefix is written as that S3 takes for the beginning of a key, and what in it shows that.
+fn meant_otherwise(prefix: &str, begins: bool) -> Option<(&'static str, &'static str)> {
+    const PATTERN: &str = "`*` is no wildcard, and a `/` in front must be in the key";
+    const REGEX: &str = "it is no regular expression";
+    let is_blank = |c: Option<char>| c.is_some_and(char::is_whitespace);
+    if prefix.contains('*') {
+        return Some((PATTERN, "*"));
+    }
+    if prefix.starts_with('^') {
+        return Some((REGEX, "^"));
+    }
+    if prefix.starts_with('/') {
+        return (!begins).then_some((PATTERN, "/"));
+    }
+    if prefix.contains('?') {
+        return Some(("`?` is no wildcard", "?"));
+    }
+    if prefix.starts_with("./") || prefix.starts_with("../") {
+        return Some(("keys are no paths, and `.` in front must be in the key", "./"));
+    }
+    if prefix.contains("://") || prefix.starts_with("arn:") {
+        return Some(("an address is no part of a key", "://"));
+    }
+    if prefix.contains('\\') {
+        return Some(("keys are parted by `/`, and `\\` must be in the key", "\\"));
+    }
+    if is_blank(prefix.chars().next()) || is_blank(prefix.chars().last()) {
+        return Some(("a blank in front or behind must be in the key", " "));
+    }
+    if prefix.starts_with(['"', '\'']) {
+        return Some(("quotes must be in the key", "quotes"));
+    }
+    None
 }
 
 fn about_actions(rule: &BucketRule, lifecycle: &BucketLifecycle, versioning: Option<Versioning>) -> Vec<Lint> {

@@ -1,0 +1,192 @@
+//! `acr purge`, the command by which repositories of an Azure container registry are cleaned up, as its code does it
+//! (acr-cli, cfbb835 of 2026-03; K46–K49). What the registry does by itself after a deletion is not in it.
+//!
+//! The command counts tags, and a pin is a tag: it takes a place of `--keep`, so that another one may push a release out.
+//! It goes by the locks of tags for tags, and by those of manifests for manifests. With `--include-locked` no lock holds.
+
+mod ago;
+mod filter;
+mod regexp2;
+mod tags;
+mod untagged;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::model::{AcrManifest, AcrPurge, AcrRepository, Digest, RepositoryName, Tag};
+use filter::FilterError;
+use regexp2::{Regexp, RegexpError};
+use tags::{TagPurge, purge_tags};
+use untagged::untagged;
+
+/// What one run of the command comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Purged {
+    /// Why the command ended early. What it did before that stays done.
+    pub ended: Option<Ended>,
+    /// How old what goes must be; none if `--ago` could not be read.
+    pub ago: Option<SignedDuration>,
+    /// The number of tags that it says it deleted, or would delete in a dry run.
+    pub tags: usize,
+    /// The number of manifests.
+    pub manifests: usize,
+    /// What became of each repository that it looked at.
+    pub repositories: BTreeMap<RepositoryName, PurgedRepository>,
+}
+
+/// What became of one repository. In a dry run nothing does.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PurgedRepository {
+    /// The filters of tags that hold for it, as one expression; empty where there are none.
+    pub filter: String,
+    /// Tags that went.
+    pub tags: BTreeSet<Tag>,
+    /// Manifests that went.
+    pub manifests: BTreeSet<Digest>,
+    /// Tags that were unlocked before.
+    pub unlocked_tags: BTreeSet<Tag>,
+    /// Manifests that were unlocked before.
+    pub unlocked_manifests: BTreeSet<Digest>,
+    /// Tags of which it is open whether they go: they share the time at the border of `--keep`.
+    pub open_tags: BTreeSet<Tag>,
+    /// Manifests of which it is open.
+    pub open_manifests: BTreeSet<Digest>,
+}
+
+/// Why the command ends before it is done.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Ended {
+    /// Something that it needs is not given.
+    #[error("--{0} is required when not using --untagged-only")]
+    Missing(&'static str),
+    /// `--ago` cannot be read.
+    #[error("{0}")]
+    Ago(String),
+    /// A filter does not part into repositories and tags.
+    #[error("{0}")]
+    Filter(&'static str),
+    /// An expression is none.
+    #[error("error parsing regexp in `{0}`")]
+    Expression(String),
+}
+
+/// It is not known what the command does: one of its expressions is not surely read as it reads it, or takes too long.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the expression {0:?} of an acr purge filter is not surely read as acr purge reads it")]
+pub struct Unclear(pub String);
+
+/// What the command comes to if it is run now on a registry of these repositories.
+pub fn purge(command: &AcrPurge, repositories: &[AcrRepository], now: Timestamp) -> Result<Purged, Unclear> {
+    let mut purged = Purged { ended: None, ago: None, tags: 0, manifests: 0, repositories: BTreeMap::new() };
+    match begin(command, repositories, &mut purged) {
+        Ok(filters) => {
+            // Times out of range are as far away as any.
+            let ago = purged.ago.unwrap_or_default();
+            let earliest = if ago.is_negative() { Timestamp::MAX } else { Timestamp::MIN };
+            let border = now.checked_sub(ago).unwrap_or(earliest);
+            run(command, repositories, &filters, border, &mut purged)?;
+        }
+        Err(FilterError::Ended(ended)) => purged.ended = Some(ended),
+        Err(FilterError::Unclear(unclear)) => return Err(unclear),
+    }
+    Ok(purged)
+}
+
+/// Reads what the command was given: which repositories it looks at, each with its filters.
+fn begin<'r>(
+    command: &AcrPurge,
+    repositories: &'r [AcrRepository],
+    purged: &mut Purged,
+) -> Result<BTreeMap<&'r str, String>, FilterError> {
+    let ago = command.ago.as_deref().filter(|ago| !ago.is_empty());
+    if !command.untagged_only {
+        let missing = |what| FilterError::Ended(Ended::Missing(what));
+        if command.filters.is_empty() {
+            return Err(missing("filter"));
+        }
+        ago.ok_or_else(|| missing("ago"))?;
+    }
+    let ago = ago.map_or(Ok(SignedDuration::ZERO), ago::read);
+    purged.ago = Some(ago.map_err(|error| FilterError::Ended(Ended::Ago(error.to_string())))?);
+    if command.filters.is_empty() {
+        return Ok(repositories.iter().map(|it| (it.name.as_str(), String::new())).collect());
+    }
+    filter::collect(&command.filters, repositories)
+}
+
+/// One repository after the other, by name. Where one fails, the others are not looked at.
+fn run(
+    command: &AcrPurge,
+    repositories: &[AcrRepository],
+    filters: &BTreeMap<&str, String>,
+    border: Timestamp,
+    purged: &mut Purged,
+) -> Result<(), Unclear> {
+    let by_name: BTreeMap<&str, &AcrRepository> = repositories.iter().map(|it| (it.name.as_str(), it)).collect();
+    for (name, filter) in filters {
+        let Some(repository) = by_name.get(name) else { continue };
+        let mut tags = TagPurge::default();
+        if !command.untagged_only && purged.ended.is_none() {
+            match Regexp::parse(filter) {
+                Ok(expression) => {
+                    let taken = purge_tags(repository, command, &expression, border);
+                    tags = taken.map_err(|_| Unclear(filter.clone()))?;
+                }
+                Err(RegexpError::Refused) => purged.ended = Some(Ended::Expression(filter.clone())),
+                Err(RegexpError::Unsure) => return Err(Unclear(filter.clone())),
+            }
+        }
+        let mut outcome = PurgedRepository { filter: filter.clone(), ..PurgedRepository::default() };
+        if purged.ended.is_none() {
+            outcome_of(repository, command, &tags, border, &mut outcome);
+        }
+        purged.tags += outcome.tags.len();
+        purged.manifests += outcome.manifests.len();
+        if command.dry_run {
+            outcome = PurgedRepository { filter: filter.clone(), ..PurgedRepository::default() };
+        }
+        purged.repositories.insert(repository.name.clone(), outcome);
+    }
+    Ok(())
+}
+
+fn outcome_of(
+    repository: &AcrRepository,
+    command: &AcrPurge,
+    tags: &TagPurge<'_>,
+    border: Timestamp,
+    outcome: &mut PurgedRepository,
+) {
+    outcome.tags = tags.taken.iter().map(|tag| tag.name.clone()).collect();
+    outcome.open_tags = tags.open.iter().map(|name| (*name).clone()).collect();
+    let locked = tags.taken.iter().filter(|tag| tag.locks.are_on());
+    outcome.unlocked_tags = locked.map(|tag| tag.name.clone()).collect();
+    if !command.untagged && !command.untagged_only {
+        return;
+    }
+    let taken = untagged(repository, command, border, &|tag| outcome.tags.contains(&tag.name));
+    let digests = |taken: &[&AcrManifest]| -> BTreeSet<Digest> { taken.iter().map(|it| it.digest.clone()).collect() };
+    outcome.manifests = digests(&taken.taken);
+    outcome.open_manifests = taken.open.into_iter().cloned().collect();
+    // If ties of tags come out otherwise, so may this.
+    for all_go in [true, false].into_iter().filter(|_| !tags.open.is_empty()) {
+        let goes = |name: &Tag| if tags.open.contains(name) { all_go } else { outcome.tags.contains(name) };
+        let other = untagged(repository, command, border, &|tag| goes(&tag.name));
+        let other = digests(&other.taken);
+        outcome.open_manifests.extend(other.symmetric_difference(&outcome.manifests).cloned());
+    }
+    let locked = taken.taken.iter().filter(|manifest| manifest.locks.are_on());
+    outcome.unlocked_manifests = locked.map(|manifest| manifest.digest.clone()).collect();
+}
+
+/// Indexes that still have a tag and lost a part to the command: what looks kept and cannot be pulled any more.
+#[must_use]
+pub fn broken<'r>(repository: &'r AcrRepository, outcome: &PurgedRepository) -> Vec<&'r Digest> {
+    let is_broken = |manifest: &&AcrManifest| {
+        !outcome.manifests.contains(&manifest.digest)
+            && manifest.tags.iter().any(|tag| !outcome.tags.contains(&tag.name))
+            && manifest.children.iter().any(|child| outcome.manifests.contains(child))
+    };
+    repository.manifests.iter().filter(is_broken).map(|manifest| &manifest.digest).collect()
+}

@@ -1,0 +1,99 @@
+//! Google Artifact Registry: what cleanup policies of a repository delete (K41–43; googleapis `artifactregistry/v1/repository.proto`
+//! and the vendor's page "Configure cleanup policies").
+//!
+//! A version goes if a policy to delete fits it and none to keep does; their order is irrelevant. Versions of a container
+//! repository are digests, and platforms of an index are versions of their own: a count of versions to keep is one of both.
+//! Policies to keep hold against policies only, not against whoever deletes by the API (K44).
+
+mod policy;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+pub use policy::{Action, Condition, Policies, Policy, PolicyProblem, TagState, Which};
+
+/// One version of a package.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    /// The package, in a container repository the image's path.
+    pub package: String,
+    /// The version's name, in a container repository its digest.
+    pub name: String,
+    /// Every tag that names it.
+    pub tags: Vec<String>,
+    /// When it was uploaded.
+    pub uploaded: Timestamp,
+}
+
+/// What the policies make of a version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// None to delete fits.
+    Untouched,
+    /// One to delete fits, and these to keep.
+    Kept {
+        /// Their names.
+        by: Vec<String>,
+    },
+    /// It goes.
+    Deleted {
+        /// By these.
+        by: Vec<String>,
+    },
+    /// It goes or stays, by which of several versions of one moment counts as the most recent.
+    Undetermined {
+        /// By these.
+        by: Vec<String>,
+    },
+}
+
+/// What the policies make of each version, in the order of the versions. A repository on trial (`cleanupPolicyDryRun`) is for
+/// whoever asks to tell: there nothing is deleted.
+#[must_use]
+pub fn judge(policies: &Policies, versions: &[Version], now: Timestamp) -> Vec<Verdict> {
+    let ranks = ranks(versions);
+    let judged = |(version, rank): (&Version, &Rank)| {
+        let (mut deletes, mut keeps, mut may_keep) = (vec![], vec![], false);
+        for policy in policies.iter() {
+            match (policy.action, policy.fits(version, *rank, now)) {
+                (_, Some(false)) => {}
+                (Action::Delete, _) => deletes.push(policy.id.clone()),
+                (Action::Keep, Some(true)) => keeps.push(policy.id.clone()),
+                (Action::Keep, None) => may_keep = true,
+            }
+        }
+        match (deletes.is_empty(), keeps.is_empty()) {
+            (true, _) => Verdict::Untouched,
+            (false, false) => Verdict::Kept { by: keeps },
+            (false, true) if may_keep => Verdict::Undetermined { by: deletes },
+            (false, true) => Verdict::Deleted { by: deletes },
+        }
+    };
+    versions.iter().zip(&ranks).map(judged).collect()
+}
+
+/// How many versions of the package are more recent, at least and at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Rank {
+    least: u64,
+    most: u64,
+}
+
+fn ranks(versions: &[Version]) -> Vec<Rank> {
+    let mut times: BTreeMap<&str, Vec<Timestamp>> = BTreeMap::new();
+    for version in versions {
+        times.entry(&version.package).or_default().push(version.uploaded);
+    }
+    times.values_mut().for_each(|times| times.sort_unstable());
+    let rank = |version: &Version| {
+        let times = &times[version.package.as_str()];
+        let after = times.len() - times.partition_point(|time| *time <= version.uploaded);
+        let same = times.len() - after - times.partition_point(|time| *time < version.uploaded);
+        Rank { least: after as u64, most: (after + same - 1) as u64 }
+    };
+    versions.iter().map(rank).collect()
+}
+
+#[cfg(test)]
+mod tests;

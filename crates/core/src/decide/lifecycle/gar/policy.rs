@@ -1,0 +1,211 @@
+//! Cleanup policies as the API gives them, the map `cleanupPolicies` of a repository.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
+
+use super::{Rank, Version};
+
+/// The policies of a repository.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Policies(Vec<Policy>);
+
+/// One policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// Its name.
+    pub id: String,
+    /// What becomes of the versions that it fits.
+    pub action: Action,
+    /// Which those are.
+    pub which: Which,
+}
+
+/// What a policy does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Action {
+    /// Deletes.
+    Delete,
+    /// Holds against every policy that deletes.
+    Keep,
+}
+
+/// Which versions a policy fits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Which {
+    /// Those of which all of it is true.
+    Condition(Condition),
+    /// The most recent ones of each package.
+    MostRecent {
+        /// The packages; all if there are none.
+        packages: Vec<String>,
+        /// How many.
+        count: u64,
+    },
+}
+
+/// What is true of versions. A list of prefixes wants one of them, and an empty one nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Condition {
+    /// Whether they have tags.
+    pub tag_state: TagState,
+    /// Of one of its tags.
+    pub tag_prefixes: Vec<String>,
+    /// Of its name.
+    pub version_name_prefixes: Vec<String>,
+    /// Of its package.
+    pub package_name_prefixes: Vec<String>,
+    /// They were uploaded longer ago.
+    pub older_than: Option<SignedDuration>,
+    /// They were uploaded less long ago.
+    pub newer_than: Option<SignedDuration>,
+}
+
+/// Whether a version has tags.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum TagState {
+    /// Or not.
+    #[default]
+    #[serde(alias = "TAG_STATE_UNSPECIFIED")]
+    Any,
+    /// It has.
+    Tagged,
+    /// It has none.
+    Untagged,
+}
+
+/// Why policies were not read. Of what was not read nothing is known, least of all that it spares anything.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PolicyProblem {
+    /// It is not the map that the API gives, or has what is not known here.
+    #[error("the cleanup policies are not what the API is known to give: {0}")]
+    Unreadable(String),
+    /// It says both or neither.
+    #[error("cleanup policy {0} has to have either a condition or a number of versions")]
+    Which(String),
+    /// Only policies to keep count versions.
+    #[error("cleanup policy {0} deletes by a number of versions, which only policies to keep can")]
+    DeletesByCount(String),
+    /// A span of time that is none.
+    #[error("cleanup policy {0} has a span of time that is none: {1}")]
+    Span(String, String),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct RawPolicy {
+    #[serde(default, rename = "id")]
+    _id: Option<String>,
+    action: Action,
+    condition: Option<RawCondition>,
+    most_recent_versions: Option<RawMostRecent>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+#[derive(Default)]
+struct RawCondition {
+    tag_state: TagState,
+    tag_prefixes: Vec<String>,
+    version_name_prefixes: Vec<String>,
+    package_name_prefixes: Vec<String>,
+    older_than: Option<String>,
+    newer_than: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+#[derive(Default)]
+struct RawMostRecent {
+    package_name_prefixes: Vec<String>,
+    keep_count: u64,
+}
+
+impl Policies {
+    /// Reads the map.
+    pub fn parse(text: &str) -> Result<Self, PolicyProblem> {
+        let raw: BTreeMap<String, RawPolicy> =
+            serde_json::from_str(text).map_err(|error| PolicyProblem::Unreadable(error.to_string()))?;
+        raw.into_iter().map(|(id, raw)| Policy::read(id, raw)).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Each of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Policy> {
+        self.0.iter()
+    }
+}
+
+impl Policy {
+    fn read(id: String, raw: RawPolicy) -> Result<Self, PolicyProblem> {
+        let which = match (raw.condition, raw.most_recent_versions) {
+            (Some(raw), None) => {
+                let span = |text: Option<String>| {
+                    text.map(|text| span(&text).ok_or_else(|| PolicyProblem::Span(id.clone(), text))).transpose()
+                };
+                Which::Condition(Condition {
+                    tag_state: raw.tag_state,
+                    tag_prefixes: raw.tag_prefixes,
+                    version_name_prefixes: raw.version_name_prefixes,
+                    package_name_prefixes: raw.package_name_prefixes,
+                    older_than: span(raw.older_than)?,
+                    newer_than: span(raw.newer_than)?,
+                })
+            }
+            (None, Some(_)) if raw.action == Action::Delete => return Err(PolicyProblem::DeletesByCount(id)),
+            (None, Some(raw)) => Which::MostRecent { packages: raw.package_name_prefixes, count: raw.keep_count },
+            _ => return Err(PolicyProblem::Which(id)),
+        };
+        Ok(Self { id, action: raw.action, which })
+    }
+
+    /// Whether it fits the version; none if that is not determined.
+    pub(super) fn fits(&self, version: &Version, rank: Rank, now: Timestamp) -> Option<bool> {
+        match &self.which {
+            Which::Condition(condition) => Some(condition.fits(version, now)),
+            Which::MostRecent { packages, count } if begins(&version.package, packages) => {
+                match (rank.least < *count, rank.most < *count) {
+                    (true, false) => None,
+                    (recent, _) => Some(recent),
+                }
+            }
+            Which::MostRecent { .. } => Some(false),
+        }
+    }
+}
+
+impl Condition {
+    fn fits(&self, version: &Version, now: Timestamp) -> bool {
+        let age = now.duration_since(version.uploaded);
+        let state = match self.tag_state {
+            TagState::Any => true,
+            TagState::Tagged => !version.tags.is_empty(),
+            TagState::Untagged => version.tags.is_empty(),
+        };
+        state
+            && (self.tag_prefixes.is_empty() || version.tags.iter().any(|tag| begins(tag, &self.tag_prefixes)))
+            && begins(&version.name, &self.version_name_prefixes)
+            && begins(&version.package, &self.package_name_prefixes)
+            && self.older_than.is_none_or(|span| age > span)
+            && self.newer_than.is_none_or(|span| age < span)
+    }
+}
+
+/// Whether the text begins with one of the prefixes, if there are any.
+fn begins(text: &str, prefixes: &[String]) -> bool {
+    prefixes.is_empty() || prefixes.iter().any(|prefix| text.starts_with(prefix.as_str()))
+}
+
+/// A span as protocol buffers write it in JSON: seconds with `s` behind.
+fn span(text: &str) -> Option<SignedDuration> {
+    let seconds = text.strip_suffix('s')?;
+    let (whole, fraction) = seconds.split_once('.').unwrap_or((seconds, ""));
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || !digits(whole) || !digits(fraction) || fraction.len() > 9 {
+        return None;
+    }
+    let nanoseconds = format!("{fraction:0<9}").parse().ok()?;
+    Some(SignedDuration::new(whole.parse().ok()?, nanoseconds))
+}

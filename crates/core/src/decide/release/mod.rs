@@ -1,0 +1,20 @@
+//! Which pins may go: what `prodpin release` decides (I1, I2, I3, I5, I8, I22).
+//!
+//! - [`unneeded`] is asked in every run: which pins nothing in the rollback set needs, and what of that is put on record. The
+//!   record is the evidence for the grace period; no clock of the run that releases is.
+//! - [`grounds`] is the whole law about one pin, on plain facts: every reason for which it stays, none if it may go.
+//! - [`decide`] gathers those facts for a repository, and puts the pins that may go in an order in which they can.
+//! - `permanent` says which tags may be the last on an artifact; `worse` who would fare worse under the live rules.
+
+mod grounds;
+mod order;
+mod permanent;
+#[cfg(test)]
+mod tests;
+mod unneeded;
+mod worse;
+
+pub use grounds::{EarlierRun, Ground, LastReference, PinFacts, RunFacts, grounds, vault_grounds};
+pub use order::{Question, Verdict, decide};
+pub use permanent::permanent_tags;
+pub use unneeded::{of_snapshot, unneeded};

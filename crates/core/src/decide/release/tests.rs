@@ -1,0 +1,192 @@
+//! Each ground on which a pin stays, alone and among others.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{EarlierRun, Ground, LastReference, PinFacts, RunFacts, grounds};
+use crate::model::{ArtifactId, Digest, Mark, PinRemoval, PinState};
+
+fn artifact(name: &str) -> ArtifactId {
+    ArtifactId::Manifest(Digest::sha256(name.as_bytes()))
+}
+
+/// Hours after the first look.
+fn at(hour: i64) -> Timestamp {
+    Timestamp::UNIX_EPOCH + SignedDuration::from_hours(hour)
+}
+
+fn run(sequence: u64, hour: i64) -> EarlierRun {
+    EarlierRun { sequence, finished: at(hour), complete: true, covers: true }
+}
+
+const DAY: i64 = 24;
+
+/// What a test changes of a pin that may go: it left the set at commit 10, on the first day, and this is the ninth.
+struct Case {
+    run: RunFacts<'static>,
+    earlier: Vec<EarlierRun>,
+    unneeded: Option<Mark>,
+    needed: bool,
+    pin: PinState,
+    part_of: Option<ArtifactId>,
+    left: LastReference,
+    removal: PinRemoval,
+    worse: Option<&'static str>,
+    unprotected: Option<ArtifactId>,
+}
+
+impl Case {
+    fn free() -> Self {
+        Self {
+            run: RunFacts {
+                now: at(8 * DAY),
+                grace: SignedDuration::from_hours(7 * DAY),
+                newest: Some(at(8 * DAY - 1)),
+                gap: None,
+                earlier: &[],
+                targets: 5,
+                unprotected: None,
+            },
+            earlier: vec![run(40, 8 * DAY - 1), run(11, 0), run(5, -1)],
+            unneeded: Some(Mark { sequence: 10, at: at(0) }),
+            needed: false,
+            pin: PinState::Present,
+            part_of: None,
+            left: LastReference::Tag("v1.0.0".parse().unwrap()),
+            removal: PinRemoval::Untag { leaves_untagged: true },
+            worse: None,
+            unprotected: None,
+        }
+    }
+
+    fn with(change: impl FnOnce(&mut Self)) -> Self {
+        let mut case = Self::free();
+        change(&mut case);
+        case
+    }
+
+    fn grounds(&self) -> Vec<Ground> {
+        let run = RunFacts { earlier: &self.earlier, unprotected: self.unprotected.as_ref(), ..self.run };
+        let pin = PinFacts {
+            unneeded: self.unneeded,
+            needed: self.needed,
+            pin: &self.pin,
+            part_of: self.part_of.as_ref(),
+            left: &self.left,
+            removal: &self.removal,
+            worse: self.worse,
+        };
+        grounds(&run, &pin)
+    }
+}
+
+fn words(case: &Case) -> Vec<String> {
+    let name = |ground: &Ground| serde_json::to_value(ground).unwrap()["kind"].as_str().unwrap().to_owned();
+    case.grounds().iter().map(name).collect()
+}
+
+#[test]
+fn each_ground_by_itself_keeps_a_pin_i1_i2_i3_i5_i8_i22_f35() {
+    assert_eq!(words(&Case::free()), Vec::<String>::new(), "without any ground it goes");
+    let unsupported = || PinRemoval::Unsupported { detail: "no single tag is removed here".to_owned() };
+    for (ground, case) in [
+        ("needed", Case::with(|case| case.needed = true)),
+        ("gap", Case::with(|case| case.run.gap = Some("tag v2 could not be read"))),
+        ("early-run", Case::with(|case| case.earlier[0].complete = false)),
+        ("no-target", Case::with(|case| case.run.targets = 0)),
+        ("unprotected", Case::with(|case| case.unprotected = Some(artifact("target")))),
+        ("not-on-record", Case::with(|case| case.unneeded = None)),
+        ("grace", Case::with(|case| case.run.now = at(7 * DAY - 1))),
+        ("clock", Case::with(|case| case.run.newest = Some(at(9 * DAY)))),
+        ("unread", Case::with(|case| case.pin = PinState::Unknown)),
+        ("unread", Case::with(|case| case.pin = PinState::Absent)),
+        ("unread", Case::with(|case| case.pin = PinState::Unsupported { marked: false })),
+        ("moved", Case::with(|case| case.pin = PinState::Moved(artifact("other")))),
+        ("part-of", Case::with(|case| case.part_of = Some(artifact("index")))),
+        ("last-reference", Case::with(|case| case.left = LastReference::Nothing)),
+        ("unsupported", Case::with(|case| case.removal = unsupported())),
+        ("harm", Case::with(|case| case.worse = Some("another would be taken sooner"))),
+    ] {
+        let expected = if ground == "early-run" { "earlier-run-incomplete" } else { ground };
+        let found = words(&case);
+        // The clock that is behind is also too early.
+        assert!(
+            found == [expected] || (expected == "clock" && found.contains(&"clock".to_owned())),
+            "{ground}: {found:?}"
+        );
+        assert!(case.grounds().iter().all(|ground| !ground.in_words().is_empty()));
+    }
+}
+
+#[test]
+fn two_complete_inventories_are_runs_about_this_repository_i3() {
+    for (what, earlier, expected) in [
+        ("none", vec![], vec!["no-earlier-run", "not-on-record"]),
+        ("the last one is whole", vec![run(40, 100), EarlierRun { complete: false, ..run(20, 50) }], vec![]),
+        (
+            "a run about another",
+            vec![EarlierRun { covers: false, complete: false, ..run(50, 120) }, run(40, 100)],
+            vec![],
+        ),
+        ("only others", vec![EarlierRun { covers: false, ..run(50, 120) }], vec!["no-earlier-run", "not-on-record"]),
+        ("it ended before it was seen to leave", vec![run(9, 0)], vec!["not-on-record"]),
+        ("this very commit", vec![run(10, 0)], vec![]),
+    ] {
+        assert_eq!(words(&Case::with(|case| case.earlier = earlier)), expected, "{what}");
+    }
+}
+
+#[test]
+fn the_sequence_comes_before_the_clock_i21_f90_f112() {
+    // Recorded by a machine whose clock was a year behind: it did not see it before the run that was recorded before it.
+    let behind = |hour: i64| {
+        Case::with(|case| {
+            case.unneeded = Some(Mark { sequence: 10, at: at(-365 * DAY) });
+            case.earlier = vec![run(40, hour + 1), run(11, hour), run(9, hour)];
+            case.run.now = at(hour + 2);
+            case.run.newest = Some(at(hour + 1));
+        })
+    };
+    assert_eq!(words(&behind(0)), ["grace"]);
+    // And one whose clock was ahead keeps it for longer.
+    let ahead = Case::with(|case| case.unneeded = Some(Mark { sequence: 10, at: at(365 * DAY) }));
+    assert_eq!(words(&ahead), ["grace"]);
+    // No grace asks for no time, and for two runs all the same.
+    let none = Case::with(|case| {
+        (case.run.grace, case.run.now) = (SignedDuration::ZERO, at(0));
+        (case.run.newest, case.earlier) = (Some(at(0)), vec![run(11, 0)]);
+    });
+    assert_eq!(words(&none), Vec::<String>::new());
+    let negative = Case::with(|case| (case.run.grace, case.run.now) = (SignedDuration::from_hours(-99), at(-1)));
+    assert!(words(&negative).contains(&"grace".to_owned()), "a grace period is never negative");
+}
+
+#[test]
+fn a_part_goes_after_what_it_is_part_of_and_only_where_untagged_manifests_stay_i5() {
+    let part = |removal: PinRemoval| Case::with(|case| (case.left, case.removal) = (LastReference::Part, removal));
+    assert_eq!(words(&part(PinRemoval::Untag { leaves_untagged: true })), Vec::<String>::new());
+    assert_eq!(words(&part(PinRemoval::Untag { leaves_untagged: false })), ["last-of-part"]);
+    assert_eq!(words(&part(PinRemoval::TakeOff)), ["last-of-part"]);
+    let pinned = Case::with(|case| (case.left, case.part_of) = (LastReference::Part, Some(artifact("index"))));
+    assert_eq!(words(&pinned), ["part-of"]);
+    let on_ecr = Case::with(|case| case.removal = PinRemoval::Untag { leaves_untagged: false });
+    assert_eq!(words(&on_ecr), Vec::<String>::new(), "with a tag of its own it goes there, too");
+}
+
+#[test]
+fn a_mark_that_protects_nothing_goes_like_a_pin() {
+    let marked = Case::with(|case| {
+        (case.pin, case.removal) = (PinState::Unsupported { marked: true }, PinRemoval::TakeOff);
+    });
+    assert_eq!(words(&marked), Vec::<String>::new());
+}
+
+#[test]
+fn all_grounds_are_named_and_not_the_first_alone() {
+    let case = Case::with(|case| {
+        (case.needed, case.run.gap, case.run.targets) = (true, Some("x"), 0);
+        (case.left, case.pin) = (LastReference::Nothing, PinState::Unknown);
+    });
+    assert_eq!(words(&case), ["needed", "gap", "no-target", "unread", "last-reference"]);
+    let passing = |ground: &Ground| ground.passes();
+    assert_eq!(case.grounds().iter().filter(|ground| passing(ground)).count(), 1);
+}

@@ -1,0 +1,212 @@
+//! Applying statements to the catalogue.
+
+mod columns;
+mod keys;
+mod objects;
+mod rows;
+mod tables;
+
+use crate::catalogue::Key;
+use crate::cursor::Name;
+use crate::session::Session;
+use crate::statement::{Action, Object, Rule};
+use crate::verdict::Verdict;
+
+/// Applies what one statement does.
+pub(crate) fn action(session: &mut Session<'_>, action: Action) {
+    commit_by_itself(session, &action);
+    match action {
+        Action::Nothing => {}
+        Action::Judged(verdict, why) => session.see(verdict, "", why),
+        Action::JudgedOn(name, verdict, why) => judged_on(session, &name, verdict, &why),
+        Action::Begin | Action::Commit | Action::Rollback | Action::Savepoint(_) | Action::RollbackTo(_) => {
+            transaction(session, action);
+        }
+        Action::SearchPath(path) => search_path(session, path),
+        Action::ForeignKeys(on) => {
+            // Within a transaction the pragma does nothing. Source: <https://www.sqlite.org/pragma.html#pragma_foreign_keys>.
+            if session.rows_mark.is_none() {
+                session.foreign_keys = Some(on);
+            }
+        }
+        Action::Attach(name) => {
+            session.after.passing.insert(name);
+        }
+        Action::CreateTable(table) => tables::create(session, *table),
+        Action::AlterTable { name, if_exists, changes } => tables::alter(session, &name, if_exists, changes),
+        Action::RenameTables(pairs) => {
+            for (from, to) in pairs {
+                tables::rename(session, &from, &to);
+            }
+        }
+        Action::Drop { kind, names, if_exists, on } => {
+            for name in names {
+                drop(session, kind, &name, if_exists, on.as_ref());
+            }
+        }
+        Action::DropFunction { name, arguments, if_exists } => {
+            objects::drop_function(session, &name, arguments.as_deref(), if_exists);
+        }
+        Action::CreateIndex { table, index, if_not_exists } => {
+            keys::create_index(session, &table, &index, if_not_exists)
+        }
+        Action::RenameObject { kind, name, to, if_exists } => objects::rename(session, kind, &name, &to, if_exists),
+        Action::CreateView(view) => objects::create_view(session, view),
+        Action::CreateFunction(function) => objects::create_function(session, function),
+        Action::CreateTrigger { on, name, replace, if_not_exists, definition } => {
+            objects::create_trigger(session, &on, &name, replace || if_not_exists, definition);
+        }
+        Action::CreateType { name, definition } => objects::create_type(session, &name, definition),
+        Action::AlterType { name, change } => objects::alter_type(session, &name, change),
+        Action::CreateSequence { name, temporary } => objects::create_sequence(session, &name, temporary),
+        Action::AlterSequence { name, verdict, why } => objects::alter_sequence(session, &name, verdict, why),
+        Action::CreateSchema(name) => {
+            let id = session.id();
+            session.after.schemas.entry(name).or_insert(id);
+        }
+        Action::CreateExtension(name) => {
+            let id = session.id();
+            session.after.extensions.entry(name).or_insert(id);
+        }
+        Action::Policy { on, why } => policy(session, &on, why),
+        Action::Publish(names) => publish(session, &names),
+        Action::GrantAll(names) => grant_all(session, &names),
+        Action::Insert { table, overwrites, copies, calls } => rows::insert(session, &table, overwrites, copies, calls),
+        Action::Update { tables, columns } => rows::update(session, &tables, &columns),
+        Action::Remove { tables, what } => rows::remove(session, &tables, what),
+        Action::Guarded(actions) => {
+            for inner in actions {
+                session.keep_floor();
+                self::action(session, inner);
+            }
+        }
+    }
+}
+
+/// MySQL commits at each schema change, so that a ROLLBACK behind it undoes nothing before it.
+fn commit_by_itself(session: &mut Session<'_>, action: &Action) {
+    let rows = matches!(
+        action,
+        Action::Nothing
+            | Action::Insert { .. }
+            | Action::Update { .. }
+            | Action::Rollback
+            | Action::Savepoint(_)
+            | Action::RollbackTo(_)
+    ) || matches!(action, Action::Remove { what, .. } if *what == "rows are deleted");
+    if session.after.dialect.is_mysql() && !rows {
+        session.rows_mark = None;
+    }
+}
+
+fn transaction(session: &mut Session<'_>, action: Action) {
+    let whole = session.after.dialect.schema_changes_roll_back();
+    match action {
+        Action::Begin => {
+            session.rows_mark = Some(session.seen.len());
+            session.open = session.snapshot().filter(|_| whole);
+        }
+        Action::Commit => {
+            session.open = None;
+            session.rows_mark = None;
+            session.savepoints.clear();
+        }
+        Action::Rollback => {
+            if let Some(snapshot) = session.open.take() {
+                session.restore(snapshot);
+            } else if let Some(mark) = session.rows_mark.filter(|_| !whole) {
+                session.seen.truncate(mark);
+            }
+            session.rows_mark = None;
+            session.savepoints.clear();
+        }
+        Action::Savepoint(name) => {
+            if let Some(snapshot) = session.snapshot().filter(|_| whole) {
+                session.savepoints.push((name, snapshot));
+            }
+        }
+        Action::RollbackTo(name) => {
+            let found = session.savepoints.iter().rposition(|(known, _)| *known == name);
+            if let Some(at) = found {
+                let snapshot = session.savepoints[at].1.clone();
+                session.restore(snapshot);
+                session.savepoints.truncate(at + 1);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn search_path(session: &mut Session<'_>, path: Option<String>) {
+    session.after.current = path.unwrap_or_else(|| "public".to_owned());
+}
+
+/// Judged by its words, where the object was there before.
+fn judged_on(session: &mut Session<'_>, name: &Name, verdict: Verdict, why: &str) {
+    let key = session.after.find(name);
+    let made_here = made_here(session, &key);
+    session.see(if made_here { Verdict::Expand } else { verdict }, label(&key), why);
+}
+
+/// Whether whatever bears this name was made by the change set.
+fn made_here(session: &Session<'_>, key: &Key) -> bool {
+    let (before, after) = (&session.before, &session.after);
+    if after.tables.contains_key(key) || after.views.contains_key(key) {
+        return !session.is_old(key);
+    }
+    let new_type = after.types.contains_key(key) && !before.types.contains_key(key);
+    let new_function = after.functions.contains_key(key) && !before.functions.contains_key(key);
+    new_type || new_function
+}
+
+fn drop(session: &mut Session<'_>, kind: Object, name: &Name, if_exists: bool, on: Option<&Name>) {
+    match kind {
+        Object::Table => tables::drop(session, name, if_exists),
+        Object::Index => keys::drop_index(session, name, if_exists, on),
+        Object::Other(what) => session.see(Verdict::Contract, name.name.clone(), format!("the {what} is dropped")),
+        _ => objects::drop(session, kind, name, if_exists, on),
+    }
+}
+
+fn policy(session: &mut Session<'_>, on: &Name, why: String) {
+    let key = tables::resolve(session, on);
+    let secured = session.before.tables.get(&key).is_some_and(|table| table.row_security)
+        || session.after.tables.get(&key).is_some_and(|table| table.row_security || table.opaque);
+    let verdict = if session.is_old(&key) && secured { Verdict::Contract } else { Verdict::Expand };
+    session.see(verdict, label(&key), why);
+}
+
+/// UPDATE and DELETE fail on a published table that has no key to tell its rows by.
+/// Source: <https://www.postgresql.org/docs/current/logical-replication-publication.html>.
+fn publish(session: &mut Session<'_>, names: &[Name]) {
+    let keyed = |name: &Name| {
+        let table = session.after.tables.get(&session.after.find(name));
+        table.is_some_and(|table| table.constraints.iter().any(|made| made.rule == Rule::Primary))
+    };
+    let all = !names.is_empty() && names.iter().all(keyed);
+    let (verdict, why) = if all {
+        (Verdict::Expand, "only logical replication reads a publication")
+    } else {
+        (Verdict::Contract, "UPDATE and DELETE fail on a published table that has no primary key to tell its rows by")
+    };
+    session.see(verdict, "", why);
+}
+
+fn grant_all(session: &mut Session<'_>, names: &[Name]) {
+    for name in names {
+        let key = session.after.find(name);
+        if let Some(table) = session.after.tables.get_mut(&key) {
+            table.all_granted = true;
+        }
+        if let Some(view) = session.after.views.get_mut(&key) {
+            view.all_granted = true;
+        }
+    }
+    session.see(Verdict::Expand, "", "rights are given");
+}
+
+/// A key as reports name it.
+pub(crate) fn label(key: &Key) -> String {
+    let (schema, name) = key;
+    if schema.is_empty() || schema == "public" { name.clone() } else { format!("{schema}.{name}") }
+}

@@ -1,0 +1,156 @@
+//! `prodpin drill`: proves by every byte that rollback targets can be restored.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use super::arguments::DrillArguments;
+use super::exit::Ending;
+use super::forecast::{all_found, wanted};
+use super::outcome::{choose_ledger, or_without_ledger, sources};
+use super::output::to_stdout;
+use super::progress::Bar;
+use super::stop::Signals;
+use crate::model::{Drill, DrillOutcome, DrilledFrom, Severity};
+use crate::outcome::report::FindingCounts;
+use crate::outcome::size::{seconds, size};
+use crate::policy::{Policy, load};
+use crate::report::escape::terminal;
+use crate::run::{self, DrillOptions, DrillResult, Drilled, DrilledTarget};
+
+pub(super) async fn drill(path: &Path, arguments: &DrillArguments, bar: &Bar) -> anyhow::Result<Ending> {
+    let mut policy = load(path)?;
+    choose_ledger(&mut policy, arguments.ledger.ledger.as_deref())?;
+    let mut signals = Signals::listen();
+    let options = DrillOptions {
+        sources: sources(&policy, &arguments.sources)?,
+        repositories: wanted(&arguments.repositories)?,
+        from: arguments.from,
+        max_bytes: arguments.max_bytes,
+        concurrency: usize::from(arguments.concurrency),
+        deadline: arguments.deadline,
+        stop: signals.stop.clone(),
+    };
+    bar.show();
+    let drilled = tokio::select! {
+        drilled = run::drill(&policy, &options, Arc::new(bar.clone())) => {
+            drilled.map_err(|error| or_without_ledger(error, "drill"))?
+        }
+        () = signals.overdue() => anyhow::bail!("drill was stopped by a signal before it ended: nothing of it is on record"),
+    };
+    bar.clear();
+    if drilled.gaps.is_empty() {
+        all_found(&drilled.unmatched)?;
+    }
+    to_stdout(|out| tell(&drilled, options.from, out))?;
+    Ok(ending(&drilled, &policy))
+}
+
+/// What was not proven although it was asked for is no success: what could not be read leaves it incomplete, and what is
+/// broken, or is not where it was to be read, is found.
+pub(super) fn ending(drilled: &Drilled, policy: &Policy) -> Ending {
+    let mut findings = FindingCounts::default();
+    findings.add_many(Severity::Critical, drilled.broken() as u64);
+    let unread = |target: &DrilledTarget| matches!(target.result, DrillResult::Unread(_) | DrillResult::Interrupted);
+    let lacking = drilled.targets.iter().filter(|target| matches!(target.result, DrillResult::NotInVault)).count();
+    findings.add_many(Severity::High, lacking as u64);
+    let waits = drilled.targets.iter().any(|target| matches!(target.result, DrillResult::Waits { .. }));
+    if drilled.intact() + drilled.broken() + lacking == 0 && !waits {
+        // Nothing was read, and nothing is known to be restorable.
+        findings.add(Severity::High);
+    }
+    let complete = drilled.gaps.is_empty() && drilled.unmatched.is_empty() && !drilled.targets.iter().any(unread);
+    Ending::Ran { complete, findings, fail_on: policy.fail_on }
+}
+
+/// Worst first.
+fn order(target: &DrilledTarget) -> u8 {
+    match &target.result {
+        DrillResult::Drilled(Drill { outcome: DrillOutcome::Broken, .. }) => 0,
+        DrillResult::NotInVault => 1,
+        DrillResult::Unread(_) => 2,
+        DrillResult::Interrupted => 3,
+        DrillResult::Drilled(_) => 4,
+        DrillResult::Waits { .. } => 5,
+        DrillResult::Unsupported => 6,
+    }
+}
+
+fn tell(drilled: &Drilled, from: DrilledFrom, out: &mut dyn Write) -> io::Result<()> {
+    let place = match from {
+        DrilledFrom::Source => "their sources",
+        DrilledFrom::Vault => "the vault",
+    };
+    let milliseconds = u64::try_from(drilled.took.as_millis()).unwrap_or(u64::MAX);
+    let (read, took) = (size(drilled.bytes), seconds(milliseconds));
+    writeln!(
+        out,
+        "{} of {} rollback targets read from {place} and intact, {} broken; {read} in {took}",
+        drilled.intact(),
+        drilled.targets.len(),
+        drilled.broken()
+    )?;
+    let mut targets: Vec<&DrilledTarget> = drilled.targets.iter().collect();
+    targets.sort_by(|a, b| (order(a), &a.repository, &a.name).cmp(&(order(b), &b.repository, &b.name)));
+    for target in targets {
+        one(target, out)?;
+    }
+    for gap in &drilled.gaps {
+        writeln!(out, "? {}", terminal(&gap.detail))?;
+    }
+    if drilled.targets.is_empty() {
+        writeln!(out, "No rollback target was found, so nothing is proven.")?;
+    }
+    for why in &drilled.unrecorded {
+        writeln!(out, "Not on record: {}", terminal(why))?;
+    }
+    Ok(())
+}
+
+fn one(target: &DrilledTarget, out: &mut dyn Write) -> io::Result<()> {
+    let (sign, said) = match &target.result {
+        DrillResult::Drilled(drill) if drill.outcome == DrillOutcome::Intact => {
+            ("✓", format!("intact · {} · {}", size(drill.bytes), seconds(drill.milliseconds)))
+        }
+        DrillResult::Drilled(_) => ("✗", "BROKEN".to_owned()),
+        DrillResult::NotInVault => ("✗", "the vault does not have it; prodpin enforce copies it".to_owned()),
+        DrillResult::Unread(detail) => ("?", format!("not read to its end: {detail}")),
+        DrillResult::Interrupted => ("?", "not read: the drill ended first".to_owned()),
+        DrillResult::Waits { needs, left } => {
+            ("-", format!("waits for another drill: {} to read, {} left of --max-bytes", size(*needs), size(*left)))
+        }
+        DrillResult::Unsupported => {
+            ("-", "not drilled: prodpin drills images in OCI registries (oci:) only".to_owned())
+        }
+    };
+    let name = target.name.as_deref().map(|name| format!("{} ", terminal(name))).unwrap_or_default();
+    let (repository, artifact) = (terminal(&target.repository.to_string()), terminal(&target.artifact.to_string()));
+    writeln!(out, "{sign} {repository} {name}{artifact}: {}", terminal(&said))?;
+    let DrillResult::Drilled(drill) = &target.result else { return Ok(()) };
+    for part in &drill.broken {
+        writeln!(out, "    {}: {}", part.digest, terminal(&part.detail))?;
+    }
+    if drill.outcome == DrillOutcome::Broken {
+        writeln!(out, "    {}", remedy(target, drill))?;
+    }
+    Ok(())
+}
+
+/// A registry keeps what it has under a digest, and so does a vault: wrong bytes have to go before the right ones can come.
+fn remedy(target: &DrilledTarget, drill: &Drill) -> String {
+    let wrong = drill.broken.iter().any(|part| !part.gone);
+    match (target.from, wrong) {
+        (DrilledFrom::Source, true) => {
+            "Delete these blobs from the registry's storage, push the same bytes again (from a \
+                                        vault, a replica or a backup), and drill again."
+                .to_owned()
+        }
+        (DrilledFrom::Source, false) => {
+            "Push the same bytes again, from a vault (prodpin restore), a replica or a backup.".to_owned()
+        }
+        (DrilledFrom::Vault, true) => {
+            "Move blobs/sha256/HEX of these out of the vault, and run prodpin enforce: it copies them again.".to_owned()
+        }
+        (DrilledFrom::Vault, false) => "Run prodpin enforce: it copies what the vault lacks.".to_owned(),
+    }
+}

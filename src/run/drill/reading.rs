@@ -1,0 +1,227 @@
+//! Reading what was chosen: several targets at once, each blob in a task of its own, so that hashing uses every processor.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use tokio::task::JoinSet;
+
+use crate::decide::vault::VaultPart;
+use crate::model::{BrokenPart, Digest, Drill, DrillOutcome, RepositoryKey, SourceName};
+use crate::vault::{Drilling, Flaw, Place, Vault, Watcher};
+
+use super::super::setup::Setup;
+use super::super::{Progress, Stop};
+use super::found::{DrillResult, DrilledTarget, Todo};
+
+/// Targets that are read at once. How many blobs are on their way is bounded by each place's lanes.
+const TARGETS_AT_ONCE: usize = 4;
+
+/// Blobs of one target that have a task.
+const BLOBS_AT_ONCE: usize = 8;
+
+/// So many parts of one target that are broken are named.
+const NAMED: usize = 5;
+
+/// What the tasks share.
+struct Shared {
+    setup: Arc<Setup>,
+    vault: Option<Arc<Vault>>,
+    stop: Stop,
+    progress: Arc<dyn Progress>,
+    bytes: AtomicU64,
+}
+
+impl Watcher for Shared {
+    fn stopped(&self) -> bool {
+        self.stop.is_set()
+    }
+
+    fn hashed(&self, bytes: u64) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.progress.read(bytes);
+    }
+}
+
+impl Shared {
+    /// Whence a repository's targets are read; none where its kind is not.
+    fn place(&self, key: &RepositoryKey) -> Option<Place<'_>> {
+        let content = self.setup.sources.get(&key.source)?.inventory.content()?;
+        Some(self.vault.as_deref().map_or(Place::Source(content), Place::Vault))
+    }
+}
+
+/// What is read in each place, and all that is needed for it.
+pub(super) struct Reading {
+    shared: Arc<Shared>,
+    /// By source; none for the vault, where one copy serves all.
+    drillings: BTreeMap<Option<SourceName>, Arc<Drilling>>,
+    /// The parts of the targets that are open.
+    parts: BTreeMap<(RepositoryKey, Digest), Vec<VaultPart>>,
+}
+
+impl Reading {
+    pub(super) fn new(setup: Arc<Setup>, vault: Option<Arc<Vault>>, stop: Stop, progress: Arc<dyn Progress>) -> Self {
+        let bytes = AtomicU64::new(0);
+        let shared = Arc::new(Shared { setup, vault, stop, progress, bytes });
+        Self { shared, drillings: BTreeMap::new(), parts: BTreeMap::new() }
+    }
+
+    /// How many bytes of blobs were read.
+    pub(super) fn bytes(&self) -> u64 {
+        self.shared.bytes.load(Ordering::Relaxed)
+    }
+
+    fn drilling(&mut self, key: &RepositoryKey) -> Arc<Drilling> {
+        let place = self.shared.vault.is_none().then(|| key.source.clone());
+        Arc::clone(self.drillings.entry(place).or_default())
+    }
+
+    /// Reads the manifests of a target, and says which blobs it has.
+    pub(super) async fn open(&mut self, one: &Todo) -> Result<Vec<(Digest, u64)>, DrillResult> {
+        let drilling = self.drilling(&one.key);
+        let shared = Arc::clone(&self.shared);
+        let (Some(place), Some(digest)) = (shared.place(&one.key), one.artifact.digest()) else {
+            return Err(DrillResult::Unsupported);
+        };
+        if shared.stopped() {
+            return Err(DrillResult::Interrupted);
+        }
+        let closure = match drilling.closure(place, &one.key.name, digest).await {
+            Ok(closure) => closure,
+            Err((part, Flaw::Gone)) if part == *digest && shared.vault.is_some() => {
+                return Err(DrillResult::NotInVault);
+            }
+            Err((part, flaw)) => return Err(broken(0, 0, vec![(part, flaw)])),
+        };
+        let blobs = closure.parts.iter().filter(|part| !part.is_manifest);
+        let blobs = blobs.map(|part| (part.digest.clone(), part.size)).collect();
+        self.parts.insert((one.key.clone(), digest.clone()), closure.parts);
+        Ok(blobs)
+    }
+
+    /// Reads what was chosen. `over` returns when what is under way is to be given up.
+    pub(super) async fn read(
+        &mut self,
+        chosen: Vec<(Todo, Vec<(Digest, u64)>)>,
+        over: &mut Pin<&mut impl Future<Output = ()>>,
+    ) -> Vec<DrilledTarget> {
+        let mut waiting = chosen.into_iter().map(|(one, _)| one).enumerate();
+        let mut under_way: BTreeMap<usize, Todo> = BTreeMap::new();
+        let mut tasks = JoinSet::new();
+        let mut done = Vec::new();
+        loop {
+            while tasks.len() < TARGETS_AT_ONCE
+                && let Some((at, one)) = waiting.next()
+            {
+                if self.shared.stopped() {
+                    done.push(one.ended(DrillResult::Interrupted));
+                    continue;
+                }
+                let (drilling, shared) = (self.drilling(&one.key), Arc::clone(&self.shared));
+                let digest = one.artifact.digest().cloned();
+                let parts = digest.and_then(|digest| self.parts.remove(&(one.key.clone(), digest))).unwrap_or_default();
+                let key = one.key.clone();
+                tasks.spawn(async move { (at, target(shared, drilling, key, parts).await) });
+                under_way.insert(at, one);
+            }
+            let ended = tokio::select! {
+                ended = tasks.join_next() => ended,
+                () = &mut *over => None,
+            };
+            match ended {
+                Some(Ok((at, result))) => done.extend(under_way.remove(&at).map(|one| one.ended(result))),
+                Some(Err(defect)) => tracing::error!(%defect, "this is a defect of prodpin"),
+                None => break,
+            }
+        }
+        tasks.shutdown().await;
+        let left = under_way.into_values().chain(waiting.map(|(_, one)| one));
+        done.extend(left.map(|one| one.ended(DrillResult::Interrupted)));
+        done
+    }
+}
+
+/// Every blob of one target.
+async fn target(
+    shared: Arc<Shared>,
+    drilling: Arc<Drilling>,
+    key: RepositoryKey,
+    parts: Vec<VaultPart>,
+) -> DrillResult {
+    let began = Instant::now();
+    let bytes = parts.iter().map(|part| part.size).sum();
+    let mut waiting = parts.into_iter().filter(|part| !part.is_manifest);
+    let mut tasks = JoinSet::new();
+    let mut flaws = Vec::new();
+    loop {
+        while tasks.len() < BLOBS_AT_ONCE
+            && let Some(part) = waiting.next()
+        {
+            let (shared, drilling, key) = (Arc::clone(&shared), Arc::clone(&drilling), key.clone());
+            tasks.spawn(async move {
+                let Some(place) = shared.place(&key) else { return Err((part.digest, Flaw::Interrupted)) };
+                let proven = drilling.prove(place, &key.name, &part, shared.as_ref()).await;
+                proven.map_err(|flaw| (part.digest, flaw))
+            });
+        }
+        match tasks.join_next().await {
+            Some(Ok(Ok(()))) => {}
+            Some(Ok(Err(flaw))) => flaws.push(flaw),
+            Some(Err(defect)) => return DrillResult::Unread(format!("a defect of prodpin ended it: {defect}")),
+            None => break,
+        }
+    }
+    let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    match flaws.is_empty() {
+        true => DrillResult::Drilled(Drill { outcome: DrillOutcome::Intact, bytes, milliseconds, broken: Vec::new() }),
+        false => broken(bytes, milliseconds, flaws),
+    }
+}
+
+/// What flaws come to: one part that is wrong is enough, whatever could not be read beside it.
+fn broken(bytes: u64, milliseconds: u64, mut flaws: Vec<(Digest, Flaw)>) -> DrillResult {
+    flaws.sort_by(|(a, _), (b, _)| a.cmp(b));
+    let is_broken = |(digest, flaw): &(Digest, Flaw)| match flaw {
+        Flaw::Gone => Some(BrokenPart { digest: digest.clone(), gone: true, detail: "it is not there".to_owned() }),
+        Flaw::Wrong(detail) => Some(BrokenPart { digest: digest.clone(), gone: false, detail: detail.clone() }),
+        Flaw::Unread(_) | Flaw::Interrupted => None,
+    };
+    let mut found: Vec<BrokenPart> = flaws.iter().filter_map(is_broken).collect();
+    // What is there with wrong bytes is seen by nothing but this.
+    found.sort_by_key(|part| part.gone);
+    found.truncate(NAMED);
+    if !found.is_empty() {
+        return DrillResult::Drilled(Drill { outcome: DrillOutcome::Broken, bytes, milliseconds, broken: found });
+    }
+    let unread = flaws.into_iter().find_map(|(digest, flaw)| match flaw {
+        Flaw::Unread(detail) => Some(format!("{digest}: {detail}")),
+        _ => None,
+    });
+    unread.map_or(DrillResult::Interrupted, DrillResult::Unread)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_wrong_part_is_enough_and_what_could_not_be_read_proves_nothing_f104() {
+        let digest = |name: &str| Digest::sha256(name.as_bytes());
+        let (unread, wrong) = (Flaw::Unread("it broke off".to_owned()), Flaw::Wrong("other bytes".to_owned()));
+        let outcome = |flaws: Vec<Flaw>| {
+            let flaws = flaws.into_iter().enumerate().map(|(n, flaw)| (digest(&n.to_string()), flaw)).collect();
+            match broken(9, 1, flaws) {
+                DrillResult::Drilled(drill) => format!("{:?} {}", drill.outcome, drill.broken[0].gone),
+                DrillResult::Unread(_) => "unread".to_owned(),
+                other => format!("{other:?}"),
+            }
+        };
+        assert_eq!(outcome(vec![unread.clone(), wrong.clone(), Flaw::Gone]), "Broken false");
+        assert_eq!(outcome(vec![unread.clone(), Flaw::Gone]), "Broken true");
+        assert_eq!(outcome(vec![Flaw::Interrupted, unread]), "unread");
+        assert_eq!(outcome(vec![Flaw::Interrupted]), "Interrupted");
+    }
+}

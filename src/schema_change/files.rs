@@ -1,0 +1,115 @@
+//! The files of one side: a commit of the local repository, or a folder.
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use prodpin_schema::layout::{File, may_be_migration};
+
+use super::{SchemaChangeError, git};
+
+/// A longer file is no migration that anybody wrote: 256 MiB.
+pub(super) const LONGEST: u64 = 256 << 20;
+
+/// Folders that hold no migrations of one's own.
+const SKIPPED: &[&str] = &[".git", "node_modules", "target", ".venv"];
+
+/// How deep folders are read.
+const DEEPEST: usize = 32;
+
+/// What `--from` and `--to` name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Side {
+    /// A folder.
+    Folder(PathBuf),
+    /// A revision of the repository at hand.
+    Revision(String),
+}
+
+impl Side {
+    /// A folder where there is one of this name, a revision elsewhere.
+    #[must_use]
+    pub fn read(text: &str) -> Self {
+        if Path::new(text).is_dir() { Self::Folder(PathBuf::from(text)) } else { Self::Revision(text.to_owned()) }
+    }
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Folder(path) => write!(out, "{}", path.display()),
+            Self::Revision(revision) => out.write_str(revision),
+        }
+    }
+}
+
+/// What a side holds, and by which name reports call it.
+pub(super) struct Read {
+    pub(super) named: String,
+    pub(super) files: Vec<File>,
+}
+
+pub(super) fn read(side: &Side) -> Result<Read, SchemaChangeError> {
+    match side {
+        Side::Revision(revision) => git::read(revision),
+        Side::Folder(path) => {
+            let mut files = Vec::new();
+            walk(path, path, 0, &mut files)?;
+            files.sort_by(|left, right| left.path.cmp(&right.path));
+            Ok(Read { named: path.display().to_string(), files })
+        }
+    }
+}
+
+fn failed(path: &Path, error: &std::io::Error) -> SchemaChangeError {
+    SchemaChangeError::Reading(format!("{}: {error}", path.display()))
+}
+
+fn walk(top: &Path, folder: &Path, depth: usize, files: &mut Vec<File>) -> Result<(), SchemaChangeError> {
+    if depth > DEEPEST {
+        return Err(SchemaChangeError::Reading(format!("{}: folders are nested too deep", folder.display())));
+    }
+    for entry in fs::read_dir(folder).map_err(|error| failed(folder, &error))? {
+        let entry = entry.map_err(|error| failed(folder, &error))?;
+        let (path, kind) = (entry.path(), entry.file_type().map_err(|error| failed(&entry.path(), &error))?);
+        // A link may lead out of the folder, or round in circles.
+        if kind.is_dir() {
+            if !SKIPPED.iter().any(|name| entry.file_name() == *name) {
+                walk(top, &path, depth + 1, files)?;
+            }
+        } else if kind.is_file() {
+            let name = path.strip_prefix(top).unwrap_or(&path).to_string_lossy().replace('\\', "/");
+            if may_be_migration(&name) {
+                files.push(File { path: name, text: text(&path)? });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn text(path: &Path) -> Result<String, SchemaChangeError> {
+    let long = fs::metadata(path).map_err(|error| failed(path, &error))?.len() > LONGEST;
+    if long {
+        return Err(SchemaChangeError::Reading(format!("{}: the file is too long to be a migration", path.display())));
+    }
+    let bytes = fs::read(path).map_err(|error| failed(path, &error))?;
+    decoded(bytes).map_err(|why| SchemaChangeError::Reading(format!("{}: {why}", path.display())))
+}
+
+/// UTF-8; UTF-16 with its mark, as SQL Server's tools write it. Anything else keeps what ASCII it has: a name that
+/// cannot be read is at worst not found.
+pub(super) fn decoded(bytes: Vec<u8>) -> Result<String, &'static str> {
+    let wide = |little: bool| {
+        let pairs = bytes[2..].chunks_exact(2).map(|pair| [pair[0], pair[1]]);
+        let units: Vec<u16> =
+            pairs.map(|pair| if little { u16::from_le_bytes(pair) } else { u16::from_be_bytes(pair) }).collect();
+        String::from_utf16(&units).map_err(|_| "the file is no valid UTF-16")
+    };
+    match bytes.as_slice() {
+        [0xff, 0xfe, ..] => wide(true),
+        [0xfe, 0xff, ..] => wide(false),
+        _ => {
+            Ok(String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
+        }
+    }
+}
