@@ -40,6 +40,9 @@ pub(super) fn remedy(draft: Draft<'_>, outlooks: &Outlooks) -> String {
                 "narrow the rule so that it spares releases; `{}` prints rules that do",
                 commands::recommend(draft.repository())
             ),
+            Retention::Zot(_) => {
+                "change zot's retention so that it spares releases: raise the count, or give their tags an entry of their own".to_owned()
+            }
             Retention::Unruled | Retention::Ecr(_) => {
                 format!("narrow the rule so that it spares releases; `{}` tries a policy", trying(draft))
             }
@@ -97,7 +100,7 @@ pub(super) fn mend(draft: Draft<'_>, advice: &Advice) -> String {
             let recommend = commands::recommend(draft.repository());
             format!("put a rule in front that claims pins; `{recommend}` prints the policy")
         }
-        Retention::Unruled | Retention::Bucket(_) => advice.remedy.clone(),
+        Retention::Unruled | Retention::Bucket(_) | Retention::Zot(_) => advice.remedy.clone(),
     }
 }
 

@@ -99,6 +99,8 @@ impl RepositorySettings {
         match retention {
             // A bucket's are those of its source.
             Retention::Unruled | Retention::Bucket(_) => None,
+            // Its settings stand in a file of whoever runs it.
+            Retention::Zot(_) => None,
             Retention::Ecr(ecr) => Some(Self::Ecr {
                 mutability: ecr.mutability.clone(),
                 lifecycle: spelling::digest(&ecr.lifecycle, lifecycle),

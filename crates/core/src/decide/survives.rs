@@ -172,7 +172,7 @@ impl<'a> Target<'a> {
     fn bucket(&self) -> Option<&'a BucketRetention> {
         match &self.snapshot.retention {
             Retention::Bucket(bucket) => Some(bucket),
-            Retention::Unruled | Retention::Ecr(_) => None,
+            Retention::Unruled | Retention::Ecr(_) | Retention::Zot(_) => None,
         }
     }
 
@@ -284,6 +284,7 @@ impl<'a> Target<'a> {
                 Some(_) => Survival::yes("the live lifecycle rules were simulated, and none reaches it"),
                 None => Survival::unknown("the lifecycle rules could not be read"),
             },
+            Retention::Zot(_) => Survival::yes("zot's retention was simulated, and no collection takes it"),
             Retention::Unruled if self.is_chart_server() => {
                 Survival::unknown("whether the chart repository has cleanup rules cannot be read")
             }
@@ -320,7 +321,7 @@ impl<'a> Target<'a> {
             (Retention::Ecr(_), _) | (_, Some(RegistryKind::Ecr)) => {
                 Survival::no("Amazon ECR deletes images by digest, pinned or not, for whoever its policies allow to")
             }
-            (_, Some(RegistryKind::Zot)) => {
+            (Retention::Zot(_), _) | (_, Some(RegistryKind::Zot)) => {
                 Survival::no("zot deletes manifests by digest, pinned or not, for whoever may delete")
             }
             (_, Some(kind)) => Survival::unknown(format!(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{BucketRetention, Digest, PinFailure, Tag};
+use super::{BucketRetention, Digest, PinFailure, Tag, ZotRepository};
 
 /// What of a repository decides how long its artifacts stay, beside the artifacts themselves.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -17,6 +17,8 @@ pub enum Retention {
     Ecr(Box<EcrRepository>),
     /// A deployment bucket; its rules are the same for every repository in it.
     Bucket(Arc<BucketRetention>),
+    /// A zot repository whose configuration file is known.
+    Zot(Box<ZotRepository>),
 }
 
 impl Retention {
@@ -24,7 +26,7 @@ impl Retention {
     #[must_use]
     pub fn cached_from(&self) -> Option<&str> {
         match self {
-            Self::Unruled | Self::Bucket(_) => None,
+            Self::Unruled | Self::Bucket(_) | Self::Zot(_) => None,
             Self::Ecr(ecr) => ecr.cached_from.as_deref(),
         }
     }

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::effects::{ArtifactOutlook, Displaced, Stirred};
-use super::{Situation, images, objects};
+use super::{Situation, images, objects, zot_tags};
 use crate::model::{ArtifactId, PinKind, Retention, Threat};
 
 /// Whose outlook the pin of this artifact can change, beside the pins that are there.
@@ -16,6 +16,7 @@ pub(crate) fn stirred(situation: &Situation<'_>, artifact: &ArtifactId) -> Stirr
         Retention::Unruled => Stirred::Nobody,
         Retention::Ecr(repository) => images::stirred(situation, repository, artifact),
         Retention::Bucket(bucket) => objects::stirred(situation, bucket, artifact),
+        Retention::Zot(repository) => zot_tags::stirred(situation, repository),
     }
 }
 
@@ -26,6 +27,7 @@ pub(crate) fn artifact_outlooks(situation: &Situation<'_>) -> BTreeMap<ArtifactI
         Retention::Unruled => BTreeMap::new(),
         Retention::Ecr(repository) => images::artifact_outlooks(situation, repository),
         Retention::Bucket(bucket) => objects::artifact_outlooks(situation, bucket),
+        Retention::Zot(repository) => zot_tags::artifact_outlooks(situation, repository),
     }
 }
 
@@ -34,6 +36,8 @@ pub(crate) fn displaced(situation: &Situation<'_>, stay: &[(ArtifactId, Threat)]
     match &situation.snapshot.retention {
         // The simulation of a bucket follows every event, so that this is part of each version's own outlook.
         Retention::Unruled | Retention::Bucket(_) => Vec::new(),
+        // What zot counts, it counts anew at each collection, pins and what they keep included.
+        Retention::Zot(_) => Vec::new(),
         Retention::Ecr(repository) => images::displaced(situation, repository, stay),
     }
 }

@@ -7,8 +7,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::effects::Foreseen;
-use super::{Outlook, Situation, ecr, images, objects, s3};
-use crate::model::{ArtifactId, Certainty, Digest, EcrImage, EcrRepository, Effect, Retention, Setting, Snapshot, Tag};
+use super::{Outlook, Situation, ecr, images, objects, s3, zot_tags};
+use crate::model::{
+    ArtifactId, Certainty, Digest, EcrImage, EcrRepository, Effect, Retention, Setting, Snapshot, Tag, ZotManifest,
+};
 
 /// What the live rules will do to the targets, each pinned as the situation says.
 #[must_use]
@@ -17,6 +19,7 @@ pub fn outlook(situation: &Situation<'_>) -> Outlook {
         Retention::Unruled => Outlook::Unruled,
         Retention::Ecr(repository) => images::outlook(situation, repository),
         Retention::Bucket(bucket) => objects::outlook(situation, bucket),
+        Retention::Zot(repository) => zot_tags::outlook(situation, repository),
     }
 }
 
@@ -54,11 +57,16 @@ pub fn foreseen(situation: &Situation<'_>, at: Timestamp) -> Option<BTreeMap<Art
         Retention::Unruled => None,
         Retention::Ecr(repository) => images::foreseen(situation, repository, at),
         Retention::Bucket(bucket) => objects::foreseen(situation, bucket, at),
+        Retention::Zot(repository) => zot_tags::foreseen(situation, repository, at),
     }
 }
 
 /// The repository without the pins that are there; none where they can have harmed nobody, or that cannot be known.
 pub(crate) fn without_pins(snapshot: &Snapshot) -> Option<Snapshot> {
+    if let Retention::Zot(repository) = &snapshot.retention {
+        let bare = zot_tags::without(repository, &zot_tags::is_pin)?;
+        return Some(Snapshot { retention: Retention::Zot(Box::new(bare)), ..bare_of(snapshot) });
+    }
     let Retention::Ecr(repository) = &snapshot.retention else { return None };
     let bare = images::without_pins(snapshot, repository)?;
     Some(Snapshot { retention: Retention::Ecr(Box::new(bare)), ..bare_of(snapshot) })
@@ -71,6 +79,10 @@ pub(crate) fn without_tags(
     of: &dyn Fn(&Digest) -> bool,
     stays: &dyn Fn(&Tag) -> bool,
 ) -> Option<Snapshot> {
+    if let Retention::Zot(repository) = &snapshot.retention {
+        let then = zot_tags::without(repository, &|digest, tag| of(digest) && !stays(tag))?;
+        return Some(Snapshot { retention: Retention::Zot(Box::new(then)), ..bare_of(snapshot) });
+    }
     let Retention::Ecr(repository) = &snapshot.retention else { return None };
     if repository.lifecycle == Setting::Unset {
         return None;
@@ -111,7 +123,7 @@ fn bare_of(snapshot: &Snapshot) -> Snapshot {
 pub(crate) fn renumbered(before: &Snapshot, after: &Snapshot) -> BTreeMap<String, String> {
     let rules = |snapshot: &Snapshot| match &snapshot.retention {
         Retention::Ecr(repository) => images::rules(repository),
-        Retention::Unruled | Retention::Bucket(_) => None,
+        Retention::Unruled | Retention::Bucket(_) | Retention::Zot(_) => None,
     };
     match (rules(before), rules(after)) {
         (Some(before), Some(after)) => ecr::renumbered(&before, &after),
@@ -125,6 +137,10 @@ pub fn recommend(snapshot: &Snapshot) -> Result<String, String> {
         Retention::Unruled => {
             Err("it has no lifecycle rules that prodpin can read, so there is nothing to recommend".to_owned())
         }
+        Retention::Zot(_) => Err(format!(
+            "zot's rules stand in its configuration file, which prodpin does not write: {}",
+            zot_tags::CLAIM
+        )),
         Retention::Ecr(repository) => images::recommend(repository),
         Retention::Bucket(bucket) => {
             let repository = snapshot.tags.iter().find_map(|tag| bucket.layout.parse(tag.name.as_str()));
@@ -137,7 +153,7 @@ pub fn recommend(snapshot: &Snapshot) -> Result<String, String> {
 pub(crate) fn claimed(snapshot: &Snapshot) -> Option<Result<String, String>> {
     match &snapshot.retention {
         Retention::Ecr(repository) => Some(images::claimed(repository)),
-        Retention::Unruled | Retention::Bucket(_) => None,
+        Retention::Unruled | Retention::Bucket(_) | Retention::Zot(_) => None,
     }
 }
 
@@ -145,18 +161,28 @@ pub(crate) fn claimed(snapshot: &Snapshot) -> Option<Result<String, String>> {
 pub fn artifacts(snapshot: &Snapshot) -> impl Iterator<Item = ArtifactId> + '_ {
     let images = images(&snapshot.retention).iter().map(|image| ArtifactId::Manifest(image.digest.clone()));
     let objects = snapshot.tags.iter().filter_map(|tag| tag.object.as_deref()).flat_map(|object| &object.versions);
-    images.chain(objects.map(|version| version.artifact.clone()))
+    let manifests = manifests(&snapshot.retention).iter().map(|it| ArtifactId::Manifest(it.digest.clone()));
+    images.chain(objects.map(|version| version.artifact.clone())).chain(manifests)
 }
 
 /// Those of them that no tag names. A version always has its key.
 pub fn untagged(snapshot: &Snapshot) -> impl Iterator<Item = ArtifactId> + '_ {
     let untagged = images(&snapshot.retention).iter().filter(|image| image.tags.is_empty());
-    untagged.map(|image| ArtifactId::Manifest(image.digest.clone()))
+    let manifests = manifests(&snapshot.retention).iter().filter(|manifest| manifest.tags.is_empty());
+    let manifests = manifests.map(|manifest| ArtifactId::Manifest(manifest.digest.clone()));
+    untagged.map(|image| ArtifactId::Manifest(image.digest.clone())).chain(manifests)
 }
 
 fn images(retention: &Retention) -> &[EcrImage] {
     match retention {
-        Retention::Unruled | Retention::Bucket(_) => &[],
+        Retention::Unruled | Retention::Bucket(_) | Retention::Zot(_) => &[],
         Retention::Ecr(ecr) => &ecr.images,
+    }
+}
+
+fn manifests(retention: &Retention) -> &[ZotManifest] {
+    match retention {
+        Retention::Unruled | Retention::Bucket(_) | Retention::Ecr(_) => &[],
+        Retention::Zot(repository) => &repository.manifests,
     }
 }

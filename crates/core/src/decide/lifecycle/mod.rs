@@ -15,6 +15,7 @@ pub mod s3;
 mod tried;
 mod words;
 pub mod zot;
+mod zot_tags;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,6 +29,7 @@ pub use kinds::{Toll, artifacts, foreseen, outlook, recommend, toll, untagged};
 pub(super) use kinds::{claimed, renumbered, under, without_pins, without_tags};
 pub use tried::{TriedRules, TriedRulesError};
 pub use words::when;
+pub(super) use zot_tags::CLAIM as ZOT_CLAIM;
 
 /// One repository as it is to be judged.
 #[derive(Debug, Clone, Copy)]

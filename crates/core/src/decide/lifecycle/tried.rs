@@ -74,7 +74,7 @@ impl TriedRules {
                 *bucket = Arc::new(BucketRetention { lifecycle: Some(Arc::clone(lifecycle)), ..(**bucket).clone() });
                 true
             }
-            (Retention::Unruled | Retention::Ecr(_) | Retention::Bucket(_), _) => false,
+            (Retention::Unruled | Retention::Ecr(_) | Retention::Bucket(_) | Retention::Zot(_), _) => false,
         }
     }
 }
