@@ -174,6 +174,7 @@ pub(super) fn claim_first(draft: Draft<'_>) -> String {
                 commands::put_recommended(draft.repository(), ecr)
             )
         }
+        Retention::Zot(_) => lifecycle::ZOT_CLAIM.to_owned(),
         Retention::Unruled | Retention::Bucket(_) | Retention::Harbor(_) => {
             format!("change the rules as `{}` prints them", commands::recommend(draft.repository()))
         }
@@ -192,7 +193,7 @@ fn readable(draft: Draft<'_>) -> String {
                 commands::forecast(draft.repository())
             ),
         },
-        Retention::Unruled | Retention::Bucket(_) | Retention::Harbor(_) => {
+        Retention::Unruled | Retention::Bucket(_) | Retention::Harbor(_) | Retention::Zot(_) => {
             "grant the permission to read the lifecycle rules, and run again".to_owned()
         }
     }

@@ -172,7 +172,7 @@ impl<'a> Target<'a> {
     fn bucket(&self) -> Option<&'a BucketRetention> {
         match &self.snapshot.retention {
             Retention::Bucket(bucket) => Some(bucket),
-            Retention::Unruled | Retention::Ecr(_) | Retention::Harbor(_) => None,
+            Retention::Unruled | Retention::Ecr(_) | Retention::Harbor(_) | Retention::Zot(_) => None,
         }
     }
 
@@ -289,6 +289,7 @@ impl<'a> Target<'a> {
                 Setting::Text(_) => Survival::yes("the retention policy was simulated, and no run takes it"),
                 Setting::Unknown => Survival::unknown("the project's retention policy could not be read"),
             },
+            Retention::Zot(_) => Survival::yes("zot's retention was simulated, and no collection takes it"),
             Retention::Unruled if self.is_chart_server() => {
                 Survival::unknown("whether the chart repository has cleanup rules cannot be read")
             }
@@ -325,7 +326,7 @@ impl<'a> Target<'a> {
             (Retention::Ecr(_), _) | (_, Some(RegistryKind::Ecr)) => {
                 Survival::no("Amazon ECR deletes images by digest, pinned or not, for whoever its policies allow to")
             }
-            (_, Some(RegistryKind::Zot)) => {
+            (Retention::Zot(_), _) | (_, Some(RegistryKind::Zot)) => {
                 Survival::no("zot deletes manifests by digest, pinned or not, for whoever may delete")
             }
             (_, Some(kind)) => Survival::unknown(format!(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{BucketRetention, Digest, HarborRepository, PinFailure, Tag};
+use super::{BucketRetention, Digest, HarborRepository, PinFailure, Tag, ZotRepository};
 
 /// What of a repository decides how long its artifacts stay, beside the artifacts themselves.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -19,6 +19,8 @@ pub enum Retention {
     Bucket(Arc<BucketRetention>),
     /// A Harbor repository.
     Harbor(Box<HarborRepository>),
+    /// A zot repository whose configuration file is known.
+    Zot(Box<ZotRepository>),
 }
 
 impl Retention {
@@ -26,7 +28,7 @@ impl Retention {
     #[must_use]
     pub fn cached_from(&self) -> Option<&str> {
         match self {
-            Self::Unruled | Self::Bucket(_) => None,
+            Self::Unruled | Self::Bucket(_) | Self::Zot(_) => None,
             Self::Ecr(ecr) => ecr.cached_from.as_deref(),
             Self::Harbor(harbor) => harbor.cached_from.as_deref(),
         }

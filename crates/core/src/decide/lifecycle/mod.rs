@@ -19,6 +19,7 @@ pub mod s3;
 mod tried;
 mod words;
 pub mod zot;
+mod zot_tags;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,6 +35,7 @@ pub(super) use kinds::{
 };
 pub use tried::{TriedRules, TriedRulesError};
 pub use words::when;
+pub(super) use zot_tags::CLAIM as ZOT_CLAIM;
 
 /// One repository as it is to be judged.
 #[derive(Debug, Clone, Copy)]

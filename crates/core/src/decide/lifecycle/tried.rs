@@ -74,7 +74,14 @@ impl TriedRules {
                 *bucket = Arc::new(BucketRetention { lifecycle: Some(Arc::clone(lifecycle)), ..(**bucket).clone() });
                 true
             }
-            (Retention::Unruled | Retention::Ecr(_) | Retention::Bucket(_) | Retention::Harbor(_), _) => false,
+            (
+                Retention::Unruled
+                | Retention::Ecr(_)
+                | Retention::Bucket(_)
+                | Retention::Harbor(_)
+                | Retention::Zot(_),
+                _,
+            ) => false,
         }
     }
 }

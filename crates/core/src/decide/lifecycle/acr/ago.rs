@@ -18,17 +18,16 @@ pub(super) fn read(ago: &str) -> Result<SignedDuration, AgoError> {
     let longest = MOST_DAYS * NANOSECONDS_OF_A_DAY;
     // Days far below nought run over, as they do there.
     let days_long = days.min(MOST_DAYS).wrapping_mul(NANOSECONDS_OF_A_DAY);
-    let nanoseconds = match rest {
-        "" => days_long,
+    let more = match rest {
+        "" => 0,
         rest => match parse_duration(rest) {
-            Ok(duration) => {
-                let more = i64::try_from(duration.as_nanos()).unwrap_or(longest).min(longest);
-                days_long.wrapping_add(more).min(longest)
-            }
+            Ok(duration) => i64::try_from(duration.as_nanos()).unwrap_or(longest).min(longest),
+            // What is no duration, or too long a one, is the longest.
             Err(DurationError::Invalid(_)) => longest,
             Err(error) => return Err(AgoError::Duration(error)),
         },
     };
+    let nanoseconds = days_long.wrapping_add(more).min(longest);
     Ok(SignedDuration::from_nanos(nanoseconds))
 }
 
@@ -70,6 +69,7 @@ fn without_spaces(text: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::golang::tests::hold;
     use super::*;
 
     /// Each is what the command itself (acr-cli cfbb835) made of it.
@@ -102,6 +102,13 @@ mod tests {
         ] {
             assert_eq!(read(ago).map(|it| it.as_secs()), Ok(seconds), "{ago:?}");
         }
+    }
+
+    #[test]
+    fn any_text_is_read_as_the_command_reads_it() {
+        hold("ago", 0, |asked| {
+            Some(read(&asked.text).map_or_else(|_| "error".to_owned(), |ago| ago.as_nanos().to_string()))
+        });
     }
 
     #[test]

@@ -8,13 +8,15 @@ mod ago;
 mod filter;
 mod regexp2;
 mod tags;
+#[cfg(test)]
+mod tests;
 mod untagged;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::model::{AcrManifest, AcrPurge, AcrRepository, Digest, RepositoryName, Tag};
+use crate::model::{AcrManifest, AcrPurge, AcrRepository, AcrTag, Digest, RepositoryName, Tag};
 use filter::FilterError;
 use regexp2::{Regexp, RegexpError};
 use tags::{TagPurge, purge_tags};
@@ -169,12 +171,13 @@ fn outcome_of(
     let digests = |taken: &[&AcrManifest]| -> BTreeSet<Digest> { taken.iter().map(|it| it.digest.clone()).collect() };
     outcome.manifests = digests(&taken.taken);
     outcome.open_manifests = taken.open.into_iter().cloned().collect();
-    // If ties of tags come out otherwise, so may this.
-    for all_go in [true, false].into_iter().filter(|_| !tags.open.is_empty()) {
-        let goes = |name: &Tag| if tags.open.contains(name) { all_go } else { outcome.tags.contains(name) };
-        let other = untagged(repository, command, border, &|tag| goes(&tag.name));
-        let other = digests(&other.taken);
-        outcome.open_manifests.extend(other.symmetric_difference(&outcome.manifests).cloned());
+    // If ties of tags come out otherwise, so may this, for whatever could go if all of them did.
+    if !tags.open.is_empty() {
+        let all = AcrPurge { keep: 0, ..command.clone() };
+        let goes = |tag: &AcrTag| tags.open.contains(&tag.name) || outcome.tags.contains(&tag.name);
+        let all = untagged(repository, &all, border, &goes);
+        outcome.open_manifests.extend(digests(&all.taken));
+        outcome.open_manifests.extend(all.open.into_iter().cloned());
     }
     let locked = taken.taken.iter().filter(|manifest| manifest.locks.are_on());
     outcome.unlocked_manifests = locked.map(|manifest| manifest.digest.clone()).collect();
@@ -189,4 +192,39 @@ pub fn broken<'r>(repository: &'r AcrRepository, outcome: &PurgedRepository) -> 
             && manifest.children.iter().any(|child| outcome.manifests.contains(child))
     };
     repository.manifests.iter().filter(is_broken).map(|manifest| &manifest.digest).collect()
+}
+
+/// What the command takes because of a pin.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PinHarm {
+    /// Tags that would stay without it.
+    pub tags: BTreeSet<Tag>,
+    /// Manifests that would.
+    pub manifests: BTreeSet<Digest>,
+}
+
+/// Who would fare worse by one more pin. It is judged by its age at the run: young where it is made now, old at later runs.
+pub fn harm_of_pin(
+    command: &AcrPurge,
+    repository: &AcrRepository,
+    digest: &Digest,
+    pin: &AcrTag,
+    now: Timestamp,
+) -> Result<PinHarm, Unclear> {
+    let mut with = repository.clone();
+    for manifest in with.manifests.iter_mut().filter(|manifest| manifest.digest == *digest) {
+        manifest.tags.push(pin.clone());
+    }
+    let taken = |repository: &AcrRepository| -> Result<PinHarm, Unclear> {
+        let mut taken = PinHarm::default();
+        for outcome in purge(command, std::slice::from_ref(repository), now)?.repositories.into_values() {
+            taken.tags.extend(outcome.tags.into_iter().chain(outcome.open_tags));
+            taken.manifests.extend(outcome.manifests.into_iter().chain(outcome.open_manifests));
+        }
+        Ok(taken)
+    };
+    let (before, mut after) = (taken(repository)?, taken(&with)?);
+    after.tags.retain(|tag| *tag != pin.name && !before.tags.contains(tag));
+    after.manifests.retain(|digest| !before.manifests.contains(digest));
+    Ok(after)
 }

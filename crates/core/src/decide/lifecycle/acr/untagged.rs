@@ -51,7 +51,11 @@ pub(super) fn untagged<'r>(
             if has_parts { looks.spare_parts(manifest) } else { looks.spare(manifest) }
         }
     }
-    let (spared, open) = looks.end();
+    let (spared, mut open) = looks.end();
+    if command.keep > 0 && candidates.iter().any(|manifest| open.contains(&manifest.digest)) {
+        // One more that may go may take a place of those that are kept.
+        open.extend(candidates.iter().map(|manifest| &manifest.digest));
+    }
     let mut taken: Vec<&AcrManifest> =
         candidates.into_iter().filter(|manifest| !spared.contains(&manifest.digest)).collect();
     if let Ok(keep) = usize::try_from(command.keep)

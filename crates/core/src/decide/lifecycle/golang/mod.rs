@@ -5,6 +5,8 @@ mod class;
 mod duration;
 mod path_pattern;
 mod regexp;
+#[cfg(test)]
+pub(super) mod tests;
 
 pub(super) use duration::{DurationError, parse_duration};
 pub(super) use path_pattern::matches_path;

@@ -5,10 +5,13 @@
 //! is no newer than what it pins. Which of two tags of one time a count keeps is open.
 
 mod collect;
+mod pins;
 mod policy;
 mod rows;
 mod rules;
 mod subsets;
+#[cfg(test)]
+pub(super) mod tests;
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,6 +21,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::golang::parse_duration;
 use crate::model::{Digest, Tag, ZotPolicy, ZotRepository};
 use collect::{Left, Run, Ties, counted_tags, deletes_untagged};
+pub use pins::{Harm, PinEntry, harm_of_pins, pin_entry, with_pins};
 use policy::{Entries, policy_of};
 use rows::Rows;
 use rules::{Candidate, Kept, has_rules, kept};
@@ -42,14 +46,14 @@ pub struct Collected {
 }
 
 /// What becomes of a tag or a manifest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fate {
     /// It is there afterwards.
     Stays,
-    /// It is not.
-    Goes,
     /// It depends on what zot leaves open: which of several with one time a count takes.
     Open,
+    /// It is not there.
+    Goes,
 }
 
 /// A count below nought: zot's process ends where it is applied.
@@ -78,6 +82,12 @@ const MOST_RUNS: usize = 256;
 
 /// What one collection of the repository comes to now.
 pub fn collect(repository: &ZotRepository, now: Timestamp) -> Result<Collected, Unclear> {
+    collect_after(repository, now, 0)
+}
+
+/// The same once so many tags were pushed, and pulled, that fall to every entry that counts, and are newer than what is
+/// there.
+pub fn collect_after(repository: &ZotRepository, now: Timestamp, pushes: usize) -> Result<Collected, Unclear> {
     let place = policy_of(repository)?;
     let policy = place.and_then(|place| repository.settings.policies.get(place));
     let mut collected = Collected {
@@ -90,7 +100,7 @@ pub fn collect(repository: &ZotRepository, now: Timestamp) -> Result<Collected, 
         panic: None,
     };
     let kept = match policy.filter(|_| collected.takes_tags) {
-        Some(policy) => kept_tags(repository, policy, now)?.map(Some),
+        Some(policy) => kept_tags(repository, policy, now, pushes)?.map(Some),
         None => Ok(None),
     };
     let outcomes = kept.and_then(|kept| outcomes(repository, policy, kept.as_ref(), now));
@@ -126,6 +136,7 @@ fn kept_tags<'a>(
     repository: &'a ZotRepository,
     policy: &'a ZotPolicy,
     now: Timestamp,
+    pushes: usize,
 ) -> Result<Result<KeptTags<'a>, Panic>, Unclear> {
     let entries = Entries::read(policy)?;
     let named: Vec<&Tag> = repository.manifests.iter().flat_map(|manifest| &manifest.tags).collect();
@@ -149,7 +160,7 @@ fn kept_tags<'a>(
             always.extend(group.iter().map(|candidate| candidate.key));
             continue;
         }
-        match kept(keep, &group, now) {
+        match kept(keep, &group, now, pushes) {
             Ok(kept) => by_entry.push(kept),
             Err(panic) => return Ok(Err(panic)),
         }

@@ -40,18 +40,24 @@ pub(super) fn has_rules(keep: &ZotKeep) -> bool {
     keep.pulled_count != 0 || keep.pushed_count != 0 || keep.pulled_within.is_some() || keep.pushed_within.is_some()
 }
 
-/// What the rules keep of candidates in no order, as zot's walk over the tags of a repository yields them.
+/// What the rules keep of candidates in no order, as zot's walk over the tags of a repository yields them, once so many more
+/// have come to stand before them.
 pub(super) fn kept<K: Copy + Ord>(
     keep: &ZotKeep,
     candidates: &[Candidate<K>],
     now: Timestamp,
+    before: usize,
 ) -> Result<Kept<K>, Panic> {
     let recent = recent(keep, candidates, now)?;
     let stable = candidates.len() <= SORTED_STABLY;
-    let pulled = Count::of(candidates, keep.pulled_count, |used| (used.pulled, None::<Timestamp>));
+    let pulled = Count::of(candidates, places(keep.pulled_count).saturating_sub(before), |used| {
+        (used.pulled, None::<Timestamp>)
+    });
     // The second sort finds the order of the first one.
     let tells = stable && keep.pulled_count != 0;
-    let pushed = Count::of(candidates, keep.pushed_count, |used| (used.pushed, used.pulled.filter(|_| tells)));
+    let pushed = Count::of(candidates, places(keep.pushed_count).saturating_sub(before), |used| {
+        (used.pushed, used.pulled.filter(|_| tells))
+    });
     let first: BTreeSet<K> = pulled.first.iter().chain(&pushed.first).chain(&recent).copied().collect();
     let (Some(pulls), Some(pushes)) = (pulled.ways(MOST_WAYS), pushed.ways(MOST_WAYS)) else {
         let perhaps = pulled.tied.iter().chain(&pushed.tied).copied().filter(|key| !first.contains(key)).collect();
@@ -87,7 +93,7 @@ pub(super) fn kept_in_order<K: Copy + Ord>(
         sorted.sort_by_key(|candidate| Reverse(time(&candidate.used)));
         kept.extend(sorted.iter().take(places(count)).map(|candidate| candidate.key));
         if candidates.len() > SORTED_STABLY {
-            open.extend(Count::of(candidates, count, |used| time(used)).tied);
+            open.extend(Count::of(candidates, places(count), time).tied);
         }
     }
     Ok((kept, open))
@@ -123,8 +129,8 @@ struct Count<K> {
 
 impl<K: Copy + Ord> Count<K> {
     /// By the later time first, then by what breaks ties.
-    fn of<T: Ord>(candidates: &[Candidate<K>], count: i64, time: impl Fn(&ZotUse) -> T) -> Self {
-        let places = places(count).min(candidates.len());
+    fn of<T: Ord>(candidates: &[Candidate<K>], places: usize, time: impl Fn(&ZotUse) -> T) -> Self {
+        let places = places.min(candidates.len());
         let mut sorted: Vec<(T, K)> =
             candidates.iter().map(|candidate| (time(&candidate.used), candidate.key)).collect();
         sorted.sort_by(|a, b| b.cmp(a));

@@ -7,6 +7,8 @@
 mod class;
 mod matching;
 mod parse;
+#[cfg(test)]
+mod tests;
 
 use class::Class;
 

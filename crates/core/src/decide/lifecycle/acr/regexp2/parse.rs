@@ -31,12 +31,8 @@ fn groups(text: &[char]) -> Result<(usize, Vec<String>), RegexpError> {
             '\\' => {
                 reader.next();
             }
-            '[' => {
-                // What is wrong with it is told when it is read in earnest.
-                if class::read(&mut reader, false) == Err(RegexpError::Unsure) {
-                    return Err(RegexpError::Unsure);
-                }
-            }
+            // What else is wrong with a class is told when it is read in earnest.
+            '[' if class::read(&mut reader, false) == Err(RegexpError::Unsure) => return Err(RegexpError::Unsure),
             '(' if reader.peek(0) != Some('?') => unnamed += 1,
             '(' => {
                 reader.next();
