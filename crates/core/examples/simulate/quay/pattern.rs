@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use prodpin_core::decide::lifecycle::quay::immutability::{ImmutabilityPolicy, ImmutabilityRefused};
+use prodpin_core::decide::lifecycle::quay::immutability::ImmutabilityPolicy;
 use prodpin_core::decide::lifecycle::quay::pattern::TagPattern;
 use serde_json::{Value, json};
 
@@ -56,10 +56,7 @@ pub(crate) fn answer(file: &Path, line: &Value) -> Result<Value, String> {
     let text = line["pattern"].as_str().ok_or("`pattern` is no text")?;
     let names = names(file)?;
     let prune = TagPattern::postgres(text).ok();
-    let immutability = match ImmutabilityPolicy::read("", text, true) {
-        Ok(policy) => Some(policy),
-        Err(ImmutabilityRefused::Invalid | ImmutabilityRefused::Duplicate) => None,
-    };
+    let immutability = ImmutabilityPolicy::read("", text, true).ok();
     let of =
         |fits: &dyn Fn(&str) -> bool| names.iter().map(String::as_str).filter(|name| fits(name)).collect::<Vec<_>>();
     let mut answer = json!({
