@@ -207,8 +207,8 @@ pub(crate) fn unquoted(text: &str) -> String {
 
 /// A string's content; dollar quotes and prefixes taken off.
 pub(crate) fn string_value(text: &str) -> String {
-    if text.starts_with('$') {
-        let mark = text[1..].find('$').map_or(0, |end| end + 2);
+    if let Some(behind) = text.strip_prefix('$') {
+        let mark = behind.find('$').map_or(0, |end| end + 2);
         return text.get(mark..text.len().saturating_sub(mark)).unwrap_or_default().to_owned();
     }
     let Some(open) = text.find(['\'', '"']) else { return String::new() };

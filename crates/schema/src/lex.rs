@@ -151,9 +151,8 @@ impl<'a> Lexer<'a> {
         self.at += 1;
         while self.at < self.text.len() {
             let byte = self.byte(0);
-            if byte == b'\\' && escapes {
-                self.at += 2;
-            } else if byte == quote && self.byte(1) == quote {
+            let escaped = byte == b'\\' && escapes;
+            if escaped || (byte == quote && self.byte(1) == quote) {
                 self.at += 2;
             } else if byte == quote {
                 return self.one(Kind::Str);
@@ -210,11 +209,11 @@ impl<'a> Lexer<'a> {
             self.at += 2;
             return Kind::Op;
         }
-        self.to_line_end();
+        self.skip_line();
         Kind::Bad
     }
 
-    pub(crate) fn to_line_end(&mut self) {
+    pub(crate) fn skip_line(&mut self) {
         let rest = &self.bytes()[self.at..];
         self.at += rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
     }
@@ -226,8 +225,8 @@ impl<'a> Lexer<'a> {
             self.at += 1;
         }
         match (self.byte(0), self.byte(1)) {
-            (b'-', b'-') if self.dashes_are_comment() => self.to_line_end(),
-            (b'#', _) if self.dialect.is_mysql() => self.to_line_end(),
+            (b'-', b'-') if self.dashes_are_comment() => self.skip_line(),
+            (b'#', _) if self.dialect.is_mysql() => self.skip_line(),
             (b'*', b'/') if self.open_comments > 0 => {
                 self.open_comments -= 1;
                 self.at += 2;

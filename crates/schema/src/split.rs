@@ -61,7 +61,7 @@ impl<'a> Splitter<'a> {
         }
         let start = first.at + first.text.len();
         self.lexer.at = start;
-        self.lexer.to_line_end();
+        self.lexer.skip_line();
         let wanted = self.lexer.text[start..self.lexer.at].trim();
         self.delimiter = if wanted.is_empty() { ";" } else { wanted };
         true
@@ -95,13 +95,13 @@ impl<'a> Splitter<'a> {
 
     /// The data behind `COPY … FROM stdin`, up to its end mark. Without one it would swallow the rest of the file.
     fn skip_copy_data(&mut self) -> bool {
-        self.lexer.to_line_end();
+        self.lexer.skip_line();
         let text = self.lexer.text;
         while self.lexer.at < text.len() {
             self.lexer.at += 1;
             let start = self.lexer.at.min(text.len());
             self.lexer.at = start;
-            self.lexer.to_line_end();
+            self.lexer.skip_line();
             if text[start..self.lexer.at].trim_end_matches('\r') == "\\." {
                 return true;
             }
@@ -126,6 +126,10 @@ impl<'a> Splitter<'a> {
         body.step(&tokens, self.dialect);
         let end = self.collect(&mut tokens, &mut body);
         let mut fault = tokens.iter().find(|token| token.kind == Kind::Bad).map(fault_of);
+        if body.depth > 0 && end == self.lexer.text.len() && self.delimiter == ";" {
+            // Whatever stands behind it would be taken for its body.
+            fault = Some("a body in it never ends");
+        }
         if self.dialect == Dialect::Postgres && copies_from_stdin(&tokens) && !self.skip_copy_data() {
             fault = Some("the data behind COPY … FROM stdin has no end mark and swallows the rest of the file");
         }
@@ -189,9 +193,9 @@ impl Body {
         let after_end = before.is_some_and(|before| before.is("end"));
         if last.is("begin") {
             self.depth += usize::from(dialect != Dialect::Postgres);
-        } else if last.is("atomic") && before.is_some_and(|before| before.is("begin")) {
-            self.depth += 1;
-        } else if last.is("case") && self.depth > 0 && !after_end {
+        } else if last.is("atomic") && before.is_some_and(|before| before.is("begin"))
+            || last.is("case") && self.depth > 0 && !after_end
+        {
             self.depth += 1;
         } else if last.is("end") {
             self.depth = self.depth.saturating_sub(1);

@@ -57,6 +57,8 @@ fn texts_are_taken_apart_as_the_vendors_clients_do() {
             "CREATE TRIGGER x AFTER INSERT ON t BEGIN SELECT CASE WHEN 1 THEN 2 END; DELETE FROM t; END; DROP TABLE t;",
             Contract,
         ),
+        // A body without end would swallow what follows.
+        (Sqlite, T, "CREATE TRIGGER x AFTER INSERT ON t BEGIN SELECT 1; DROP TABLE t;", Unknown),
         (Mssql, T, "ALTER TABLE t ADD c int\nGO\nDROP TABLE t\nGO\n", Contract),
         (Mssql, T, "ALTER TABLE t ADD c int NULL\nALTER TABLE t ADD d int NULL\nGO", Expand),
     ]);

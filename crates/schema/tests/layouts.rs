@@ -28,27 +28,27 @@ fn layouts_of_every_tool_are_found() {
     let goose = format!("-- +goose Up\n{ADD}\n-- +goose Down\n{DROP}\n");
     let dbmate = format!("-- migrate:up\n{ADD}\n-- migrate:down\n{DROP}\n");
     let liquibase = format!("--liquibase formatted sql\n--changeset me:2\n{ADD}\n--rollback {DROP}\n");
-    let rows: Vec<(&str, (&str, String), (&str, String))> = vec![
-        ("flyway", ("sql/V1__a.sql", T.into()), ("sql/V1.1__b.sql", ADD.into())),
-        ("golang-migrate", ("m/1_a.up.sql", T.into()), ("m/2_b.up.sql", ADD.into())),
-        ("sqlx", ("migrations/20240101_a.sql", T.into()), ("migrations/20240102_b.sql", ADD.into())),
+    let rows = [
+        ("flyway", ("sql/V1__a.sql", T.to_owned()), ("sql/V1.1__b.sql", ADD.to_owned())),
+        ("golang-migrate", ("m/1_a.up.sql", T.to_owned()), ("m/2_b.up.sql", ADD.to_owned())),
+        ("sqlx", ("migrations/20240101_a.sql", T.to_owned()), ("migrations/20240102_b.sql", ADD.to_owned())),
         ("goose", ("m/00001_a.sql", format!("-- +goose Up\n{T}")), ("m/00002_b.sql", goose)),
         ("dbmate", ("db/migrations/1_a.sql", format!("-- migrate:up\n{T}")), ("db/migrations/2_b.sql", dbmate)),
         (
             "diesel",
-            ("migrations/2024-01-01-000000_a/up.sql", T.into()),
-            ("migrations/2024-01-02-000000_b/up.sql", ADD.into()),
+            ("migrations/2024-01-01-000000_a/up.sql", T.to_owned()),
+            ("migrations/2024-01-02-000000_b/up.sql", ADD.to_owned()),
         ),
         (
             "prisma",
-            ("prisma/migrations/20240101_a b/migration.sql", T.into()),
-            ("prisma/migrations/20240102_c/migration.sql", ADD.into()),
+            ("prisma/migrations/20240101_a b/migration.sql", T.to_owned()),
+            ("prisma/migrations/20240102_c/migration.sql", ADD.to_owned()),
         ),
         ("liquibase", ("c/1.sql", format!("--liquibase formatted sql\n{T}")), ("c/2.sql", liquibase)),
-        ("unpadded", ("m/9_a.sql", T.into()), ("m/10_b.sql", ADD.into())),
+        ("unpadded", ("m/9_a.sql", T.to_owned()), ("m/10_b.sql", ADD.to_owned())),
         (
             "drizzle",
-            ("drizzle/0000_a.sql", T.into()),
+            ("drizzle/0000_a.sql", T.to_owned()),
             ("drizzle/0001_b.sql", format!("{ADD}--> statement-breakpoint\nSELECT 1;")),
         ),
     ];

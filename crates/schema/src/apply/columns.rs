@@ -82,11 +82,8 @@ fn is_absent(session: &Session<'_>, key: &Key, name: &str) -> bool {
 pub(crate) fn change(session: &mut Session<'_>, key: &Key, change: Change) {
     match change {
         Change::AddColumn { column, if_not_exists } => add(session, key, &column, if_not_exists),
-        Change::DropColumn { name, if_exists } => {
-            if !(if_exists && is_absent(session, key, &name)) {
-                drop(session, key, &name);
-            }
-        }
+        Change::DropColumn { name, if_exists } if if_exists && is_absent(session, key, &name) => {}
+        Change::DropColumn { name, .. } => drop(session, key, &name),
         Change::RenameColumn { name, to } => {
             edit(session, key, &name, |column| column.name.clone_from(&to));
             rename_in_keys(session, key, &name, &to);

@@ -239,7 +239,7 @@ pub(crate) fn rename(session: &mut Session<'_>, kind: Object, name: &Name, to: &
         }
         _ => false,
     };
-    if !found && !(if_exists && !session.after.hidden.may_hold(&key.1)) {
+    if !found && (!if_exists || session.after.hidden.may_hold(&key.1)) {
         session.see(Verdict::Contract, label(&key), "the object is renamed: old statements no longer find it");
     }
 }
