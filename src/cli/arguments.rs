@@ -134,7 +134,7 @@ pub(super) struct ReleaseArguments {
     pub(super) apply: bool,
 
     /// What left the rollback set leaves the policy's vault, too, where everything that stays there is whole
-    #[arg(long, env = "PRODPIN_RELEASE_VAULT", value_parser = BoolishValueParser::new(), hide_env_values = true)]
+    #[arg(long, env = "PRODPIN_VAULT", value_parser = BoolishValueParser::new(), hide_env_values = true)]
     pub(super) vault: bool,
 
     #[command(flatten)]
