@@ -84,6 +84,8 @@ struct Shared {
     answers: BTreeMap<String, Answer>,
     seen: Vec<Seen>,
     password: Option<String>,
+    /// Each so many-th request is refused; 0: none is.
+    refused: usize,
 }
 
 /// A file server that knows what was asked of it.
@@ -103,6 +105,11 @@ impl Shop {
 
     pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Answers each so many-th request with 429.
+    pub(crate) fn refuse_each(&self, every: usize) {
+        self.shared.lock().expect("a lock").refused = every;
     }
 
     /// Asks everyone for this `Authorization`.
@@ -147,6 +154,10 @@ async fn answer(State(shared): State<Arc<Mutex<Shared>>>, request: Request) -> R
         let html = Response::builder().status(status).header("content-type", "text/html");
         html.body(Body::from(body.to_owned())).expect("an answer")
     };
+    if shared.refused > 0 && shared.seen.len().is_multiple_of(shared.refused) {
+        let refusal = Response::builder().status(StatusCode::TOO_MANY_REQUESTS).header("retry-after", "0");
+        return refusal.body(Body::empty()).expect("an answer");
+    }
     if shared.password.is_some() && shared.password != seen.authorization {
         return plain(StatusCode::UNAUTHORIZED, "who are you?");
     }

@@ -27,6 +27,20 @@ async fn a_chart_is_read_hashed_and_said_to_be_unpinnable_i7() {
 }
 
 #[tokio::test]
+async fn where_a_third_of_all_requests_is_refused_the_rest_goes_on_f113() {
+    let versions = ["1.2.3", "1.2.4", "1.2.5", "1.2.6"];
+    let server = stocked(&versions).await;
+    server.refuse_each(3);
+    let source = open(&server, &[]).await;
+    let snapshot = source.inventory.observe(&shop()).await;
+    assert_eq!((snapshot.tags.len(), snapshot.gaps), (versions.len(), vec![]));
+    for version in versions {
+        let seen = source.inventory.inspect(&shop(), &artifact(version)).await;
+        assert_eq!((seen.presence, seen.gaps), (Presence::Present, vec![]), "{version}");
+    }
+}
+
+#[tokio::test]
 async fn index_and_archive_that_disagree_are_told_apart_from_what_is_missing_i7_f22() {
     let server = stocked(&["1.2.3", "1.2.4", "1.2.5"]).await;
     let source = open(&server, &[]).await;

@@ -43,6 +43,26 @@ async fn a_throttling_storm_is_sat_out_a7_f38() {
 }
 
 #[tokio::test]
+async fn where_a_third_of_all_calls_is_refused_the_rest_goes_on_f113() {
+    let server = EcrServer::start().await;
+    let pushed: Vec<_> =
+        (0..12).map(|number| server.push("shop/api", &format!("v{number}"), &image(&format!("{number}")))).collect();
+    let (mut calls, refusal) = (0_usize, Answer::error("ThrottlingException", "Rate exceeded"));
+    server.lie(move |_| {
+        calls += 1;
+        calls.is_multiple_of(3).then(|| refusal.clone())
+    });
+    let inventory = reading(&server).await;
+    let snapshot = inventory.observe(&api()).await;
+    assert_eq!((snapshot.tags.len(), snapshot.gaps), (pushed.len(), vec![]));
+    for tag in &snapshot.tags {
+        let artifact = tag.target.artifact().expect("what the list names");
+        let seen = inventory.inspect(&api(), artifact).await;
+        assert_eq!((seen.presence, seen.gaps), (prodpin::model::Presence::Present, vec![]), "{}", tag.name);
+    }
+}
+
+#[tokio::test]
 async fn server_errors_are_tried_again_and_refusals_are_not() {
     for (answer, calls) in [
         (Answer::error("ServerException", "oops"), 3),

@@ -47,6 +47,14 @@ async fn one_token_for_each_scope_however_many_ask_c93() {
 }
 
 #[tokio::test]
+async fn a_token_server_that_refuses_some_requests_is_asked_again_f113() {
+    let (server, _) = with_image(OPEN, [Lie::ThrottleSome(2, "0")]).await;
+    let snapshot = Opening::at(&server).open().inventory.observe(&repository()).await;
+    assert_eq!((snapshot.tags.len(), snapshot.gaps), (20, vec![]));
+    assert!(server.count("GET", "/token") > 1, "the first answer was a refusal: {:?}", server.seen());
+}
+
+#[tokio::test]
 async fn basic_is_sent_once_it_is_asked_for() {
     let (server, _) = with_image(Guard::Basic(BASIC), []).await;
     let snapshot = Opening::at(&server).user("user", "hunter2").open().inventory.observe(&repository()).await;

@@ -94,3 +94,44 @@ fn what_production_went_back_from_is_no_way_back() {
     assert!(each(page.releases.iter(), |listed| listed.running), "both sides are kept");
     insta::assert_snapshot!(scene.shown());
 }
+
+/// Two workloads of one service at night. What to go back from is the newest that still runs, whichever workload was changed
+/// last: one that was rolled back already shows where to.
+#[test]
+fn of_two_workloads_on_different_releases_the_one_that_was_rolled_back_shows_the_way_i31() {
+    let [web, worker] = ["web", "worker"].map(|name| kubernetes("deployment", name));
+    let on = |workload, tag: &'static str, hour: i8| Said::now(workload, tag, tag, hour);
+    let stays = |workload| {
+        let before = Said::before(workload, "v1", 10).revision("1").introduced(1);
+        vec![on(workload, "v2", 10).revision("2").introduced(2), before]
+    };
+    let went_back = |workload| {
+        let before = Said::before(workload, "v2", 12).revision("2").introduced(2);
+        vec![on(workload, "v1", 12).revision("3").introduced(1), before]
+    };
+    let untold = |workload, tag: &'static str, hour: i8| vec![on(workload, tag, hour)];
+    for (case, said, from, to) in [
+        ("worker went back", [stays(&web), went_back(&worker)], "v2", Some("v1")),
+        ("web went back", [went_back(&web), stays(&worker)], "v2", Some("v1")),
+        ("both went back", [went_back(&web), went_back(&worker)], "v1", None),
+        ("none did", [stays(&web), stays(&worker)], "v2", Some("v1")),
+        (
+            "no history tells, worker was deployed last",
+            [untold(&web, "v2", 9), untold(&worker, "v1", 12)],
+            "v2",
+            Some("v1"),
+        ),
+        (
+            "no history tells, web was deployed last",
+            [untold(&web, "v2", 12), untold(&worker, "v1", 9)],
+            "v2",
+            Some("v1"),
+        ),
+    ] {
+        let scene = Scene::new(&["v1", "v2"]).without_database().saying(said.concat());
+        let page = scene.page();
+        assert_eq!((page.from, page.to), (Some(artifact(from)), to.map(artifact)), "{case}: {}", scene.shown());
+        let verdict = if to.is_some() { Verdict::RollBack } else { Verdict::NoEarlierRelease };
+        assert_eq!(page.verdict, verdict, "{case}: {}", page.why);
+    }
+}
