@@ -75,6 +75,8 @@ pub(super) enum Command {
     Forecast(ForecastArguments),
     /// Show whether production can be rolled back now, to what, and by which commands, without changing anything
     Ready(ReadyArguments),
+    /// Prove that rollback targets can be restored: read and hash every byte of them, and keep the result on record
+    Drill(DrillArguments),
     /// Remove pins that nothing in the rollback set needs any more; shows what it would do, unless --apply is given
     Release(ReleaseArguments),
     /// Put a rollback target back into its registry from the policy's vault; shows what it would do, unless --apply is given
@@ -93,8 +95,6 @@ pub(super) enum Command {
     Schema(SchemaArguments),
     /// Print completions for a shell
     Completions(CompletionsArguments),
-    /// Prove that rollback targets can be restored: read and hash every byte of them, and keep the result on record
-    Drill(DrillArguments),
 }
 
 #[derive(Debug, Args)]

@@ -105,7 +105,7 @@ fn usage_and_policy_errors_exit_with_2() {
     .unwrap();
     let cases: &[&[&str]] = &[
         &[],
-        &["release"],
+        &["unpin"],
         &["audit", "--no-such-flag"],
         &["audit"],
         &["check", "--policy", "."],

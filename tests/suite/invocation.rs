@@ -72,7 +72,7 @@ fn what_is_not_understood_is_an_error_that_says_what_it_is() {
         (json!([]), "no JSON object"),
         (json!({}), "it says nothing"),
         (json!({ "key1": "value1" }), "unknown field `key1`"),
-        (json!({ "mode": "release" }), "unknown variant `release`"),
+        (json!({ "mode": "delete" }), "unknown variant `delete`"),
         (json!({ "mode": "audit", "shard": "4/4" }), "the last is 3/4"),
         (json!({ "source": "aws.ec2", "detail-type": "EC2 Instance State-change Notification" }), "aws.ec2"),
         (json!({ "source": "aws.ecr" }), "detail-type is missing"),

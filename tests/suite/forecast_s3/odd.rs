@@ -188,7 +188,7 @@ proptest! {
         match read(&text) {
             Ok(lifecycle) => {
                 let layout = "{repository}/{version}/bundle.zip".parse().unwrap();
-                lint(&lifecycle, Some(Versioning::Enabled), &layout);
+                _ = lint(&lifecycle, Some(Versioning::Enabled), &layout);
                 left_alone(&bucket(lifecycle), None);
             }
             Err(problems) => prop_assert!(!problems.is_empty()),

@@ -9,7 +9,7 @@ use super::effects::{ArtifactOutlook, Foreseen, Stirred};
 use super::harbor::{self, Failure, Ground, Launch, Outcome, Rules};
 use super::{Advice, AdviceKind, Known, Outlook, Situation};
 use crate::model::{
-    ArtifactId, Digest, HarborArtifact, HarborCollection, HarborRepository, Setting, Snapshot, Tag, Threat,
+    ArtifactId, Digest, Due, HarborArtifact, HarborCollection, HarborRepository, Setting, Snapshot, Tag, Threat,
 };
 
 pub(super) fn outlook(situation: &Situation<'_>, repository: &HarborRepository) -> Outlook {
@@ -39,7 +39,10 @@ pub(super) fn foreseen(
     let rules = rules_of(situation.snapshot, repository).ok()?;
     let due =
         all_threats(situation, repository, &rules, harbor::threats).into_iter().filter_map(|(digest, mut threats)| {
-            threats.retain(|threat| super::is_due(threat, situation.now, at));
+            // By then, nothing else being pushed.
+            threats.retain(|threat| {
+                !matches!(threat.due, Due::AfterPushes { .. }) && super::is_due(threat, situation.now, at)
+            });
             let surest = threats.into_iter().min_by_key(|threat| threat.certainty)?;
             let Threat { rule, effect, certainty, why, .. } = surest;
             Some((ArtifactId::Manifest(digest), Foreseen { effect, rule, certainty, why }))

@@ -95,7 +95,7 @@ fn each_ground_by_itself_keeps_a_pin_i1_i2_i3_i5_i8_i22_f35() {
         ("no-target", Case::with(|case| case.run.targets = 0)),
         ("unprotected", Case::with(|case| case.unprotected = Some(artifact("target")))),
         ("not-on-record", Case::with(|case| case.unneeded = None)),
-        ("grace", Case::with(|case| case.run.now = at(7 * DAY - 1))),
+        ("grace", Case::with(|case| (case.run.now, case.run.newest) = (at(7 * DAY - 1), None))),
         ("clock", Case::with(|case| case.run.newest = Some(at(9 * DAY)))),
         ("unread", Case::with(|case| case.pin = PinState::Unknown)),
         ("unread", Case::with(|case| case.pin = PinState::Absent)),

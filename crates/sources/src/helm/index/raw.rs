@@ -56,12 +56,46 @@ macro_rules! other_scalars {
     };
 }
 
-#[derive(Deserialize)]
+/// The file, of which two members matter.
+#[derive(Default)]
 pub(super) struct RawIndex {
-    #[serde(default, rename = "apiVersion")]
     pub(super) api_version: LenientText,
-    #[serde(default)]
     pub(super) entries: Option<Charts>,
+}
+
+impl<'de> Deserialize<'de> for RawIndex {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct IndexVisitor;
+        impl<'de> Visitor<'de> for IndexVisitor {
+            type Value = RawIndex;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an index of charts")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawIndex, A::Error> {
+                let (mut api_version, mut entries) = (None, None);
+                // Derived, a member whose name is no text would cost the whole file.
+                while let Some(key) = map.next_key::<LenientText>()? {
+                    let twice = match &key {
+                        LenientText::Text(name) if name == "apiVersion" => {
+                            api_version.replace(map.next_value()?).is_some()
+                        }
+                        LenientText::Text(name) if name == "entries" => entries.replace(map.next_value()?).is_some(),
+                        _ => {
+                            map.next_value::<IgnoredAny>()?;
+                            false
+                        }
+                    };
+                    if twice {
+                        return Err(A::Error::custom("apiVersion or entries is there twice"));
+                    }
+                }
+                Ok(RawIndex { api_version: api_version.unwrap_or_default(), entries: entries.unwrap_or_default() })
+            }
+        }
+        deserializer.deserialize_map(IndexVisitor)
+    }
 }
 
 /// Charts by name.

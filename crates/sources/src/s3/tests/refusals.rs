@@ -82,9 +82,10 @@ async fn where_a_third_of_all_requests_is_refused_the_rest_goes_on_f113() {
             let body = "<Error><Code>SlowDown</Code><Message>words</Message></Error>";
             return answer("429 Too Many Requests", "Content-Type: application/xml\r\nRetry-After: 1\r\n", body);
         }
-        let at: u32 = request.value("key-marker").and_then(|key| key.rsplit('n').next()?.parse().ok()).unwrap_or(0);
-        let (key, next) = (format!("a/{at:02}/x.zip"), format!("n{:02}", at + 1));
-        page(&version(&key, "v", true), (at < 19).then_some((&*next, "v")))
+        let marker = request.value("key-marker").unwrap_or_default().replace("%2F", "/");
+        let mut after = (0..20).map(|at| format!("a/{at:02}/x.zip")).filter(|key| *key > marker);
+        let Some(key) = after.next() else { return page("", None) };
+        page(&version(&key, "v", true), after.next().map(|_| (&*key, "v")))
     })
     .await;
     let snapshot = server.open(false).await.inventory.observe(&repository("a")).await;

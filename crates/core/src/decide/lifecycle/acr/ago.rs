@@ -27,7 +27,7 @@ pub(super) fn read(ago: &str) -> Result<SignedDuration, AgoError> {
             Err(error) => return Err(AgoError::Duration(error)),
         },
     };
-    let nanoseconds = days_long.wrapping_add(more).min(longest);
+    let nanoseconds = days_long.saturating_add(more).min(longest);
     Ok(SignedDuration::from_nanos(nanoseconds))
 }
 
