@@ -14,7 +14,7 @@ use prodpin_core::model::{
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
 
-const TAGS: usize = 40_000;
+const TAGS: usize = 20_000;
 
 /// What is taken once, however many tags there are.
 const ONCE: usize = 256 << 10;

@@ -36,6 +36,7 @@ fn help_of_the_program_and_of_every_command() {
     assert_eq!(
         commands,
         [
+            "demo",
             "init",
             "check",
             "audit",
@@ -43,6 +44,7 @@ fn help_of_the_program_and_of_every_command() {
             "watch",
             "forecast",
             "ready",
+            "drill",
             "release",
             "restore",
             "history",
@@ -52,7 +54,6 @@ fn help_of_the_program_and_of_every_command() {
             "schema-change",
             "schema",
             "completions",
-            "drill"
         ]
     );
 }

@@ -309,7 +309,7 @@ impl Model for Releasing {
 
     fn actions(&self, world: &World, acts: &mut Vec<Act>) {
         // Enough to see everything that can come after one another; the rest repeats itself.
-        if world.sequence > 9 {
+        if world.sequence > 6 {
             return;
         }
         acts.extend((world.changes > 0).then_some(Act::ProductionChanges));

@@ -62,6 +62,10 @@ impl State {
     fn answer_honestly(&mut self, request: &Seen, own: &str) -> Reply {
         let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
         if path == "/token" {
+            let most = self.find(|lie| if let Lie::ThrottleTokens(most) = lie { Some(*most) } else { None });
+            if most.is_some_and(|most| self.times("throttle tokens", most)) {
+                return Reply::error(429, "TOOMANYREQUESTS").with("Retry-After", "0");
+            }
             return self.token(request);
         }
         if let Some(reply) = self.on_the_way(path) {

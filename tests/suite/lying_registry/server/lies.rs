@@ -85,6 +85,8 @@ pub(crate) enum Lie {
     Throttle(usize, &'static str),
     /// F113: of so many requests one is too many, with this `Retry-After`.
     ThrottleSome(usize, &'static str),
+    /// F113: so many questions for a token are too many.
+    ThrottleTokens(usize),
     /// HEAD is answered with this status.
     Head(u16),
     /// The catalog is answered with this status.
