@@ -33,7 +33,7 @@ fn listed(long: bool, known: &RepositoryState) -> Vec<ObservedTag> {
         let name: Tag = text.parse().expect("a tag");
         let name = known.tags.get_key_value(&name).map_or(name, |(name, _)| name.clone());
         tags.push(ObservedTag { name, target, pushed: None, object: None });
-        if tags.len() % 100 == 0 {
+        if tags.len().is_multiple_of(100) {
             let from = tags.len() - 100;
             Tag::pack(tags[from..].iter_mut().map(|tag| &mut tag.name));
         }

@@ -58,10 +58,13 @@ pub trait Watcher: Send + Sync {
     fn hashed(&self, bytes: u64);
 }
 
+/// What came of reading a blob, once for all who need it.
+type Proof = Arc<OnceCell<Result<(), Flaw>>>;
+
 /// What one drill has read in one place.
 #[derive(Debug)]
 pub struct Drilling {
-    known: Mutex<HashMap<Digest, Arc<OnceCell<Result<(), Flaw>>>>>,
+    known: Mutex<HashMap<Digest, Proof>>,
     lanes: Semaphore,
 }
 

@@ -18,9 +18,9 @@ fn main() -> ExitCode {
     match engine.as_str() {
         "acr" => lines::answer(Path::new(file), lines::no_header, |_, line| acr::answer(line).map(|it| it.to_string())),
         "harbor" => lines::answer(Path::new(file), harbor::header, harbor::answer),
-        "quay" => {
-            lines::answer(Path::new(file), lines::no_header, |_, line| quay::answer(line).map(|it| it.to_string()))
-        }
+        "quay" => lines::answer(Path::new(file), lines::no_header, |file, line| {
+            quay::answer(file, line).map(|it| it.to_string())
+        }),
         "zot" => lines::answer(Path::new(file), lines::no_header, |_, line| zot::answer(line).map(|it| it.to_string())),
         _ => lines::usage(),
     }

@@ -77,7 +77,7 @@ async fn fetch_all(
     children: &[Descriptor],
 ) -> Vec<(Digest, Result<Fetched, Trouble>)> {
     let digests: Vec<&Digest> = children.iter().map(|child| &child.digest).collect();
-    let reported: u64 = children.iter().map(|child| bytes_of(child)).sum();
+    let reported: u64 = children.iter().map(bytes_of).sum();
     let ((images, failures), room) = match get(registry, name, &digests, reported as usize).await {
         Ok(answer) => answer,
         Err(failure) => {

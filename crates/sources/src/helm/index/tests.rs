@@ -28,7 +28,7 @@ fn a_member_that_nobody_reads_spoils_no_file() {
 #[test]
 fn a_version_that_is_a_number_is_no_version() {
     let index = "apiVersion: v1\nentries:\n  shop:\n  - {name: shop, version: 12e4567, urls: [a.tgz]}\n";
-    let index = read(&index).unwrap();
+    let index = read(index).unwrap();
     let chart = &index.charts["shop"];
     assert_eq!((chart.versions.len(), chart.nameless.len()), (0, 1));
 }

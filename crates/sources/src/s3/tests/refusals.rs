@@ -82,8 +82,8 @@ async fn where_a_third_of_all_requests_is_refused_the_rest_goes_on_f113() {
             let body = "<Error><Code>SlowDown</Code><Message>words</Message></Error>";
             return answer("429 Too Many Requests", "Content-Type: application/xml\r\nRetry-After: 1\r\n", body);
         }
-        let marker = request.value("key-marker").unwrap_or_default().replace("%2F", "/");
-        let mut after = (0..20).map(|at| format!("a/{at:02}/x.zip")).filter(|key| *key > marker);
+        let marker = crate::s3::listing::decode(request.value("key-marker").unwrap_or_default()).expect("UTF-8");
+        let mut after = (0..20).map(|at| format!("a/{at:02}/x.zip")).filter(|key| key.as_str() > &*marker);
         let Some(key) = after.next() else { return page("", None) };
         page(&version(&key, "v", true), after.next().map(|_| (&*key, "v")))
     })

@@ -30,12 +30,14 @@ pub fn course(lifecycle: &Lifecycle, images: &[EcrImage], now: Timestamp, at: Ti
                 *known = action.clone();
             }
         }
-        let certain = actions.iter().filter(|action| action.certainty == Certainty::Certain);
-        let (deleted, archived): (BTreeSet<(&Digest, Effect)>, BTreeSet<(&Digest, Effect)>) =
-            certain.map(|action| (&action.digest, action.effect)).partition(|(_, effect)| *effect == Effect::Deletes);
-        images.retain(|image| !deleted.contains(&(&image.digest, Effect::Deletes)));
+        let certain = |effect| {
+            let of = |action: &&Action| action.certainty == Certainty::Certain && action.effect == effect;
+            actions.iter().filter(of).map(|action| &action.digest).collect::<BTreeSet<&Digest>>()
+        };
+        let (deleted, archived) = (certain(Effect::Deletes), certain(Effect::Archives));
+        images.retain(|image| !deleted.contains(&image.digest));
         for image in images.iter_mut().filter(|image| image.status == ImageStatus::Active) {
-            if archived.contains(&(&image.digest, Effect::Archives)) {
+            if archived.contains(&image.digest) {
                 (image.status, image.archived) = (ImageStatus::Archived, Some(day));
             }
         }

@@ -32,7 +32,7 @@ pub fn with_pins<'a>(
 /// The artifacts without the pins that are there. Each goes back to the time of its other tags (J20).
 #[must_use]
 pub fn without_pins(artifacts: &[HarborArtifact]) -> Vec<HarborArtifact> {
-    without(artifacts, |artifact, tag| is_pin(artifact, tag))
+    without(artifacts, is_pin)
 }
 
 /// The artifacts without some of their tags.

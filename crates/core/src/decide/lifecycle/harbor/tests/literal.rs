@@ -137,12 +137,15 @@ fn times() -> impl Strategy<Value = i64> {
     (0..5_i64, 0..2_i64).prop_map(|(days, seconds)| days * DAY + seconds)
 }
 
+/// A tag, and when it was pushed and pulled.
+type Dated = (&'static str, i64, Option<i64>);
+
 pub(super) fn artifacts() -> impl Strategy<Value = Vec<HarborArtifact>> {
     let tag = (prop::sample::select(&TAGS), times(), prop::option::of(times()));
     let row = (prop::collection::vec(tag, 0..3), times(), prop::option::of(times()));
     prop::collection::vec(row, 1..11).prop_map(|rows| {
-        let one = |(place, (tags, pushed, pulled)): (usize, (Vec<(&str, i64, Option<i64>)>, i64, Option<i64>))| {
-            let tag = |(name, pushed, pulled): (&str, i64, Option<i64>)| HarborTag {
+        let one = |(place, (tags, pushed, pulled)): (usize, (Vec<Dated>, i64, Option<i64>))| {
+            let tag = |(name, pushed, pulled): Dated| HarborTag {
                 name: name.into(),
                 pushed: ago(pushed),
                 pulled: pulled.map(ago),

@@ -22,7 +22,7 @@ fn literal(world: &World, repository: &Repository) -> BTreeSet<String> {
     let shown = |row: &&TagRow| !row.hidden && row.end.is_none_or(|end| end > NOW);
     let mut alive: BTreeMap<&str, &TagRow> =
         repository.tags.iter().filter(shown).map(|row| (row.id.as_str(), row)).collect();
-    let counts = |row: &TagRow| !row.immutable && !(modern && is_signature(&row.name));
+    let counts = |row: &TagRow| !(row.immutable || modern && is_signature(&row.name));
     for policy in &policies {
         if let PruneRule::CreationDate(age) = policy.rule {
             alive.retain(|_, row| {
