@@ -77,7 +77,7 @@ pub(super) enum Command {
     Ready(ReadyArguments),
     /// Prove that rollback targets can be restored: read and hash every byte of them, and keep the result on record
     Drill(DrillArguments),
-    /// Remove pins that nothing in the rollback set needs any more; shows what it would do, unless --apply is given
+    /// Show which pins nothing in the rollback set needs any more, what each costs, and why others stay; changes nothing
     Release(ReleaseArguments),
     /// Put a rollback target back into its registry from the policy's vault; shows what it would do, unless --apply is given
     Restore(RestoreArguments),
@@ -128,10 +128,6 @@ pub(super) struct ReleaseArguments {
     /// For how long an artifact must have been outside the rollback set, by the ledger's record: 7d, 36h
     #[arg(long, value_name = "DURATION", env = "PRODPIN_GRACE", default_value = "7d", value_parser = read_grace, hide_env_values = true)]
     pub(super) grace: SignedDuration,
-
-    /// Remove the pins. It needs a role of its own, which may delete tags that are called prod-pinned-*
-    #[arg(long, env = "PRODPIN_APPLY", value_parser = BoolishValueParser::new(), hide_env_values = true)]
-    pub(super) apply: bool,
 
     /// What left the rollback set leaves the policy's vault, too, where everything that stays there is whole
     #[arg(long, env = "PRODPIN_VAULT", value_parser = BoolishValueParser::new(), hide_env_values = true)]
@@ -509,11 +505,11 @@ pub(super) enum SchemaOf {
 #[derive(Debug, Args)]
 pub(super) struct SchemaChangeArguments {
     /// What the previous release was built from: a folder, or a commit, tag or branch of the repository here
-    #[arg(long, value_name = "REVISION|DIRECTORY", env = "PRODPIN_FROM", hide_env_values = true)]
+    #[arg(long, value_name = "REVISION|DIRECTORY")]
     pub(super) from: String,
 
     /// What the new release is built from: a folder, or a commit, tag or branch of the repository here
-    #[arg(long, value_name = "REVISION|DIRECTORY", env = "PRODPIN_TO", default_value = "HEAD", hide_env_values = true)]
+    #[arg(long, value_name = "REVISION|DIRECTORY", default_value = "HEAD")]
     pub(super) to: String,
 
     /// The database: postgres, mysql, mariadb, sqlite or mssql [default: told by folders and files]

@@ -1,4 +1,4 @@
-//! `prodpin release`: pins that nothing needs go, each for a reason that is named, or stay for reasons that are.
+//! `prodpin release`: which pins nothing needs any more, and the reasons for which the others stay. It removes none.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -52,7 +52,6 @@ pub(super) async fn release(path: &Path, arguments: &ReleaseArguments, bar: &Bar
         return Err(Misuse("--vault: the policy names no vault".to_owned()).into());
     }
     let repositories = wanted(&arguments.repositories)?;
-    let mode = if arguments.apply { Mode::Release } else { Mode::Audit };
     let runner = async |policy: &_, options: &RunOptions, progress| {
         let options =
             ReleaseOptions { run: options.clone(), repositories, grace: arguments.grace, vault: arguments.vault };
@@ -61,13 +60,14 @@ pub(super) async fn release(path: &Path, arguments: &ReleaseArguments, bar: &Bar
         let run = report.run.clone();
         Ok((Ran { report, ledger }, Said { run, repositories, unmatched, vault }))
     };
-    let (ending, said) = outcome_of(mode, Some(path), policy, &arguments.run, bar, Shows::ItsOwn, runner).await?;
+    let (ending, said) =
+        outcome_of(Mode::Audit, Some(path), policy, &arguments.run, bar, Shows::ItsOwn, runner).await?;
     let Said { run, repositories: found, unmatched, vault } = said;
     match format {
         Format::Json => to_stdout(|out| {
             let document = json!({
                 "run": run,
-                "applied": arguments.apply,
+                "applied": false,
                 "grace_seconds": arguments.grace.as_secs(),
                 "repositories": found,
                 "vault": vault,
@@ -76,8 +76,8 @@ pub(super) async fn release(path: &Path, arguments: &ReleaseArguments, bar: &Bar
             writeln!(out)
         })?,
         _ => to_stdout(|out| {
-            tell(&found, arguments, out)?;
-            vault.as_ref().map_or(Ok(()), |vault| of_vault(vault, arguments.apply, out))
+            tell(&found, run.complete, out)?;
+            vault.as_ref().map_or(Ok(()), |vault| of_vault(vault, out))
         })?,
     }
     if run.complete {
@@ -89,7 +89,7 @@ pub(super) async fn release(path: &Path, arguments: &ReleaseArguments, bar: &Bar
     Ok(if has_failed { Ending::Failed } else { ending })
 }
 
-fn tell(found: &[RepositoryRelease], arguments: &ReleaseArguments, out: &mut dyn Write) -> io::Result<()> {
+fn tell(found: &[RepositoryRelease], complete: bool, out: &mut dyn Write) -> io::Result<()> {
     let mut going = 0;
     for repository in found {
         let key = RepositoryKey { source: repository.source.clone(), name: repository.name.clone() };
@@ -100,23 +100,14 @@ fn tell(found: &[RepositoryRelease], arguments: &ReleaseArguments, out: &mut dyn
         }
         kept(repository, out)?;
     }
-    let all: Vec<&PinRelease> = found.iter().flat_map(|repository| &repository.pins).collect();
-    let count = |state: ReleaseState| all.iter().filter(|pin| pin.state == state).count();
-    match (all.len(), arguments.apply) {
-        (0, _) => writeln!(out, "Every pin is needed by a rollback target: nothing is to be released."),
-        (_, true) => writeln!(
-            out,
-            "{} released, {} kept, {} not released. `prodpin history REPOSITORY` has the record.",
-            pins(count(ReleaseState::Released)),
-            count(ReleaseState::Kept) + count(ReleaseState::PinnedAgain),
-            count(ReleaseState::Failed) + count(ReleaseState::NotTried),
-        ),
-        (_, false) if going == 0 => writeln!(out, "Nothing is to be released now."),
-        (_, false) => {
-            let named: Vec<&str> = arguments.repositories.iter().map(String::as_str).collect();
-            let asked = [vec!["prodpin release"], named, vec!["--apply"]].concat().join(" ");
-            writeln!(out, "Nothing was changed. To release {}: {asked}", pins(going))
+    let pinned = found.iter().any(|repository| !repository.pins.is_empty());
+    match (complete, pinned, going) {
+        (false, ..) => {
+            writeln!(out, "Not everything could be read, so nothing is known to be free: `prodpin report` says what.")
         }
+        (true, false, _) => writeln!(out, "No pin is there that no rollback target needs."),
+        (true, true, 0) => writeln!(out, "No pin may go now."),
+        (true, true, going) => writeln!(out, "{} may go. Nothing was changed: prodpin removes no pin.", pins(going)),
     }
 }
 
@@ -127,7 +118,7 @@ fn pins(count: usize) -> String {
 /// A pin that goes, went, or was to.
 fn one(pin: &PinRelease, out: &mut dyn Write) -> io::Result<()> {
     let state = match pin.state {
-        ReleaseState::Planned => "would go",
+        ReleaseState::Planned => "may go",
         ReleaseState::Released => "released",
         ReleaseState::Failed => "FAILED",
         ReleaseState::PinnedAgain => "pinned again",
@@ -149,15 +140,10 @@ fn one(pin: &PinRelease, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// What leaves the vault, and why the rest of what no rollback set has stays.
-fn of_vault(vault: &VaultRelease, applied: bool, out: &mut dyn Write) -> io::Result<()> {
+fn of_vault(vault: &VaultRelease, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "vault {}", terminal(&vault.location))?;
     for entry in &vault.entries {
-        let state = match (entry.grounds.is_empty(), vault.released, applied) {
-            (false, ..) => "stays",
-            (true, true, _) => "left",
-            (true, false, true) => "FAILED",
-            (true, false, false) => "would leave",
-        };
+        let state = if entry.grounds.is_empty() { "may leave" } else { "stays" };
         let name = terminal(&format!("{}/{}", entry.source, entry.repository));
         writeln!(out, "  {state:<13} {name}@{}", entry.artifact)?;
         for ground in &entry.grounds {

@@ -86,6 +86,11 @@ fn tell(target: &Restoration, out: &mut dyn Write) -> io::Result<()> {
     if *applied && target.troubles.is_empty() {
         return match target.pinning {
             Pinning::Withheld => writeln!(out, "Restored: read back whole. It is not protected: no pin was made."),
+            Pinning::Target | Pinning::Closure if blobs + manifests == 0 => writeln!(
+                out,
+                "Nothing was missing: every part is there by its size, and pinned. Their bytes were not read; if a drill found \
+                 them wrong, delete those from the registry's storage first."
+            ),
             Pinning::Target | Pinning::Closure => writeln!(out, "Restored: read back whole and pinned."),
         };
     }

@@ -63,6 +63,10 @@ fn every_flag_has_a_variable() {
     fn walk(command: &clap::Command, seen: &mut usize) {
         for argument in command.get_arguments() {
             let Some(long) = argument.get_long().filter(|long| !matches!(*long, "help" | "version")) else { continue };
+            // Of one comparison and no other: a variable of that name would be taken for another command's.
+            if command.get_name() == "schema-change" && matches!(long, "from" | "to") {
+                continue;
+            }
             let expected = format!("PRODPIN_{}", long.to_uppercase().replace('-', "_"));
             let variable = argument.get_env().unwrap_or_else(|| panic!("--{long} of {} has none", command.get_name()));
             assert_eq!(variable.to_str(), Some(expected.as_str()), "--{long} of {}", command.get_name());
