@@ -281,7 +281,6 @@ fn pulls(reference: &str, into: &Path) -> bool {
     let Ok(program) = std::env::var("PRODPIN_TEST_CRANE") else { return true };
     let mut pull = Command::new(program);
     let pulled = pull.args(["pull", "--insecure", "--format", "oci", reference]).arg(into).output().unwrap();
-    if !pulled.status.success() {}
     pulled.status.success()
 }
 

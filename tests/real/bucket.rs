@@ -25,9 +25,9 @@ fn endpoint() -> Option<String> {
 }
 
 /// A bucket of its own for one test, and a client that may do anything with it.
-pub(crate) struct Bed {
-    pub(crate) endpoint: String,
-    pub(crate) bucket: String,
+struct Bed {
+    endpoint: String,
+    bucket: String,
     client: Client,
 }
 
@@ -36,7 +36,7 @@ fn credentials() -> SharedCredentialsProvider {
 }
 
 impl Bed {
-    pub(crate) async fn new(name: &str, lock: bool, versioned: bool) -> Option<Self> {
+    async fn new(name: &str, lock: bool, versioned: bool) -> Option<Self> {
         let endpoint = endpoint()?;
         let config = aws_sdk_s3::Config::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -62,18 +62,10 @@ impl Bed {
         request.versioning_configuration(configuration).send().await.unwrap();
     }
 
-    pub(crate) async fn put(&self, key: &str, bytes: &str) -> Option<String> {
+    async fn put(&self, key: &str, bytes: &str) -> Option<String> {
         let body = ByteStream::from(bytes.as_bytes().to_vec());
         let put = self.client.put_object().bucket(&self.bucket).key(key).body(body).send().await.unwrap();
         put.version_id().map(str::to_owned)
-    }
-
-    /// Whether a legal hold is on the latest version of a key.
-    pub(crate) async fn is_held(&self, key: &str) -> bool {
-        let read = self.client.get_object_legal_hold().bucket(&self.bucket).key(key).send().await;
-        read.is_ok_and(|read| {
-            read.legal_hold().and_then(|hold| hold.status()).is_some_and(|hold| hold.as_str() == "ON")
-        })
     }
 
     /// A plain deletion, which leaves a marker in a versioned bucket.

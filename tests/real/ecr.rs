@@ -63,10 +63,6 @@ impl Moto {
         Some(Self { client, account: OWN, url, corner })
     }
 
-    pub(crate) fn url(&self) -> &str {
-        &self.url
-    }
-
     pub(crate) fn name(&self, name: &str) -> String {
         format!("{}/{name}", self.corner)
     }
@@ -164,7 +160,7 @@ impl Moto {
     }
 
     /// The tags and what each names.
-    pub(crate) async fn tags(&self, repository: &str) -> BTreeMap<String, String> {
+    async fn tags(&self, repository: &str) -> BTreeMap<String, String> {
         let images = self.images(repository).await;
         let rows = images.iter().flat_map(|image| {
             image.image_tags().iter().map(|tag| (tag.clone(), image.image_digest().unwrap_or_default().to_owned()))
