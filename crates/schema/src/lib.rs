@@ -1,6 +1,6 @@
 //! Has the database moved forward destructively? Whether the release before still works on the schema after.
 //!
-//! The migrations of earlier releases are read and applied to a small [`catalogue`]; those that a change set adds are
+//! The migrations of earlier releases are read and applied to a small `catalogue`; those that a change set adds are
 //! applied to a copy of it; the two are compared. Comparing makes what is undone within one change set disappear, and
 //! judges SQLite's table rebuilds by their outcome. What no comparison shows (rows overwritten, rights taken away) is
 //! judged by its words. What is not understood is [`Verdict::Unknown`], never nothing.
