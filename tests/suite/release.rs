@@ -1,7 +1,5 @@
 //! `release`: pins that nothing needs go, and every ground on which one stays is told (I1–I3, I5, I8, I13–I15, F35, F92).
 
-mod model;
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
