@@ -1,4 +1,4 @@
-//! Every reason for which a pin stays. This is the whole law of `release`; the model in `tests/suite/release/model.rs` checks it against
+//! Every reason for which a pin stays. This is the whole law of `release`; tests hold it against
 //! production that goes back, other writers, lost answers and crashes.
 
 use jiff::{SignedDuration, Timestamp};
