@@ -18,6 +18,7 @@ mod restore;
 mod session;
 mod setup;
 mod signalled;
+mod source_totals;
 mod stop;
 mod vault;
 mod wanted;

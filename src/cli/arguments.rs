@@ -1,20 +1,19 @@
 //! The arguments. Doc comments are what `--help` says. Every flag has a `PRODPIN_*` variable.
 
+mod looking_back;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
-use jiff::{SignedDuration, Timestamp};
+use clap::{ArgAction, Args, Parser, Subcommand};
+use jiff::SignedDuration;
 
 use super::deadline::{read_duration, read_grace};
-use super::explain::read_code;
-use super::history::asked::Asked;
 use super::output::ReportTarget;
-use super::values::{AsOf, ExportTarget, read_export, read_time};
-use crate::ledger::VerifierKey;
-use crate::model::{Code, DrilledFrom, RunId, Severity, SourceName};
+use super::values::AsOf;
+use crate::model::{DrilledFrom, Severity, SourceName};
 use crate::outcome::size;
 use crate::report::forecast::ForecastFormat;
 use crate::report::ready::ReadyFormat;
@@ -23,6 +22,10 @@ use crate::run::Shard;
 use crate::schema_change::Format as SchemaChangeFormat;
 use prodpin_net::memory::read_size;
 use prodpin_schema::{Dialect, Verdict};
+
+pub(super) use looking_back::{
+    ExplainArguments, HistoryArguments, PastReportArguments, SchemaArguments, SchemaOf, VerifyArguments,
+};
 
 /// Keeps the last five production releases of every service ready to roll back to
 ///
@@ -378,131 +381,6 @@ pub(super) struct LedgerArgument {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct HistoryArguments {
-    /// HOST/REPOSITORY:TAG, s3://BUCKET/KEY, or chart:NAME:VERSION; or [SOURCE/]REPOSITORY:TAG as reports write it.
-    /// REPOSITORY@DIGEST shows that artifact, REPOSITORY alone everything in it. Times are those of the run that
-    /// saw a change: what came and went between two runs was never seen
-    #[arg(value_name = "REFERENCE", required_unless_present = "export", value_parser = Asked::read)]
-    pub(super) reference: Option<Asked>,
-
-    /// What it pointed at then: a time such as 2026-11-23T03:15:00Z, or a date, which is the whole of that day in UTC
-    #[arg(long, value_name = "TIME", env = "PRODPIN_AT", value_parser = read_time, hide_env_values = true)]
-    pub(super) at: Option<Timestamp>,
-
-    /// Write every entry of the ledger to a file as a table: csv=FILE, or parquet=FILE for SQL tools. "-" is stdout
-    #[arg(long, value_name = "FORMAT=FILE", env = "PRODPIN_EXPORT", value_parser = read_export,
-          conflicts_with_all = ["reference", "at", "json"], hide_env_values = true)]
-    pub(super) export: Option<ExportTarget>,
-
-    /// As JSON
-    #[arg(long, env = "PRODPIN_JSON", value_parser = BoolishValueParser::new(), hide_env_values = true)]
-    pub(super) json: bool,
-
-    /// Give up once this much time has passed, as 30s, 10m or 1h30m: the ledger's store may not answer
-    #[arg(long, value_name = "DURATION", env = "PRODPIN_DEADLINE", value_parser = read_duration, hide_env_values = true)]
-    pub(super) deadline: Option<Duration>,
-
-    #[command(flatten)]
-    pub(super) ledger: LedgerArgument,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct VerifyArguments {
-    /// Prove that the ledger only grew since this checkpoint: SEQUENCE:ROOT as a report prints it, a checkpoint's text, or a file
-    /// with either. Nothing else is checked
-    #[arg(long, value_name = "CHECKPOINT", env = "PRODPIN_SINCE", hide_env_values = true)]
-    pub(super) since: Option<String>,
-
-    /// Print the proof that entry N, counted from 0, is in the ledger, as JSON. Nothing else is checked
-    #[arg(long, value_name = "N", env = "PRODPIN_ENTRY", conflicts_with_all = ["since", "repair"], hide_env_values = true)]
-    pub(super) entry: Option<u64>,
-
-    /// Rebuild tiles and views from the batches where they are missing or wrong
-    #[arg(long, env = "PRODPIN_REPAIR", conflicts_with = "since", value_parser = BoolishValueParser::new(), hide_env_values = true)]
-    pub(super) repair: bool,
-
-    /// A verifier key (NAME+ID+KEY) that must be among those that signed
-    #[arg(long, value_name = "KEY", env = "PRODPIN_VERIFIER_KEY", value_parser = read_verifier_key, hide_env_values = true)]
-    pub(super) verifier_key: Option<VerifierKey>,
-
-    /// As JSON
-    #[arg(long, env = "PRODPIN_JSON", value_parser = BoolishValueParser::new(), hide_env_values = true)]
-    pub(super) json: bool,
-
-    /// Give up once this much time has passed, as 30s, 10m or 1h30m: the ledger's store may not answer
-    #[arg(long, value_name = "DURATION", env = "PRODPIN_DEADLINE", value_parser = read_duration, hide_env_values = true)]
-    pub(super) deadline: Option<Duration>,
-
-    #[command(flatten)]
-    pub(super) ledger: LedgerArgument,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct PastReportArguments {
-    /// The run [default: the last one]
-    #[arg(long, value_name = "ID", env = "PRODPIN_RUN", hide_env_values = true)]
-    pub(super) run: Option<RunId>,
-
-    /// What changed since this run: findings that are new, resolved, still open, or of unknown state
-    #[arg(long, value_name = "ID", env = "PRODPIN_SINCE", conflicts_with = "list", hide_env_values = true)]
-    pub(super) since: Option<RunId>,
-
-    /// List the latest runs, newest first
-    #[arg(long, env = "PRODPIN_LIST", conflicts_with_all = ["run", "reports"], value_parser = BoolishValueParser::new(), hide_env_values = true)]
-    pub(super) list: bool,
-
-    /// Write the report to a file; may be given several times. "-" is stdout. Formats: table, json, csv, markdown,
-    /// html, sarif, junit, ocsf, asff, prometheus, attestation
-    #[arg(
-        long = "report",
-        value_name = "FORMAT=FILE",
-        env = "PRODPIN_REPORT",
-        value_delimiter = ',',
-        hide_env_values = true
-    )]
-    pub(super) reports: Vec<ReportTarget>,
-
-    /// What stdout shows [default: table]
-    #[arg(long, value_name = "FORMAT", env = "PRODPIN_FORMAT", hide_env_values = true)]
-    pub(super) format: Option<Format>,
-
-    /// Give up once this much time has passed, as 30s, 10m or 1h30m: the ledger's store may not answer
-    #[arg(long, value_name = "DURATION", env = "PRODPIN_DEADLINE", value_parser = read_duration, hide_env_values = true)]
-    pub(super) deadline: Option<Duration>,
-
-    #[command(flatten)]
-    pub(super) ledger: LedgerArgument,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct ExplainArguments {
-    /// The finding's code, such as tag-moved [default: list all codes]
-    #[arg(value_name = "CODE", value_parser = read_code)]
-    pub(super) code: Option<Code>,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct SchemaArguments {
-    /// Which document
-    #[arg(value_name = "DOCUMENT", default_value = "report")]
-    pub(super) of: SchemaOf,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(super) enum SchemaOf {
-    /// What --format json writes
-    Report,
-    /// What forecast --format json writes
-    Forecast,
-    /// What ready --format json writes
-    Ready,
-    /// What schema-change --format json writes
-    SchemaChange,
-    /// The policy file
-    Policy,
-}
-
-#[derive(Debug, Args)]
 pub(super) struct SchemaChangeArguments {
     /// What the previous release was built from: a folder, or a commit, tag or branch of the repository here
     #[arg(long, value_name = "REVISION|DIRECTORY")]
@@ -530,10 +408,6 @@ pub(super) struct SchemaChangeArguments {
 pub(super) struct CompletionsArguments {
     /// The shell
     pub(super) shell: clap_complete::Shell,
-}
-
-fn read_verifier_key(text: &str) -> Result<VerifierKey, String> {
-    VerifierKey::parse(text.trim()).ok_or_else(|| "write NAME+ID+KEY, as `prodpin verify` prints it".to_owned())
 }
 
 fn read_place(text: &str) -> Result<DrilledFrom, String> {

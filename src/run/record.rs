@@ -9,10 +9,10 @@ use std::time::Instant;
 use jiff::Timestamp;
 
 use crate::alert::Passing;
-use crate::decide::{self, Closing, LedgerFacts, ProductionFacts, RunFacts, SourceFacts};
+use crate::decide::{self, Closing, LedgerFacts, ProductionFacts, RunFacts};
 use crate::model::{
-    Answers, ArtifactId, Cause, Cleanup, Counts, DeployedReference, Digest, Entry, Event, Finding, Gap, Loss,
-    Recognised, RepositoryKey, RepositoryName, RunId, RunRecord, Scope, Severity, SourceName,
+    Answers, ArtifactId, Cause, Cleanup, Counts, DeployedReference, Entry, Event, Finding, Gap, Loss, RepositoryKey,
+    RepositoryName, RunId, RunRecord, Scope, Severity, SourceName,
 };
 use crate::outcome::report::{
     FindingCounts, LedgerSection, RepositoryReport, Row, RunSection, Summary, TargetReport, VaultState,
@@ -25,6 +25,7 @@ use super::each;
 use super::listing::Listed;
 use super::repository::{Outcome, Sightings};
 use super::setup::Setup;
+use super::source_totals::SourceTotals;
 
 /// So many events are committed together at the most; outcomes wait in memory for no more than that.
 const EVENTS_PER_COMMIT: usize = 10_000;
@@ -83,68 +84,6 @@ impl News {
             repository: repository.clone(),
             event,
         })
-    }
-}
-
-#[derive(Default)]
-struct SourceTotals {
-    counts: Counts,
-    /// What each repository showed, by its name: of one that is looked at twice, the second look.
-    seen: Vec<(RepositoryName, [u8; 32])>,
-    gaps: Vec<Gap>,
-    /// Those of which not everything was read.
-    incomplete: BTreeSet<RepositoryName>,
-    unmatched: Vec<String>,
-    /// What is known of its cleanup, by whichever repository came first, or first showed more.
-    cleanup: Option<Cleanup>,
-}
-
-impl SourceTotals {
-    fn facts<'a>(&'a self, name: &'a SourceName, withheld: bool) -> SourceFacts<'a> {
-        SourceFacts {
-            name,
-            counts: self.counts,
-            seen: digest_of(&self.seen),
-            gaps: &self.gaps,
-            incomplete: !self.incomplete.is_empty(),
-            unmatched: &self.unmatched,
-            cleanup: self.cleanup.as_ref(),
-            withheld,
-        }
-    }
-
-    /// What the source is could not be read: the run is not complete, whatever else it read.
-    fn note(&mut self, cleanup: Cleanup) {
-        // A mark may show in the answers about one repository alone.
-        let is_plain = |known: &Cleanup| known.registry == Recognised::Plain && cleanup.registry != Recognised::Plain;
-        if self.cleanup.as_ref().is_some_and(|known| !is_plain(known)) {
-            return;
-        }
-        if let (Recognised::Unknown { detail }, None) = (&cleanup.registry, cleanup.stated) {
-            let detail = format!("{WHICH_KIND}: {detail}");
-            self.gaps.push(Gap::new(Scope::Source, Cause::Unreachable, detail));
-        }
-        self.cleanup = Some(cleanup);
-    }
-}
-
-/// How a gap begins that is about nothing but the kind of registry.
-const WHICH_KIND: &str = "which kind of registry this is";
-
-impl SourceTotals {
-    /// Where the kind of registry is unknown for the reason for which the source could not be listed, that is one cause and
-    /// told once. What of its repositories is not known for that reason, they tell themselves.
-    fn tell_once(&mut self) {
-        let Some(Cleanup { stated: None, registry: Recognised::Unknown { detail }, .. }) = &self.cleanup else {
-            return;
-        };
-        let answer = |detail: &str| detail.rsplit(": ").next().unwrap_or(detail).to_owned();
-        let is_kind = |gap: &Gap| gap.detail.starts_with(WHICH_KIND);
-        let down = self.gaps.iter().any(|gap| !is_kind(gap) && answer(&gap.detail) == answer(detail));
-        if down {
-            self.gaps.retain(|gap| !is_kind(gap));
-            self.cleanup = None;
-        }
     }
 }
 
@@ -543,12 +482,6 @@ impl Recorder {
 }
 
 /// One hash over all repositories, whatever order they finished in.
-fn digest_of(seen: &[(RepositoryName, [u8; 32])]) -> Digest {
-    let mut seen: Vec<[u8; 32]> = seen.iter().map(|(_, seen)| *seen).collect();
-    seen.sort_unstable();
-    Digest::sha256(seen.as_flattened())
-}
-
 fn by_name(findings: FindingCounts) -> BTreeMap<String, u64> {
     Severity::ALL.into_iter().map(|severity| (severity.to_string(), findings.with_severity(severity))).collect()
 }
