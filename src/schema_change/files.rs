@@ -27,10 +27,15 @@ pub enum Side {
 }
 
 impl Side {
-    /// A folder where there is one of this name, a revision elsewhere.
+    /// A folder where there is one of this name and no such revision, or where it is written as a path: whoever adds a
+    /// folder `HEAD` must not take the place of the revision.
     #[must_use]
     pub fn read(text: &str) -> Self {
-        if Path::new(text).is_dir() { Self::Folder(PathBuf::from(text)) } else { Self::Revision(text.to_owned()) }
+        let is_path = text.starts_with(['.', '/']) || text.ends_with('/');
+        match Path::new(text).is_dir() && (is_path || !git::is_revision(text)) {
+            true => Self::Folder(PathBuf::from(text)),
+            false => Self::Revision(text.to_owned()),
+        }
     }
 }
 

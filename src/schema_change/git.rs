@@ -54,6 +54,11 @@ pub(super) fn read(revision: &str) -> Result<Read, SchemaChangeError> {
     Ok(Read { files: blobs(&wanted)?, named: commit })
 }
 
+/// Whether the repository here knows it.
+pub(super) fn is_revision(text: &str) -> bool {
+    commit(text).is_ok()
+}
+
 fn commit(revision: &str) -> Result<String, SchemaChangeError> {
     let wanted = format!("{revision}^{{commit}}");
     let found = git(&["rev-parse", "--verify", "--quiet", "--end-of-options", &wanted]).output();

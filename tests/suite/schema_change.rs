@@ -116,6 +116,15 @@ fn what_is_not_committed_yet_is_a_folder() {
 }
 
 #[test]
+fn a_folder_of_the_revisions_name_does_not_take_its_place() {
+    let folder = repository();
+    let before = json(folder.path(), &["--from", "v2"]);
+    write(folder.path(), "HEAD/migrations/V1__nothing.sql", "CREATE TABLE nothing (id int);");
+    assert_eq!(json(folder.path(), &["--from", "v2"])["verdict"], before["verdict"]);
+    assert_ne!(before["verdict"], "none", "{before}");
+}
+
+#[test]
 fn the_exit_status_follows_fail_on() {
     let directory = repository();
     let path = directory.path();

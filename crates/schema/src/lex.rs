@@ -218,6 +218,13 @@ impl<'a> Lexer<'a> {
         self.at += rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
     }
 
+    /// A comment up to the end of its line, which PostgreSQL sees at a lone carriage return as well.
+    fn skip_comment(&mut self) {
+        let rest = &self.bytes()[self.at..];
+        let ends = |byte: &u8| *byte == b'\n' || (*byte == b'\r' && self.dialect == Dialect::Postgres);
+        self.at += rest.iter().position(ends).unwrap_or(rest.len());
+    }
+
     /// Passes over one comment or a run of blanks. Says whether there was any.
     fn skip_blank(&mut self) -> bool {
         let start = self.at;
@@ -225,7 +232,7 @@ impl<'a> Lexer<'a> {
             self.at += 1;
         }
         match (self.byte(0), self.byte(1)) {
-            (b'-', b'-') if self.dashes_are_comment() => self.skip_line(),
+            (b'-', b'-') if self.dashes_are_comment() => self.skip_comment(),
             (b'#', _) if self.dialect.is_mysql() => self.skip_line(),
             (b'*', b'/') if self.open_comments > 0 => {
                 self.open_comments -= 1;

@@ -33,7 +33,16 @@ impl<'a> Splitter<'a> {
     }
 
     fn token(&mut self) -> Option<Token<'a>> {
-        self.pending.take().or_else(|| self.lexer.token())
+        let mut token = self.pending.take().or_else(|| self.lexer.token())?;
+        // The client finds its delimiter wherever no quote is open, in `END$$` too, which could be a name.
+        if self.delimiter != ";"
+            && matches!(token.kind, Kind::Word | Kind::Num | Kind::Op)
+            && let Some(at) = token.text.find(self.delimiter).filter(|at| *at > 0)
+        {
+            token.text = &token.text[..at];
+            self.lexer.at = token.at + at;
+        }
+        Some(token)
     }
 
     /// The line of a place; places only move forward, so that counting is linear.
@@ -129,6 +138,9 @@ impl<'a> Splitter<'a> {
         if body.depth > 0 && end == self.lexer.text.len() && self.delimiter == ";" {
             // Whatever stands behind it would be taken for its body.
             fault = Some("a body in it never ends");
+        }
+        if self.delimiter != ";" && end == self.lexer.text.len() && tokens.iter().any(|token| token.op(";")) {
+            fault = Some("its delimiter does not come again, and what follows would be taken for its body");
         }
         if self.dialect == Dialect::Postgres && copies_from_stdin(&tokens) && !self.skip_copy_data() {
             fault = Some("the data behind COPY … FROM stdin has no end mark and swallows the rest of the file");

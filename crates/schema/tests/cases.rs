@@ -50,6 +50,23 @@ fn texts_are_taken_apart_as_the_vendors_clients_do() {
             "DELIMITER $$\nCREATE PROCEDURE p() BEGIN SELECT 1; SELECT 2; END$$\nDELIMITER ;\nALTER TABLE t ADD c int;",
             Expand,
         ),
+        (
+            Mysql,
+            T,
+            "DELIMITER $$\nCREATE PROCEDURE p() BEGIN SELECT 1; END$$\nDELIMITER ;\nALTER TABLE t DROP COLUMN a;",
+            Contract,
+        ),
+        (
+            Mysql,
+            T,
+            "DELIMITER zz\nCREATE PROCEDURE p() BEGIN SELECT 1; ENDzz\nALTER TABLE t DROP COLUMN azz\nDELIMITER ;",
+            Contract,
+        ),
+        (Mysql, T, "DELIMITER $$\nCREATE PROCEDURE p() BEGIN SELECT 1; END;\nALTER TABLE t DROP COLUMN a;", Unknown),
+        // To PostgreSQL a lone carriage return ends a comment.
+        (Postgres, T, "-- a\rALTER TABLE t DROP COLUMN a;", Contract),
+        (Postgres, T, "-- a\r\nALTER TABLE t ADD COLUMN c int;", Expand),
+        (Sqlite, T, "-- a\rALTER TABLE t DROP COLUMN a;", None),
         (Mysql, T, "CREATE PROCEDURE p() BEGIN IF 1 THEN SELECT 1; END IF; END;\nDROP TABLE t;", Contract),
         (
             Sqlite,

@@ -64,6 +64,13 @@ fn layouts_of_every_tool_are_found() {
 }
 
 #[test]
+fn a_name_that_ends_in_down_goes_up() {
+    let first = [("m/V1__a.sql", "CREATE TABLE t (id int, a int);")];
+    let judged = added(&first, &[("m/V2__scale_down.sql", "ALTER TABLE t DROP COLUMN a;")]);
+    assert_eq!(verdict(&judged), Verdict::Contract, "{judged:#?}");
+}
+
+#[test]
 fn lines_are_those_of_the_file() {
     let judged = added(&[("m/1_a.sql", T)], &[("m/2_b.sql", &format!("-- +goose Down\nx\n-- +goose Up\n\n{DROP}\n"))]);
     assert_eq!((judged[0].report.verdict, judged[0].report.findings[0].line), (Verdict::Contract, 5));

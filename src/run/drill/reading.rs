@@ -152,7 +152,8 @@ async fn target(
     parts: Vec<VaultPart>,
 ) -> DrillResult {
     let began = Instant::now();
-    let bytes = parts.iter().map(|part| part.size).sum();
+    // What an index says of sizes may be anything.
+    let bytes = parts.iter().fold(0_u64, |sum, part| sum.saturating_add(part.size));
     let mut waiting = parts.into_iter().filter(|part| !part.is_manifest);
     let mut tasks = JoinSet::new();
     let mut flaws = Vec::new();

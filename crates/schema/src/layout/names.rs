@@ -111,7 +111,8 @@ fn named(folder: &str, name: &str, numbers: Vec<Number>, step: Step) -> Named {
 fn is_down(stem: &str) -> bool {
     let undo =
         stem.starts_with('U') && stem.contains("__") && stem[1..].starts_with(|first: char| first.is_ascii_digit());
-    stem.ends_with(".down") || stem.ends_with("_down") || stem.ends_with(".undo") || stem.ends_with(".rollback") || undo
+    // Not `_down`: `V2__scale_down.sql` goes up.
+    stem.ends_with(".down") || stem.ends_with(".undo") || stem.ends_with(".rollback") || undo
 }
 
 /// Diesel's `stamp_name/up.sql` and Prisma's `stamp_name/migration.sql`.
