@@ -481,7 +481,6 @@ impl Recorder {
     }
 }
 
-/// One hash over all repositories, whatever order they finished in.
 fn by_name(findings: FindingCounts) -> BTreeMap<String, u64> {
     Severity::ALL.into_iter().map(|severity| (severity.to_string(), findings.with_severity(severity))).collect()
 }

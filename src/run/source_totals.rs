@@ -68,6 +68,7 @@ impl SourceTotals {
     }
 }
 
+/// One hash over all repositories, whatever order they finished in.
 fn digest_of(seen: &[(RepositoryName, [u8; 32])]) -> Digest {
     let mut seen: Vec<[u8; 32]> = seen.iter().map(|(_, seen)| *seen).collect();
     seen.sort_unstable();
