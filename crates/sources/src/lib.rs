@@ -1,7 +1,7 @@
 //! Places that hold artifacts.
 //!
 //! Reading and pinning are two traits, so that `audit` is built without write power: what it is handed cannot write.
-//! Every source, the in-memory one included, passes the same contract suite (`tests/suite/contract.rs`).
+//! Every source but chart repositories, the in-memory one included, passes the same contract suite (`tests/suite/contract.rs`).
 
 mod attached;
 mod closure;
@@ -188,7 +188,7 @@ pub trait Inventory: Send + Sync {
     }
 }
 
-/// Pinning in a source: the only write prodpin makes, but for the rule that makes pins hold, where the policy asks for
+/// Pinning in a source: the only write of a run, but for the rule that makes pins hold, where the policy asks for
 /// that. There is no method that removes anything.
 #[async_trait]
 pub trait Protector: Send + Sync {
@@ -209,7 +209,7 @@ pub trait Protector: Send + Sync {
     }
 }
 
-/// Removing pins. `prodpin release --apply` has it, and nothing else does: no run, and no other command.
+/// Removing pins. No command has it: what it lacks to be safe is in `docs/release.md`. Tests hold what there is to the law.
 #[async_trait]
 pub trait Releaser: Send + Sync {
     /// Removes the pin of one artifact, and reads back that it is gone and that everything else is still there. `kept_by` is
