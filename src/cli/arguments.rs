@@ -343,6 +343,9 @@ pub(super) struct RestoreArguments {
     /// End before this much time has passed, as 30s, 10m or 1h30m; what was pushed stays
     #[arg(long, value_name = "DURATION", env = "PRODPIN_DEADLINE", value_parser = read_duration, hide_env_values = true)]
     pub(super) deadline: Option<Duration>,
+
+    #[command(flatten)]
+    pub(super) ledger: LedgerArgument,
 }
 
 #[derive(Debug, Args)]

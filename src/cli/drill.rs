@@ -55,9 +55,8 @@ pub(super) fn ending(drilled: &Drilled, policy: &Policy) -> Ending {
     let unread = |target: &DrilledTarget| matches!(target.result, DrillResult::Unread(_) | DrillResult::Interrupted);
     let lacking = drilled.targets.iter().filter(|target| matches!(target.result, DrillResult::NotInVault)).count();
     findings.add_many(Severity::High, lacking as u64);
-    let waits = drilled.targets.iter().any(|target| matches!(target.result, DrillResult::Waits { .. }));
-    if drilled.intact() + drilled.broken() + lacking == 0 && !waits {
-        // Nothing was read, and nothing is known to be restorable.
+    if drilled.intact() + drilled.broken() + lacking == 0 {
+        // Nothing was read, and nothing is known to be restorable; where --max-bytes leaves room for no target, that goes on.
         findings.add(Severity::High);
     }
     let complete = drilled.gaps.is_empty() && drilled.unmatched.is_empty() && !drilled.targets.iter().any(unread);

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::arguments::RestoreArguments;
 use super::exit::Ending;
-use super::outcome::sources;
+use super::outcome::{choose_ledger, sources};
 use super::output::to_reader;
 use super::stop::Signals;
 use crate::decide::bring_back::restore_command;
@@ -18,7 +18,8 @@ use crate::run::{self, Found, Restoration, RestoreOptions};
 use crate::vault::{Entry, Pinning, TagOutcome};
 
 pub(super) async fn restore(path: &Path, arguments: &RestoreArguments) -> anyhow::Result<Ending> {
-    let policy = load(path)?;
+    let mut policy = load(path)?;
+    choose_ledger(&mut policy, arguments.ledger.ledger.as_deref())?;
     let mut signals = Signals::listen();
     let options = RestoreOptions {
         reference: arguments.reference.clone(),

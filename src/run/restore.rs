@@ -15,7 +15,7 @@ use crate::model::{
 use crate::policy::{OciConfig, Policy, SourceConfig};
 use crate::sources::oci::{HttpEnvironment, Restorer, open_to_look, open_to_restore};
 use crate::sources::{OpenOptions, Source};
-use crate::vault::{Entry, Pinning, Restored, Restoring};
+use crate::vault::{Entry, Pinning, Restored, Restoring, Vault};
 
 use self::asked::Asked;
 use self::remembered::Remembered;
@@ -128,54 +128,84 @@ pub async fn restore(policy: &Policy, options: &RestoreOptions) -> anyhow::Resul
         Kept::One(digest) => digest,
         Kept::Unsure { why, each } => return Ok(Found::Several { repository: key, why, each }),
     };
-    let of_digest = || entries.iter().filter(|entry| entry.digest == digest);
-    let media_type = of_digest().next().map(|entry| entry.media_type.as_str());
-    let mut tags: Vec<Tag> = of_digest().flat_map(|entry| entry.tags.iter().cloned()).collect();
-    tags.sort();
-    tags.dedup();
-    let closure = opened
-        .whole(&digest, media_type)
-        .await
-        .map_err(|why| anyhow::anyhow!("{}@{digest} cannot be restored to {}: {why}", key.name, key.source))?;
-    let (source, restorer) = open(&key.source, config, options.apply, &stop)?;
-    let pinning = pinning(source.inventory.cleanup().await, policy.pins.for_source(&key.source));
-    let restoring = Restoring { vault: &opened, restorer: &restorer, source: &source, repository: &key.name, pinning };
-    let in_words =
-        |fault: prodpin_net::http::fault::Fault| anyhow::anyhow!("{} in {}: {}", key.name, key.source, fault.detail);
-    let mut missing = restoring.look(&closure, &digest, &tags).await.map_err(in_words)?;
-    let artifact = ArtifactId::Manifest(digest.clone());
-    let before = source.inventory.inspect(&key.name, &artifact).await;
-    let wrong = remembered.wrong_bytes(&artifact);
-    let lacked = |part: &Digest| missing.blobs.iter().chain(&missing.manifests).any(|lacks| lacks.digest == *part);
-    let mut found = Restoration {
-        unpinned: before.pin != PinState::Present,
-        pinning,
-        vault: opened.location().to_owned(),
-        size: closure.parts.iter().map(|part| part.size).sum(),
-        parts: closure.parts.len(),
-        damaged: wrong.iter().filter(|part| !lacked(part)).cloned().collect(),
-        missing: Restored::default(),
-        applied: options.apply,
-        troubles: Vec::new(),
-        unrecorded: None,
-        repository: key.clone(),
-        digest: digest.clone(),
+    let put_back = PutBack {
+        policy,
+        key,
+        config,
+        digest,
+        vault: &opened,
+        remembered: &remembered,
+        apply: options.apply,
+        stop: &stop,
     };
-    if options.apply {
-        let sent = tokio::select! {
-            sent = restoring.send(&closure, &digest, &mut missing) => sent,
-            () = stop.set() => Err(format!("{}: what was sent stays; run the command again to send the rest", stop.reason())),
+    Ok(Found::Target(Box::new(put_back.carry(&entries).await?)))
+}
+
+/// One target on its way back.
+struct PutBack<'a> {
+    policy: &'a Policy,
+    key: RepositoryKey,
+    config: &'a OciConfig,
+    digest: Digest,
+    vault: &'a Vault,
+    remembered: &'a Remembered,
+    apply: bool,
+    stop: &'a Stop,
+}
+
+impl PutBack<'_> {
+    async fn carry(self, entries: &[Entry]) -> anyhow::Result<Restoration> {
+        let Self { key, digest, config, .. } = &self;
+        let of_digest = || entries.iter().filter(|entry| entry.digest == *digest);
+        let media_type = of_digest().next().map(|entry| entry.media_type.as_str());
+        let mut tags: Vec<Tag> = of_digest().flat_map(|entry| entry.tags.iter().cloned()).collect();
+        tags.sort();
+        tags.dedup();
+        let whole = self.vault.whole(digest, media_type).await;
+        let closure = whole
+            .map_err(|why| anyhow::anyhow!("{}@{digest} cannot be restored to {}: {why}", key.name, key.source))?;
+        let (source, restorer) = open(&key.source, config, self.apply, self.stop)?;
+        let pinning = pinning(source.inventory.cleanup().await, self.policy.pins.for_source(&key.source));
+        let restoring =
+            Restoring { vault: self.vault, restorer: &restorer, source: &source, repository: &key.name, pinning };
+        let looked = restoring.look(&closure, digest, &tags).await;
+        let mut missing =
+            looked.map_err(|fault| anyhow::anyhow!("{} in {}: {}", key.name, key.source, fault.detail))?;
+        let artifact = ArtifactId::Manifest(digest.clone());
+        let before = source.inventory.inspect(&key.name, &artifact).await;
+        let wrong = self.remembered.wrong_bytes(&artifact);
+        let lacked = |part: &Digest| missing.blobs.iter().chain(&missing.manifests).any(|lacks| lacks.digest == *part);
+        let mut found = Restoration {
+            unpinned: before.pin != PinState::Present,
+            pinning,
+            vault: self.vault.location().to_owned(),
+            size: closure.parts.iter().map(|part| part.size).sum(),
+            parts: closure.parts.len(),
+            damaged: wrong.iter().filter(|part| !lacked(part)).cloned().collect(),
+            missing: Restored::default(),
+            applied: self.apply,
+            troubles: Vec::new(),
+            unrecorded: None,
+            repository: key.clone(),
+            digest: digest.clone(),
         };
-        // Tags that were put are on record whatever came after them.
-        let pushed = remembered::pushed(&missing, &wrong).filter(|pushed| sent.is_ok() || !pushed.tags.is_empty());
-        if let Some(pushed) = pushed {
-            found.unrecorded = remembered.record(&key, &artifact, pushed).await;
+        if self.apply {
+            let stop = self.stop;
+            let sent = tokio::select! {
+                sent = restoring.send(&closure, digest, &mut missing) => sent,
+                () = stop.set() => Err(format!("{}: what was sent stays; run the command again to send the rest", stop.reason())),
+            };
+            // Tags that were put are on record whatever came after them.
+            let pushed = remembered::pushed(&missing, &wrong).filter(|pushed| sent.is_ok() || !pushed.tags.is_empty());
+            if let Some(pushed) = pushed {
+                found.unrecorded = self.remembered.record(key, &artifact, pushed).await;
+            }
+            sent.map_err(|why| anyhow::anyhow!("{}@{digest} was not restored to {}: {why}", key.name, key.source))?;
+            found.troubles = read_back(key, config, digest, pinning, stop).await?;
         }
-        sent.map_err(|why| anyhow::anyhow!("{}@{digest} was not restored to {}: {why}", key.name, key.source))?;
-        found.troubles = read_back(&key, config, &digest, pinning, &stop).await?;
+        found.missing = missing;
+        Ok(found)
     }
-    found.missing = missing;
-    Ok(Found::Target(Box::new(found)))
 }
 
 /// The release that is meant.
