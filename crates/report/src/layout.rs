@@ -164,20 +164,23 @@ fn words(spans: &[Span]) -> Vec<Vec<Span>> {
     words
 }
 
-/// What stands between backticks is one word: half a command must not run when it is pasted.
+/// What begins a command between backticks. Names from outside may hold backticks, too, and are broken as all words are.
+const COMMANDS: [&str; 5] = ["prodpin ", "aws ", "kubectl ", "helm ", "git "];
+
+/// A command between backticks is one word: half of it must not run when it is pasted.
 fn firm_commands(text: &str) -> String {
-    let quoted = text.matches('`').count() / 2 * 2;
-    let mut parts = text.splitn(quoted + 1, '`').enumerate().peekable();
-    let mut firm = String::with_capacity(text.len());
-    while let Some((place, part)) = parts.next() {
-        match place % 2 {
-            0 => firm.push_str(part),
-            _ => firm.push_str(&part.replace(' ', "\u{a0}")),
-        }
-        if parts.peek().is_some() {
+    let (mut firm, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some(at) = rest.find('`') {
+        firm.push_str(&rest[..=at]);
+        rest = &rest[at + 1..];
+        let command = COMMANDS.iter().any(|start| rest.starts_with(start));
+        if let Some(end) = rest.find('`').filter(|_| command) {
+            firm.push_str(&rest[..end].replace(' ', "\u{a0}"));
             firm.push('`');
+            rest = &rest[end + 1..];
         }
     }
+    firm.push_str(rest);
     firm
 }
 
@@ -187,7 +190,7 @@ const DIGEST: usize = 64;
 /// Whether a word is copied as it stands: a command, or something with a digest in it.
 fn is_copied(word: &str) -> bool {
     let mut run = 0;
-    word.contains('`')
+    COMMANDS.iter().any(|start| word.contains(&format!("`{}{FIRM_SPACE}", start.trim_end())))
         || word.chars().any(|character| {
             run = if character.is_ascii_hexdigit() { run + 1 } else { 0 };
             run >= DIGEST
@@ -232,11 +235,11 @@ mod tests {
     }
 
     #[test]
-    fn only_whole_pairs_of_backticks_hold_a_command() {
+    fn only_commands_between_backticks_are_held_together() {
         for (text, firm) in [
-            ("run `a b` and `c d`", "run `a\u{a0}b` and `c\u{a0}d`"),
-            ("a ` b c", "a ` b c"),
-            ("`a b` c ` d e", "`a\u{a0}b` c ` d e"),
+            ("run `prodpin a b` and `c d`", "run `prodpin\u{a0}a\u{a0}b` and `c d`"),
+            ("a ` b `prodpin c d` e", "a ` b `prodpin\u{a0}c\u{a0}d` e"),
+            ("a `prodpin b c", "a `prodpin b c"),
             ("no command", "no command"),
         ] {
             assert_eq!(firm_commands(text), firm, "{text}");

@@ -44,7 +44,14 @@ pub fn choose(tag: &Tag, kept: &[Digest], state: Option<&RepositoryState>) -> Ke
         ),
         _ => format!("{tag} named several releases that the ledger knows"),
     };
-    let each = kept.iter().map(|digest| (digest.clone(), on_record(tag, digest, state))).collect();
+    // What the tag named first comes first: the latest may be what somebody pushed over it.
+    let place = |digest: &Digest| {
+        let artifact = ArtifactId::Manifest(digest.clone());
+        named.iter().position(|named| **named == artifact).unwrap_or(usize::MAX)
+    };
+    let mut kept: Vec<&Digest> = kept.iter().collect();
+    kept.sort_by_key(|digest| place(digest));
+    let each = kept.into_iter().map(|digest| (digest.clone(), on_record(tag, digest, state))).collect();
     Kept::Unsure { why, each }
 }
 

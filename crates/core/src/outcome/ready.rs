@@ -117,7 +117,7 @@ pub struct RepositoryReady {
     #[serde(default)]
     pub restore: Vec<String>,
     /// What must be done by hand before some of these: a registry skips a push of a digest under which it has wrong bytes.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     pub restore_first: Vec<String>,
 }
 

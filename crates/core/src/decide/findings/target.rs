@@ -213,7 +213,7 @@ fn tags_seen(input: &Input<'_>) -> String {
     let short = |label: &str| label.chars().take(LABEL_SHOWN).collect::<String>();
     let shown: Vec<String> = there().take(TAGS_SHOWN).map(|tag| short(tag.label())).collect();
     match (shown.is_empty(), there().count().saturating_sub(TAGS_SHOWN)) {
-        (true, _) => "; there is none".to_owned(),
+        (true, _) => "; nothing is there".to_owned(),
         (false, 0) => format!("; seen here: {}", shown.join(", ")),
         (false, more) => format!("; seen here: {} and {more} more", shown.join(", ")),
     }
