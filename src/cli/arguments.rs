@@ -198,6 +198,10 @@ pub(super) struct WatchArguments {
     #[arg(long, value_name = "ADDRESS:PORT", env = "PRODPIN_LISTEN", hide_env_values = true)]
     pub(super) listen: Option<SocketAddr>,
 
+    /// Take push events at /events/SOURCE here, from the senders that the policy names under events
+    #[arg(long, value_name = "ADDRESS:PORT", env = "PRODPIN_LISTEN_EVENTS", hide_env_values = true)]
+    pub(super) listen_events: Option<SocketAddr>,
+
     /// Start each run up to so much later than the schedule says, by chance, and less than half the way to the next
     #[arg(long, value_name = "DURATION", env = "PRODPIN_JITTER", value_parser = read_duration, hide_env_values = true)]
     pub(super) jitter: Option<Duration>,
