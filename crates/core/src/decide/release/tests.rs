@@ -20,12 +20,22 @@ fn run(sequence: u64, hour: i64) -> EarlierRun {
 
 const DAY: i64 = 24;
 
+/// A run every twelve hours up to this hour, the latest first: the one that ended at the beginning is the eleventh commit.
+fn daily(until: i64) -> Vec<EarlierRun> {
+    let since = (0..).map(|count| (11 + count, count * DAY / 2)).take_while(|(_, hour)| *hour <= until);
+    let mut runs: Vec<EarlierRun> = since.map(|(at, hour)| run(u64::try_from(at).unwrap(), hour)).collect();
+    runs.reverse();
+    runs.push(run(5, -1));
+    runs
+}
+
 /// What a test changes of a pin that may go: it left the set at commit 10, on the first day, and this is the ninth.
 struct Case {
     run: RunFacts<'static>,
     earlier: Vec<EarlierRun>,
     unneeded: Option<Mark>,
     needed: bool,
+    ours: bool,
     pin: PinState,
     part_of: Option<ArtifactId>,
     left: LastReference,
@@ -45,10 +55,12 @@ impl Case {
                 earlier: &[],
                 targets: 5,
                 unprotected: None,
+                leaving: false,
             },
-            earlier: vec![run(40, 8 * DAY - 1), run(11, 0), run(5, -1)],
+            earlier: daily(8 * DAY - 1),
             unneeded: Some(Mark { sequence: 10, at: at(0) }),
             needed: false,
+            ours: true,
             pin: PinState::Present,
             part_of: None,
             left: LastReference::Tag("v1.0.0".parse().unwrap()),
@@ -69,6 +81,7 @@ impl Case {
         let pin = PinFacts {
             unneeded: self.unneeded,
             needed: self.needed,
+            ours: self.ours,
             pin: &self.pin,
             part_of: self.part_of.as_ref(),
             left: &self.left,
@@ -100,6 +113,7 @@ fn each_ground_by_itself_keeps_a_pin_i1_i2_i3_i5_i8_i22_f35() {
         ("unread", Case::with(|case| case.pin = PinState::Unknown)),
         ("unread", Case::with(|case| case.pin = PinState::Absent)),
         ("unread", Case::with(|case| case.pin = PinState::Unsupported { marked: false })),
+        ("not-ours", Case::with(|case| case.ours = false)),
         ("moved", Case::with(|case| case.pin = PinState::Moved(artifact("other")))),
         ("part-of", Case::with(|case| case.part_of = Some(artifact("index")))),
         ("last-reference", Case::with(|case| case.left = LastReference::Nothing)),
