@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::decide::release::{NeededNow, loss, to_make_again};
+use crate::decide::release::{NeededNow, loss, may_still_go, to_make_again};
 use crate::model::{ArtifactId, Cause, Event, Inspection, PinFailure, RepositoryKey};
 use crate::outcome::release::{PinRelease, ReleaseState};
 use crate::sources::{Inventory, Releaser};
@@ -103,10 +103,7 @@ impl Removing<'_> {
         let Self { setup, key, releaser, .. } = self;
         let pin = &mut decided.said.pins[at];
         let state = setup.ledger.recall(key).await?;
-        let may_go = state.releasing.contains_key(&pin.artifact)
-            && state.unneeded.contains_key(&pin.artifact)
-            && state.made.contains_key(&pin.artifact);
-        if !may_go {
+        if !may_still_go(&state, &pin.artifact) {
             pin.state = ReleaseState::Kept;
             pin.failure = Some("another run found meanwhile that it is needed".to_owned());
             return Ok(Gone::Kept);

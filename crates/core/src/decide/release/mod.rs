@@ -24,5 +24,5 @@ pub use loss::loss;
 pub use order::{Question, Verdict, decide};
 pub use permanent::permanent_tags;
 pub use removal::removal;
-pub use undo::{NeededNow, to_make_again};
+pub use undo::{NeededNow, may_still_go, to_make_again};
 pub use unneeded::{every_pin, gone_by_look, of_snapshot, unneeded};

@@ -2,7 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::ArtifactId;
+use crate::model::{ArtifactId, RepositoryState};
+
+/// Whether a pin that is on record as about to go may still go, by what is on record right before: no other writer found it to
+/// be needed, or not to be this ledger's, meanwhile (I14).
+#[must_use]
+pub fn may_still_go(state: &RepositoryState, artifact: &ArtifactId) -> bool {
+    state.releasing.contains_key(artifact) && state.unneeded.contains_key(artifact) && state.made.contains_key(artifact)
+}
 
 /// What is known at the end of what the rollback set needs.
 #[derive(Debug, Clone, Copy)]
