@@ -165,7 +165,9 @@ fn again(path: &Path, arguments: &ReleaseArguments) -> Option<String> {
         flag("--ledger", ledger)?;
     }
     if *grace != SignedDuration::from_hours(24 * 7) {
-        flag("--grace", &format!("{}s", grace.as_secs()))?;
+        let (days, seconds) = (grace.as_secs() / 86_400, grace.as_secs() % 86_400);
+        let text = if days > 0 && seconds == 0 { format!("{days}d") } else { format!("{}s", grace.as_secs()) };
+        flag("--grace", &text)?;
     }
     if let Some(deadline) = run.deadline {
         flag("--deadline", &format!("{}s", deadline.as_secs().max(1)))?;
@@ -294,4 +296,55 @@ fn kept(repository: &RepositoryRelease, out: &mut dyn Write) -> io::Result<()> {
         told.push(own);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::super::arguments::{Cli, Command};
+    use super::*;
+
+    fn command(arguments: &[&str]) -> Option<String> {
+        let cli = Cli::parse_from([&["prodpin"], arguments].concat());
+        let policy = cli.policy.clone().unwrap_or_else(|| DEFAULT_POLICY.into());
+        let Command::Release(arguments) = cli.command else { panic!("no release") };
+        again(&policy, &arguments)
+    }
+
+    #[test]
+    fn the_command_that_removes_has_every_argument_that_was_given() {
+        assert_eq!(command(&["release"]).as_deref(), Some("prodpin release --apply"));
+        let given = [
+            "release",
+            "shop/*",
+            "--policy",
+            "team a.yaml",
+            "--source",
+            "shop",
+            "--source",
+            "b",
+            "--grace",
+            "36h",
+            "--ledger",
+            "s3://x/y",
+            "--shard",
+            "1/3",
+            "--vault",
+            "--everything",
+            "--deadline",
+            "10m",
+        ];
+        assert_eq!(
+            command(&given).as_deref(),
+            Some(
+                "prodpin release 'shop/*' --policy 'team a.yaml' --source shop --source b --shard 1/3 --ledger s3://x/y \
+                 --grace 129600s --deadline 600s --vault --everything --apply"
+            )
+        );
+        assert_eq!(command(&["release", "a\u{1b}b"]), None, "what a terminal would not show is not offered");
+        // What it says is what it reads.
+        let words = ["release", "--grace", "129600s", "--deadline", "600s", "--apply"];
+        assert!(Cli::try_parse_from([&["prodpin"], &words[..]].concat()).is_ok());
+    }
 }
