@@ -80,7 +80,7 @@ pub(super) enum Command {
     Ready(ReadyArguments),
     /// Prove that rollback targets can be restored: read and hash every byte of them, and keep the result on record
     Drill(DrillArguments),
-    /// Remove pins that nothing in the rollback set needs any more; shows what it would do, unless --apply is given
+    /// Show which pins nothing in the rollback set needs any more, what each costs, and why others stay; changes nothing
     Release(ReleaseArguments),
     /// Put a rollback target back into its registry from the policy's vault; shows what it would do, unless --apply is given
     Restore(RestoreArguments),
@@ -136,12 +136,12 @@ pub(super) struct ReleaseArguments {
     #[arg(long, env = "PRODPIN_VAULT", value_parser = BoolishValueParser::new(), hide_env_values = true)]
     pub(super) vault: bool,
 
-    /// Give prodpin up here: every pin that this ledger's runs made and that can go, whether it is needed or not
-    #[arg(long, env = "PRODPIN_EVERYTHING", value_parser = BoolishValueParser::new(), hide_env_values = true)]
+    /// Give prodpin up here: every pin that this ledger's runs made and that can go. Not on the command line yet.
+    #[arg(skip)]
     pub(super) everything: bool,
 
-    /// Remove what may go, and record the run; without it nothing is changed and nothing recorded
-    #[arg(long, env = "PRODPIN_APPLY", value_parser = BoolishValueParser::new(), hide_env_values = true)]
+    /// Remove what may go. Not on the command line yet: `docs/release.md` says why.
+    #[arg(skip)]
     pub(super) apply: bool,
 
     #[command(flatten)]

@@ -1,4 +1,5 @@
-//! `prodpin release`: pins that nothing needs any more go, and why the others stay. Shows it, unless `--apply` is given.
+//! `prodpin release`: which pins nothing needs any more, and why the others stay. What removes them is not on the command line
+//! yet.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -51,7 +52,7 @@ pub(super) async fn release(path: &Path, arguments: &ReleaseArguments, bar: &Bar
         Some(Format::Json) => Format::Json,
         Some(other) => {
             let message = format!(
-                "release has no {other}: use table or json; the run's own report goes to --report {other}=FILE"
+                "release has no {other}: use table or json; `prodpin audit --report {other}=FILE` makes the report of a run"
             );
             return Err(Misuse(message).into());
         }
@@ -120,7 +121,7 @@ async fn applied(
 /// Says what may go: no run, nothing recorded, and no report of a run.
 async fn shown(policy: &Policy, arguments: &ReleaseArguments, bar: &Bar) -> anyhow::Result<(Ending, Said)> {
     if !arguments.run.reports.is_empty() {
-        tracing::warn!("--report: without --apply a release is no run, and has no report; `prodpin audit` makes one");
+        tracing::warn!("--report: release is no run, and has no report; `prodpin audit` makes one");
     }
     let mut signals = Signals::listen();
     let run = options(Mode::Audit, policy, &arguments.run, Instant::now(), &signals.stop)?;
@@ -141,9 +142,9 @@ async fn shown(policy: &Policy, arguments: &ReleaseArguments, bar: &Bar) -> anyh
     Ok((Ending::Done, Said { run: None, complete, gaps, repositories, unmatched, vault }))
 }
 
-/// The same command with `--apply`, as it can be pasted. What a terminal would not show as it is makes none.
+/// The same command, as it can be pasted. What a terminal would not show as it is makes none.
 fn again(path: &Path, arguments: &ReleaseArguments) -> Option<String> {
-    let ReleaseArguments { repositories, grace, vault, everything, run, .. } = arguments;
+    let ReleaseArguments { repositories, grace, vault, run, .. } = arguments;
     let mut words = vec!["prodpin release".to_owned()];
     for repository in repositories {
         words.push(word(repository)?);
@@ -176,9 +177,7 @@ fn again(path: &Path, arguments: &ReleaseArguments) -> Option<String> {
         flag("--concurrency", &run.concurrency.to_string())?;
     }
     words.extend(vault.then(|| "--vault".to_owned()));
-    words.extend(everything.then(|| "--everything".to_owned()));
     words.extend(run.adopt.then(|| "--adopt".to_owned()));
-    words.push("--apply".to_owned());
     Some(words.join(" "))
 }
 
@@ -215,10 +214,10 @@ fn tell(said: &Said, arguments: &ReleaseArguments, again: &Option<String>, out: 
         (true, true, 0) if arguments.apply => Ok(()),
         (true, true, 0) => writeln!(out, "No pin may go now."),
         (true, true, going) => {
-            writeln!(out, "{} may go. Nothing was changed.", pins(going))?;
+            writeln!(out, "{} may go. Nothing was changed: prodpin removes no pin.", pins(going))?;
             match again {
-                Some(command) => writeln!(out, "To remove them: {command}"),
-                None => writeln!(out, "To remove them, give --apply as well."),
+                Some(command) => writeln!(out, "For all grounds: {command} --format json"),
+                None => Ok(()),
             }
         }
     }
@@ -313,8 +312,8 @@ mod tests {
     }
 
     #[test]
-    fn the_command_that_removes_has_every_argument_that_was_given() {
-        assert_eq!(command(&["release"]).as_deref(), Some("prodpin release --apply"));
+    fn the_command_that_is_offered_has_every_argument_that_was_given() {
+        assert_eq!(command(&["release"]).as_deref(), Some("prodpin release"));
         let given = [
             "release",
             "shop/*",
@@ -331,7 +330,6 @@ mod tests {
             "--shard",
             "1/3",
             "--vault",
-            "--everything",
             "--deadline",
             "10m",
         ];
@@ -339,12 +337,12 @@ mod tests {
             command(&given).as_deref(),
             Some(
                 "prodpin release 'shop/*' --policy 'team a.yaml' --source shop --source b --shard 1/3 --ledger s3://x/y \
-                 --grace 129600s --deadline 600s --vault --everything --apply"
+                 --grace 129600s --deadline 600s --vault"
             )
         );
         assert_eq!(command(&["release", "a\u{1b}b"]), None, "what a terminal would not show is not offered");
         // What it says is what it reads.
-        let words = ["release", "--grace", "129600s", "--deadline", "600s", "--apply"];
+        let words = ["release", "--grace", "129600s", "--deadline", "600s"];
         assert!(Cli::try_parse_from([&["prodpin"], &words[..]].concat()).is_ok());
     }
 }

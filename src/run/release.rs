@@ -1,6 +1,6 @@
 //! `release`: the only way a pin goes.
 //!
-//! Without `--apply` everything is read, and nothing recorded. With it, it is a run like `audit`, of which a record is kept: that
+//! In the mode of an audit everything is read, and nothing recorded; that is what the command line has. In its own mode it is a run like `audit`, of which a record is kept: that
 //! is the second of the two complete inventories that a pin needs. Then each repository that has a pin which may go is looked at
 //! once more. Production is asked again before the first pin goes, and at the end. What `decide::release` lets go is removed one
 //! repository after the other and one pin at a time, with everything read back (I2, I3, I5); the first removal in a source shows
@@ -55,7 +55,7 @@ pub struct ReleaseOptions {
 
 /// What came of it.
 pub struct Released {
-    /// The run, where it was one: without `--apply` nothing is recorded.
+    /// The run, where it was one: what only looks is none, and nothing is recorded.
     pub(crate) ran: Option<Ran>,
     /// Whether everything was read, and done.
     pub complete: bool,

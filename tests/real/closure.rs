@@ -2,7 +2,7 @@
 //! own collectors, of which one follows nothing and the other no subjects (K64b).
 
 use std::collections::BTreeSet;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use prodpin::model::{ArtifactId, Digest};
@@ -17,10 +17,10 @@ use crate::support::push::Pusher;
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
-pub(crate) const REPOSITORY: &str = "shop/api";
+const REPOSITORY: &str = "shop/api";
 
 /// A registry in a directory, which can be stopped, collected and started again.
-pub(crate) struct Place {
+struct Place {
     folder: TempDir,
     program: String,
     port: u16,
@@ -34,7 +34,7 @@ impl Drop for Place {
 }
 
 impl Place {
-    pub(crate) fn new(program: &str) -> Self {
+    fn new(program: &str) -> Self {
         let mut place =
             Self { folder: tempfile::tempdir().unwrap(), program: program.to_owned(), port: 0, process: None };
         place.start();
@@ -72,7 +72,7 @@ impl Place {
 
     /// A cleanup of tags that takes every one but pins, and then the collection that the registry's own manual describes, with
     /// its server stopped.
-    pub(crate) fn collect(&mut self) {
+    fn collect(&mut self) {
         self.stop();
         let tags = format!("data/docker/registry/v2/repositories/{REPOSITORY}/_manifests/tags");
         for tag in std::fs::read_dir(self.folder.path().join(tags)).unwrap() {
@@ -88,23 +88,16 @@ impl Place {
         self.start();
     }
 
-    pub(crate) fn url(&self) -> String {
+    fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    pub(crate) fn pusher(&self) -> Pusher {
+    fn pusher(&self) -> Pusher {
         Pusher::new(&self.url())
     }
 
-    /// What the program does under the policy that was used last.
-    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_prodpin"));
-        command.env_clear().env("HOME", self.folder.path()).args(arguments);
-        command.arg("--policy").arg(self.folder.path().join("prodpin.yaml")).output().unwrap()
-    }
-
     /// What the program reports, under a policy that says this of pins.
-    pub(crate) fn enforce(&self, pins: &str) -> Value {
+    fn enforce(&self, pins: &str) -> Value {
         let policy = self.folder.path().join("prodpin.yaml");
         let text = format!(
             "version: 1\nledger: {}\n{pins}\nsources:\n  shop: {{ oci: \"{}\", repositories: [\"{REPOSITORY}\"] }}\n\

@@ -25,7 +25,7 @@ const ASKED_FOR: Duration = Duration::from_secs(30);
 /// After SIGTERM a process has 30 seconds in all.
 const ASKED_LAST: Duration = Duration::from_secs(8);
 
-/// What removes pins where `--apply` was given.
+/// What removes pins.
 pub(super) struct Removal<'a> {
     pub(super) options: &'a ReleaseOptions,
     pub(super) releasers: &'a Releasers,
