@@ -31,6 +31,8 @@ mod protocol;
 mod purity;
 mod ready;
 mod release;
+mod release_faults;
+mod release_model;
 mod release_order;
 mod reported;
 mod reported_times;

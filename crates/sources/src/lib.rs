@@ -209,7 +209,7 @@ pub trait Protector: Send + Sync {
     }
 }
 
-/// Removing pins. No command has it: what it lacks to be safe is in `docs/release.md`. Tests hold what there is to the law.
+/// Removing pins. No command has it yet; tests hold what there is to the law in `docs/release.md`.
 #[async_trait]
 pub trait Releaser: Send + Sync {
     /// Removes the pin of one artifact, and reads back that it is gone and that everything else is still there. `kept_by` is

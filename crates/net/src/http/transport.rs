@@ -214,6 +214,11 @@ impl Transport {
                 Err(Setback::Final(fault)) => return Err(fault),
                 // A write is sent again only if nothing was done with it.
                 Err(Setback::Fleeting(fault) | Setback::Slow(fault)) if writes(call) => return Err(fault),
+                // A removal is not sent again by itself, even where nothing seems to be done with it: who sends it looks first.
+                Err(Setback::Overload(fault, wait)) if call.purpose == Purpose::Unpin => {
+                    self.throttle.complaint(wait.map(|wait| wait.min(self.timing.longest_wait)));
+                    return Err(fault);
+                }
                 // Every repository of the source waits for this answer: once is long enough.
                 Err(Setback::Slow(fault)) if call.purpose == Purpose::Recognise => return Err(fault),
                 Err(Setback::Fleeting(fault)) => (fault, None),
