@@ -282,7 +282,7 @@ async fn leaving_takes_what_was_made_here_and_says_what_stays_i5() {
 
 #[tokio::test]
 async fn on_ecr_leaving_deletes_no_image_i5() {
-    let mut estate = Estate::in_ecr(3, "2026-11-01", EcrTerms::default());
+    let estate = Estate::in_ecr(3, "2026-11-01", EcrTerms::default());
     estate.enforce().await;
     let only = estate.memory.tag(REPOSITORY, "v1.1.0").unwrap();
     estate.memory.delete_tag(REPOSITORY, "v1.1.0");
