@@ -206,6 +206,10 @@ pub(super) struct WatchArguments {
     #[arg(long, value_name = "ADDRESS:PORT", env = "PRODPIN_LISTEN", hide_env_values = true)]
     pub(super) listen: Option<SocketAddr>,
 
+    /// Take push events at /events/SOURCE here, from the senders that the policy names under events
+    #[arg(long, value_name = "ADDRESS:PORT", env = "PRODPIN_LISTEN_EVENTS", hide_env_values = true)]
+    pub(super) listen_events: Option<SocketAddr>,
+
     /// Start each run up to so much later than the schedule says, by chance, and less than half the way to the next
     #[arg(long, value_name = "DURATION", env = "PRODPIN_JITTER", value_parser = read_duration, hide_env_values = true)]
     pub(super) jitter: Option<Duration>,
@@ -335,10 +339,14 @@ pub(super) struct ReadyArguments {
 
 #[derive(Debug, Args)]
 pub(super) struct RestoreArguments {
-    /// [SOURCE/]REPOSITORY@DIGEST, or [SOURCE/]REPOSITORY:TAG as it was when the vault kept it. REPOSITORY alone lists what
-    /// the vault has of it
+    /// REPOSITORY@DIGEST, or REPOSITORY:TAG for the release that the ledger knows by that tag. REPOSITORY alone lists what the
+    /// vault has of it
     #[arg(value_name = "REFERENCE")]
     pub(super) reference: String,
+
+    /// The source that REPOSITORY is in: what stands before `@` or `:` is the repository's own name then
+    #[arg(long = "source", value_name = "NAME", env = "PRODPIN_SOURCE", value_delimiter = ',', hide_env_values = true)]
+    pub(super) sources: Vec<SourceName>,
 
     /// Push what the registry lacks: blobs, manifests, the pin, and tags that name nothing. No tag is moved
     #[arg(long, env = "PRODPIN_APPLY", value_parser = BoolishValueParser::new(), hide_env_values = true)]
@@ -347,6 +355,9 @@ pub(super) struct RestoreArguments {
     /// End before this much time has passed, as 30s, 10m or 1h30m; what was pushed stays
     #[arg(long, value_name = "DURATION", env = "PRODPIN_DEADLINE", value_parser = read_duration, hide_env_values = true)]
     pub(super) deadline: Option<Duration>,
+
+    #[command(flatten)]
+    pub(super) ledger: LedgerArgument,
 }
 
 #[derive(Debug, Args)]

@@ -8,9 +8,10 @@ use super::arguments::DrillArguments;
 use super::exit::Ending;
 use super::forecast::{all_found, wanted};
 use super::outcome::{choose_ledger, or_without_ledger, sources};
-use super::output::to_stdout;
+use super::output::to_reader;
 use super::progress::Bar;
 use super::stop::Signals;
+use crate::decide::bring_back::restore_command;
 use crate::model::{Drill, DrillOutcome, DrilledFrom, Severity};
 use crate::outcome::report::FindingCounts;
 use crate::outcome::size::{seconds, size};
@@ -42,7 +43,7 @@ pub(super) async fn drill(path: &Path, arguments: &DrillArguments, bar: &Bar) ->
     if drilled.gaps.is_empty() {
         all_found(&drilled.unmatched)?;
     }
-    to_stdout(|out| tell(&drilled, options.from, out))?;
+    to_reader(Some(path), |out| tell(&drilled, options.from, policy.vault.is_some(), out))?;
     Ok(ending(&drilled, &policy))
 }
 
@@ -54,9 +55,8 @@ pub(super) fn ending(drilled: &Drilled, policy: &Policy) -> Ending {
     let unread = |target: &DrilledTarget| matches!(target.result, DrillResult::Unread(_) | DrillResult::Interrupted);
     let lacking = drilled.targets.iter().filter(|target| matches!(target.result, DrillResult::NotInVault)).count();
     findings.add_many(Severity::High, lacking as u64);
-    let waits = drilled.targets.iter().any(|target| matches!(target.result, DrillResult::Waits { .. }));
-    if drilled.intact() + drilled.broken() + lacking == 0 && !waits {
-        // Nothing was read, and nothing is known to be restorable.
+    if drilled.intact() + drilled.broken() + lacking == 0 {
+        // Nothing was read, and nothing is known to be restorable; where --max-bytes leaves room for no target, that goes on.
         findings.add(Severity::High);
     }
     let complete = drilled.gaps.is_empty() && drilled.unmatched.is_empty() && !drilled.targets.iter().any(unread);
@@ -76,7 +76,7 @@ fn order(target: &DrilledTarget) -> u8 {
     }
 }
 
-fn tell(drilled: &Drilled, from: DrilledFrom, out: &mut dyn Write) -> io::Result<()> {
+fn tell(drilled: &Drilled, from: DrilledFrom, has_vault: bool, out: &mut dyn Write) -> io::Result<()> {
     let place = match from {
         DrilledFrom::Source => "their sources",
         DrilledFrom::Vault => "the vault",
@@ -93,7 +93,7 @@ fn tell(drilled: &Drilled, from: DrilledFrom, out: &mut dyn Write) -> io::Result
     let mut targets: Vec<&DrilledTarget> = drilled.targets.iter().collect();
     targets.sort_by(|a, b| (order(a), &a.repository, &a.name).cmp(&(order(b), &b.repository, &b.name)));
     for target in targets {
-        one(target, out)?;
+        one(target, has_vault, out)?;
     }
     for gap in &drilled.gaps {
         writeln!(out, "? {}", terminal(&gap.detail))?;
@@ -107,13 +107,13 @@ fn tell(drilled: &Drilled, from: DrilledFrom, out: &mut dyn Write) -> io::Result
     Ok(())
 }
 
-fn one(target: &DrilledTarget, out: &mut dyn Write) -> io::Result<()> {
+fn one(target: &DrilledTarget, has_vault: bool, out: &mut dyn Write) -> io::Result<()> {
     let (sign, said) = match &target.result {
         DrillResult::Drilled(drill) if drill.outcome == DrillOutcome::Intact => {
             ("✓", format!("intact · {} · {}", size(drill.bytes), seconds(drill.milliseconds)))
         }
         DrillResult::Drilled(_) => ("✗", "BROKEN".to_owned()),
-        DrillResult::NotInVault => ("✗", "the vault does not have it; prodpin enforce copies it".to_owned()),
+        DrillResult::NotInVault => ("✗", "the vault does not have it; `prodpin enforce` copies it".to_owned()),
         DrillResult::Unread(detail) => ("?", format!("not read to its end: {detail}")),
         DrillResult::Interrupted => ("?", "not read: the drill ended first".to_owned()),
         DrillResult::Waits { needs, left } => {
@@ -123,34 +123,49 @@ fn one(target: &DrilledTarget, out: &mut dyn Write) -> io::Result<()> {
             ("-", "not drilled: prodpin drills images in OCI registries (oci:) only".to_owned())
         }
     };
+    // Not `shop/api`, which may be a repository, or one called `api` in `shop`.
+    let key = &target.repository;
     let name = target.name.as_deref().map(|name| format!("{} ", terminal(name))).unwrap_or_default();
-    let (repository, artifact) = (terminal(&target.repository.to_string()), terminal(&target.artifact.to_string()));
-    writeln!(out, "{sign} {repository} {name}{artifact}: {}", terminal(&said))?;
+    writeln!(out, "{sign} {name}of {} in {}: {}", terminal(key.name.as_str()), key.source, terminal(&said))?;
+    writeln!(out, "    {}", terminal(&target.artifact.to_string()))?;
     let DrillResult::Drilled(drill) = &target.result else { return Ok(()) };
     for part in &drill.broken {
-        writeln!(out, "    {}: {}", part.digest, terminal(&part.detail))?;
+        writeln!(out, "    ✗ {}", part.digest)?;
+        writeln!(out, "      {}", terminal(&part.detail))?;
     }
-    if drill.outcome == DrillOutcome::Broken {
-        writeln!(out, "    {}", remedy(target, drill))?;
+    match drill.outcome {
+        DrillOutcome::Broken => remedy(target, drill, has_vault, out),
+        DrillOutcome::Intact => Ok(()),
     }
-    Ok(())
 }
 
 /// A registry keeps what it has under a digest, and so does a vault: wrong bytes have to go before the right ones can come.
-fn remedy(target: &DrilledTarget, drill: &Drill) -> String {
+fn remedy(target: &DrilledTarget, drill: &Drill, has_vault: bool, out: &mut dyn Write) -> io::Result<()> {
     let wrong = drill.broken.iter().any(|part| !part.gone);
     match (target.from, wrong) {
         (DrilledFrom::Source, true) => {
-            "Delete these blobs from the registry's storage, push the same bytes again (from a \
-                                        vault, a replica or a backup), and drill again."
-                .to_owned()
+            writeln!(
+                out,
+                "    Delete these blobs from the registry's storage: it skips a push of a digest that it has."
+            )?;
         }
-        (DrilledFrom::Source, false) => {
-            "Push the same bytes again, from a vault (prodpin restore), a replica or a backup.".to_owned()
-        }
+        (DrilledFrom::Source, false) => {}
         (DrilledFrom::Vault, true) => {
-            "Move blobs/sha256/HEX of these out of the vault, and run prodpin enforce: it copies them again.".to_owned()
+            writeln!(out, "    Move blobs/sha256/HEX of these out of the vault; to copy them again:")?;
+            return writeln!(out, "    prodpin enforce");
         }
-        (DrilledFrom::Vault, false) => "Run prodpin enforce: it copies what the vault lacks.".to_owned(),
+        (DrilledFrom::Vault, false) => {
+            writeln!(out, "    To copy what the vault lacks:")?;
+            return writeln!(out, "    prodpin enforce");
+        }
     }
+    let again = if wrong { "Then push" } else { "Push" };
+    match has_vault {
+        true => {
+            writeln!(out, "    {again} the same bytes again, from the vault if it has them, and read them:")?;
+            writeln!(out, "    {}", restore_command(&target.repository, &target.artifact))?;
+        }
+        false => writeln!(out, "    {again} the same bytes again, from a replica or a backup, and read them:")?,
+    }
+    writeln!(out, "    prodpin drill {}", target.repository.name)
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use crate::model::Severity;
 use crate::outcome::report::FindingCounts;
 use crate::policy::{AdHocError, PolicyError};
-use crate::run::RunError;
+use crate::run::{RunError, Unusable};
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,9 +56,15 @@ pub(super) struct Misuse(pub(super) String);
 
 /// An error's ending: misuse where the arguments or the policy are at fault, failure otherwise.
 pub(super) fn of_error(error: &anyhow::Error) -> Ending {
-    let of_run =
-        matches!(error.downcast_ref(), Some(RunError::UnknownSource { .. } | RunError::NoLedger | RunError::NoVault));
-    let misused = of_run || error.is::<Misuse>() || error.is::<PolicyError>() || error.is::<AdHocError>();
+    let of_run = matches!(
+        error.downcast_ref(),
+        Some(RunError::UnknownSource { .. } | RunError::NoLedger | RunError::NoHistory | RunError::NoVault)
+    );
+    let misused = of_run
+        || error.is::<Unusable>()
+        || error.is::<Misuse>()
+        || error.is::<PolicyError>()
+        || error.is::<AdHocError>();
     if misused { Ending::Misused } else { Ending::Failed }
 }
 

@@ -58,7 +58,9 @@ async fn look(path: &Path, policy: &Policy, arguments: &HistoryArguments) -> any
             records.iter().try_for_each(|record| timeline::tell(record, out))
         })?,
         (None, true) => to_stdout(|out| timeline::as_json(&records, doubt.as_deref(), out))?,
-        (Some(_), _) if records.iter().all(|record| record.entries.iter().all(|(_, e)| e.event.tag().is_none())) => {
+        (Some(_), _)
+            if records.iter().all(|record| record.entries.iter().all(|(_, e)| e.event.tags().next().is_none())) =>
+        {
             return Err(Misuse("--at needs a tag or key: what pointed where, then?".to_owned()).into());
         }
         (Some(at), true) => to_stdout(|out| then::as_json(&records, at, ledger.newest(), doubt.as_deref(), out))?,

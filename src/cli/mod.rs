@@ -37,6 +37,7 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, Parser};
 
 use arguments::{Cli, Command, DEFAULT_POLICY};
+use pasteable::Pasteable;
 use progress::Bar;
 
 use crate::demo;
@@ -72,7 +73,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let ended = carry_out(&cli, &bar);
     bar.clear();
     exit::status(&ended.unwrap_or_else(|error| {
-        tell(&error);
+        tell(&error, cli.policy.as_deref());
         exit::of_error(&error)
     }))
 }
@@ -136,10 +137,13 @@ fn in_runtime(work: impl Future<Output = anyhow::Result<Ending>>) -> anyhow::Res
 }
 
 /// The whole chain of an error on one line, or a policy's problems as they are.
-fn tell(error: &anyhow::Error) {
+fn tell(error: &anyhow::Error, policy: Option<&Path>) {
     let reported = match error.downcast_ref::<PolicyError>() {
         Some(PolicyError::Invalid(problems)) => problems.to_string(),
         _ => format!("prodpin: {}", escape::message(&format!("{error:#}"))),
     };
-    let _ = writeln!(std::io::stderr(), "{reported}");
+    // Its commands are pasted, too.
+    let mut stderr = std::io::stderr();
+    let mut out = Pasteable::new(&mut stderr, policy);
+    let _ = writeln!(out, "{reported}").and_then(|()| out.flush());
 }

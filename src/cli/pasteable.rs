@@ -7,7 +7,10 @@ use std::path::Path;
 use super::arguments::DEFAULT_POLICY;
 
 /// Commands that read the policy.
-const COMMANDS: [&str; 8] = ["audit", "enforce", "forecast", "ready", "report", "history", "verify", "watch"];
+const COMMANDS: [&str; 12] = [
+    "audit", "check", "drill", "enforce", "forecast", "history", "ready", "release", "report", "restore", "verify",
+    "watch",
+];
 
 /// Takes a page's lines, and completes the commands in them.
 pub(super) struct Pasteable<'a> {
@@ -80,7 +83,9 @@ fn completed(line: &str, flag: &str) -> String {
             let tail = after.strip_prefix(**command);
             tail.is_some_and(|tail| !tail.starts_with(|next: char| next.is_ascii_alphanumeric() || next == '-'))
         });
-        let pasted = before.ends_with(['`', '(']) || before.ends_with(": ");
+        // A command on a line of its own stands in from the margin; what begins a page's head line does not.
+        let alone = before.len() >= 4 && before.trim().is_empty();
+        let pasted = alone || before.ends_with(['`', '(']) || before.ends_with(": ");
         if let (Some(command), true) = (command, pasted) {
             done.push_str(command);
             done.push_str(flag);
@@ -108,6 +113,11 @@ mod tests {
                 "The page of one of them: prodpin ready REPOSITORY",
                 "The page of one of them: prodpin ready --policy 'team a/prod.yaml' REPOSITORY",
             ),
+            (
+                "        prodpin restore --source shop api@sha256:0 --apply",
+                "        prodpin restore --policy 'team a/prod.yaml' --source shop api@sha256:0 --apply",
+            ),
+            ("    prodpin drill shop/api", "    prodpin drill --policy 'team a/prod.yaml' shop/api"),
             ("prodpin audit · 2026-11-29", "prodpin audit · 2026-11-29"),
             ("`prodpin readyness`, `prodpin explain CODE`", "`prodpin readyness`, `prodpin explain CODE`"),
         ] {

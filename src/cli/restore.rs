@@ -5,10 +5,12 @@ use std::path::Path;
 
 use super::arguments::RestoreArguments;
 use super::exit::Ending;
-use super::output::to_stdout;
+use super::outcome::{choose_ledger, sources};
+use super::output::to_reader;
 use super::stop::Signals;
-use crate::decide::vault::{TagStep, restore_command};
-use crate::model::{ArtifactId, RepositoryKey};
+use crate::decide::bring_back::restore_command;
+use crate::decide::vault::TagStep;
+use crate::model::{ArtifactId, Digest, RepositoryKey};
 use crate::outcome::size::size;
 use crate::policy::load;
 use crate::report::escape::terminal;
@@ -16,10 +18,12 @@ use crate::run::{self, Found, Restoration, RestoreOptions};
 use crate::vault::{Entry, Pinning, TagOutcome};
 
 pub(super) async fn restore(path: &Path, arguments: &RestoreArguments) -> anyhow::Result<Ending> {
-    let policy = load(path)?;
+    let mut policy = load(path)?;
+    choose_ledger(&mut policy, arguments.ledger.ledger.as_deref())?;
     let mut signals = Signals::listen();
     let options = RestoreOptions {
         reference: arguments.reference.clone(),
+        sources: sources(&policy, &arguments.sources)?,
         apply: arguments.apply,
         deadline: arguments.deadline,
         stop: signals.stop.clone(),
@@ -28,37 +32,61 @@ pub(super) async fn restore(path: &Path, arguments: &RestoreArguments) -> anyhow
         found = run::restore(&policy, &options) => found?,
         () = signals.overdue() => anyhow::bail!("restore was stopped by a signal before it ended: run it again to send the rest"),
     };
-    match found {
-        Found::Entries(repository, entries) => {
-            to_stdout(|out| list(&repository, &entries, out))?;
-            Ok(Ending::Done)
-        }
+    to_reader(Some(path), |out| match &found {
+        Found::Entries(repository, entries) => list(repository, entries, out),
+        Found::Several { repository, why, each } => ask(repository, why, each, out),
+        Found::Target(target) => tell(target, out),
+    })?;
+    Ok(match &found {
+        Found::Entries(..) => Ending::Done,
+        Found::Several { .. } => Ending::Misused,
         Found::Target(target) => {
-            to_stdout(|out| tell(&target, out))?;
-            let failed =
-                !target.troubles.is_empty() || target.missing.tags.iter().any(|reported| reported.failed.is_some());
-            Ok(if failed { Ending::Failed } else { Ending::Done })
+            let tag_failed = target.missing.tags.iter().any(|reported| reported.failed.is_some());
+            let damaged = target.applied && !target.damaged.is_empty();
+            if !target.troubles.is_empty() || tag_failed || damaged { Ending::Failed } else { Ending::Done }
         }
-    }
+    })
+}
+
+/// `api in shop`: with a slash between them, `shop/api` would be one name for two repositories.
+fn named(repository: &RepositoryKey) -> String {
+    format!("{} in {}", terminal(repository.name.as_str()), repository.source)
 }
 
 fn list(repository: &RepositoryKey, entries: &[Entry], out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "{} in the vault, the latest first:", terminal(&repository.to_string()))?;
+    writeln!(out, "{} in the vault, the latest first:", named(repository))?;
     for entry in entries {
         let tags: Vec<&str> = entry.tags.iter().map(|tag| tag.as_str()).collect();
         let tags = if tags.is_empty() { "(no tag)".to_owned() } else { terminal(&tags.join(", ")) };
-        writeln!(out, "  {}  kept {}  {tags}", entry.digest, entry.kept.strftime("%Y-%m-%d %H:%M:%SZ"))?;
+        writeln!(out, "  {}", entry.digest)?;
+        writeln!(out, "    {tags}, kept {}", entry.kept.strftime("%Y-%m-%d %H:%M:%SZ"))?;
+    }
+    Ok(())
+}
+
+/// Which of several is meant.
+fn ask(repository: &RepositoryKey, why: &str, each: &[(Digest, String)], out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "{}: {}.", named(repository), terminal(why))?;
+    writeln!(out, "The vault has:")?;
+    for (digest, on_record) in each {
+        writeln!(out, "  {digest}")?;
+        writeln!(out, "    {}", terminal(on_record))?;
+    }
+    writeln!(out, "Nothing was changed. Give the digest of the one that is meant:")?;
+    for (digest, _) in each {
+        writeln!(out, "    {}", restore_command(repository, &ArtifactId::Manifest(digest.clone())))?;
     }
     Ok(())
 }
 
 fn tell(target: &Restoration, out: &mut dyn Write) -> io::Result<()> {
     let Restoration { repository, digest, missing, applied, .. } = target;
-    let artifact = ArtifactId::Manifest(digest.clone());
-    writeln!(out, "{}@{digest}", terminal(&repository.to_string()))?;
+    writeln!(out, "{}", named(repository))?;
+    writeln!(out, "  {digest}")?;
     writeln!(out, "  in the vault: whole, {} parts, {}", target.parts, size(target.size))?;
     let (blobs, manifests) = (missing.blobs.len(), missing.manifests.len());
-    let lacks = format!("{blobs} blobs and {manifests} manifests, {}", size(missing.bytes()));
+    let counted = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    let lacks = format!("{} and {}, {}", counted(blobs, "blob"), counted(manifests, "manifest"), size(missing.bytes()));
     match (*applied, blobs + manifests) {
         (_, 0) => writeln!(out, "  in the registry: nothing is missing")?,
         (false, _) => writeln!(out, "  the registry lacks {lacks}: they would be pushed")?,
@@ -67,40 +95,63 @@ fn tell(target: &Restoration, out: &mut dyn Write) -> io::Result<()> {
         }
         (true, _) => writeln!(out, "  pushed: {lacks}")?,
     }
-    match (*applied, target.unpinned) {
-        (_, true) if target.pinning == Pinning::Withheld => writeln!(
-            out,
-            "  pin: withheld, because what cleans up in this registry is not known and may count it; state `cleanup:` on the \
-             source, and run prodpin enforce"
-        )?,
-        (_, false) => writeln!(out, "  pin: present")?,
-        (false, true) => writeln!(out, "  pin: missing, and would be made")?,
-        (true, true) => writeln!(out, "  pin: made")?,
-    }
+    writeln!(out, "  pin: {}", of_pin(target))?;
     for reported in &missing.tags {
         writeln!(out, "  tag {}: {}", terminal(reported.tag.as_str()), of_tag(reported, *applied))?;
     }
     for trouble in &target.troubles {
         writeln!(out, "  NOT RESTORED: {}", terminal(trouble))?;
     }
-    if *applied && target.troubles.is_empty() {
-        return match target.pinning {
-            Pinning::Withheld => writeln!(out, "Restored: read back whole. It is not protected: no pin was made."),
-            Pinning::Target | Pinning::Closure if blobs + manifests == 0 => writeln!(
-                out,
-                "Nothing was missing: every part is there by its size, and pinned. Their bytes were not read; if a drill found \
-                 them wrong, delete those from the registry's storage first."
-            ),
-            Pinning::Target | Pinning::Closure => writeln!(out, "Restored: read back whole and pinned."),
-        };
+    if let Some(why) = &target.unrecorded {
+        writeln!(out, "  not on record: {}; the next run reports these tags as created again", terminal(why))?;
     }
-    if !applied && !target.is_whole() {
-        return writeln!(out, "Nothing was changed. To restore it: {}", restore_command(repository, &artifact));
+    end(target, out)
+}
+
+fn of_pin(target: &Restoration) -> &'static str {
+    match (target.applied, target.unpinned) {
+        (_, true) if target.pinning == Pinning::Withheld => {
+            "withheld, because what cleans up in this registry is not known and may\n    count it; state `cleanup:` on the source, \
+             and run `prodpin enforce`"
+        }
+        (_, false) => "present",
+        (false, true) => "missing, and would be made",
+        (true, true) => "made",
     }
-    if !applied {
-        return writeln!(out, "Nothing is to be done.");
+}
+
+/// What it comes to, and the next command.
+fn end(target: &Restoration, out: &mut dyn Write) -> io::Result<()> {
+    let Restoration { repository, digest, missing, applied, .. } = target;
+    let complete = missing.blobs.is_empty() && missing.manifests.is_empty();
+    if !target.damaged.is_empty() {
+        writeln!(out, "A drill read wrong bytes from the registry under")?;
+        target.damaged.iter().try_for_each(|part| writeln!(out, "    {part}"))?;
+        writeln!(out, "It skips a push of a digest that it has. Delete these blobs from its storage by hand,")?;
+        writeln!(out, "then restore, and prove it:")?;
+        writeln!(out, "    {}", restore_command(repository, &ArtifactId::Manifest(digest.clone())))?;
+        return writeln!(out, "    prodpin drill {}", repository.name);
     }
-    Ok(())
+    match (*applied, target.is_whole()) {
+        (true, _) if !target.troubles.is_empty() => Ok(()),
+        (true, _) if target.pinning == Pinning::Withheld => {
+            writeln!(out, "Restored: read back whole. It is not protected: no pin was made.")
+        }
+        (true, _) if complete => {
+            writeln!(out, "Nothing was missing: every part is there by its size, and pinned. Their bytes were not")?;
+            writeln!(out, "read. To read them:")?;
+            writeln!(out, "    prodpin drill {}", repository.name)
+        }
+        (true, _) => {
+            writeln!(out, "Restored: read back whole and pinned. To read every byte of it:")?;
+            writeln!(out, "    prodpin drill {}", repository.name)
+        }
+        (false, false) => {
+            writeln!(out, "Nothing was changed. To restore it:")?;
+            writeln!(out, "    {}", restore_command(repository, &ArtifactId::Manifest(digest.clone())))
+        }
+        (false, true) => writeln!(out, "Nothing is to be done."),
+    }
 }
 
 fn of_tag(reported: &TagOutcome, applied: bool) -> String {
@@ -109,7 +160,7 @@ fn of_tag(reported: &TagOutcome, applied: bool) -> String {
         (None, TagStep::Put) if applied => "put".to_owned(),
         (None, TagStep::Put) => "names nothing, and would be put".to_owned(),
         (None, TagStep::Held) => "names it already".to_owned(),
-        (None, TagStep::Taken(other)) => format!("left alone: it names {other}"),
+        (None, TagStep::Taken(other)) => format!("left alone: it names\n    {other}"),
         (None, TagStep::Unknown) => "left alone: what it names could not be told".to_owned(),
     }
 }

@@ -74,7 +74,7 @@ async fn carry_out(
         (DrilledFrom::Source, _) => None,
         (DrilledFrom::Vault, None) => return Err(RunError::NoVault),
         (DrilledFrom::Vault, Some(location)) => {
-            Some(Arc::new(vault::open(location, Access::Read).await.map_err(RunError::Vault)?))
+            Some(Arc::new(vault::open_existing(location).await.map_err(RunError::Vault)?))
         }
     };
     let mut asked = Asked::new(&options.repositories);
@@ -149,7 +149,12 @@ async fn record(setup: &Setup, targets: &[DrilledTarget]) -> Result<Vec<String>,
 /// A drill is no beginning of a history: whatever a source has that the ledger knows nothing of, a run is to see first (I24).
 fn unknown_to_the_ledger(setup: &Setup, key: &RepositoryKey) -> Option<String> {
     let withheld = !setup.ledger.knows(key) || setup.witnesses.withhold_in(key);
-    withheld.then(|| format!("the ledger does not know {key} yet: run prodpin audit or enforce first"))
+    withheld.then(|| {
+        format!(
+            "the ledger does not know {} in {} yet: run `prodpin audit` or `prodpin enforce` first",
+            key.name, key.source
+        )
+    })
 }
 
 fn event(target: &DrilledTarget) -> Option<Event> {

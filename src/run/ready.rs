@@ -7,11 +7,12 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use futures::stream;
 
-use crate::decide::vault::restore_command;
+use crate::decide::bring_back::way_back;
 use crate::decide::{self, Attempts, forecast as rules, ready as decided};
 use crate::ledger::Access;
 use crate::model::{ArtifactId, Cause, Gap, Provenance, RepositoryKey, Scope, SourceName};
 use crate::outcome::ready::{ReadySection, RepositoryReady};
+use crate::outcome::report::TargetReport;
 use crate::policy::Policy;
 use crate::report::ready::{ReadyReport, ReadyWriter};
 use crate::sources::{Inventory, Source};
@@ -120,7 +121,7 @@ async fn one(setup: Arc<Setup>, kept: Arc<Kept>, key: RepositoryKey) -> Result<R
         addresses: &addresses,
         has_history,
     });
-    kept.tell(&key, &mut page).await;
+    kept.tell(&key, &plan.report.targets, &mut page).await;
     Ok(page)
 }
 
@@ -134,7 +135,7 @@ enum Kept {
 impl Kept {
     async fn open(policy: &Policy) -> Self {
         let Some(location) = &policy.vault else { return Self::Nowhere };
-        match vault::open(location, Access::Read).await {
+        match vault::open_existing(location).await {
             Ok(vault) => Self::Here(vault),
             Err(detail) => Self::Unopened(detail),
         }
@@ -142,18 +143,18 @@ impl Kept {
 
     /// Says of each release that is not proven intact whether the vault has it, and how to put it back: a registry that lost a
     /// whole repository answers for none of it, and what is there all the same is not sent again.
-    async fn tell(&self, key: &RepositoryKey, page: &mut RepositoryReady) {
-        let lost = page.releases.iter().filter(|listed| listed.restorable != Some(true));
-        let lost: Vec<ArtifactId> =
-            lost.map(|listed| listed.artifact.clone()).filter(|artifact| artifact.digest().is_some()).collect();
-        for artifact in lost {
+    async fn tell(&self, key: &RepositoryKey, targets: &[TargetReport], page: &mut RepositoryReady) {
+        for target in targets.iter().filter(|target| target.restorable != Some(true)) {
+            let artifact = target.artifact.clone();
             let Some(digest) = artifact.digest() else { continue };
             let unknown = match self {
                 Self::Nowhere => return,
                 Self::Unopened(detail) => detail.clone(),
                 Self::Here(vault) => match vault.whole(digest, None).await {
                     Ok(_) => {
-                        page.restore.push(restore_command(key, &artifact));
+                        let (first, commands) = way_back(key, target);
+                        page.restore_first.extend(first);
+                        page.restore.extend(commands);
                         continue;
                     }
                     Err(Unwhole::Lacks(_) | Unwhole::Malformed(_)) => continue,

@@ -302,7 +302,7 @@ pub(super) async fn decide_one(setup: Arc<Setup>, key: RepositoryKey, stop: Stop
         }
     }
     if setup.vault.is_some() {
-        decide::vault::name_vault(&mut plan.findings);
+        decide::bring_back::name_vault(&mut plan.findings, &plan.report.targets);
     }
     let RepositoryScan {
         key,

@@ -1,21 +1,24 @@
 //! `restore`: puts a target back from the vault, exactly the bytes that were kept. It looks first, sends only what the registry
 //! lacks, never moves a tag, and reads the target back afterwards (I8, I27).
 
-use std::collections::BTreeMap;
+mod asked;
+mod remembered;
+
 use std::time::Duration;
 
 use crate::decide;
+use crate::decide::kept_releases::{self, Kept};
 use crate::decide::vault::TagStep;
-use crate::ledger::Access;
 use crate::model::{
-    ArtifactId, Cleanup, Closure, Digest, PinState, PinTerms, Presence, RepositoryKey, RepositoryName, Snapshot,
-    SourceName, Tag,
+    ArtifactId, Cleanup, Closure, Digest, PinState, PinTerms, Presence, RepositoryKey, Snapshot, SourceName, Tag,
 };
 use crate::policy::{OciConfig, Policy, SourceConfig};
 use crate::sources::oci::{HttpEnvironment, Restorer, open_to_look, open_to_restore};
 use crate::sources::{OpenOptions, Source};
 use crate::vault::{Entry, Pinning, Restored, Restoring, Vault};
 
+use self::asked::Asked;
+use self::remembered::Remembered;
 use super::{Stop, vault};
 
 /// What is asked for.
@@ -23,6 +26,9 @@ use super::{Stop, vault};
 pub struct RestoreOptions {
     /// `[SOURCE/]REPOSITORY@DIGEST`, `[SOURCE/]REPOSITORY:TAG`, or a repository alone.
     pub reference: String,
+    /// Only these sources, all of them if empty: what the reference has in front of its tag or digest is a repository's own
+    /// name then.
+    pub sources: Vec<SourceName>,
     /// Whether anything is sent.
     pub apply: bool,
     /// It ends before this much time has passed.
@@ -31,11 +37,25 @@ pub struct RestoreOptions {
     pub stop: Stop,
 }
 
+/// The arguments or the policy cannot be used as they are. The text is for a person.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Unusable(pub(crate) String);
+
 /// What came of it.
 #[derive(Debug)]
 pub enum Found {
     /// A repository alone was named: what the vault has of it, the latest first.
     Entries(RepositoryKey, Vec<Entry>),
+    /// A tag was named, and which release is meant cannot be told.
+    Several {
+        /// The repository.
+        repository: RepositoryKey,
+        /// Why.
+        why: String,
+        /// What the vault kept under that tag, the latest first, with what is on record of each.
+        each: Vec<(Digest, String)>,
+    },
     /// A target.
     Target(Box<Restoration>),
 }
@@ -63,6 +83,10 @@ pub struct Restoration {
     pub applied: bool,
     /// Why it is not whole and pinned after it was sent, as it was read back; nothing where all is well.
     pub troubles: Vec<String>,
+    /// Parts that the registry has and under whose digests a drill read wrong bytes: nothing pushed takes their place.
+    pub damaged: Vec<Digest>,
+    /// Why it is not on record that it was put back, where that is so.
+    pub unrecorded: Option<String>,
 }
 
 impl Restoration {
@@ -84,57 +108,122 @@ const REQUESTS: usize = 8;
 /// Looks, and with `apply` puts back. The error is for a person.
 pub async fn restore(policy: &Policy, options: &RestoreOptions) -> anyhow::Result<Found> {
     let Some(location) = &policy.vault else {
-        anyhow::bail!(
-            "the policy names no vault; write `vault:` and run prodpin enforce, so that there is something to restore from"
-        );
+        let why = "the policy names no vault; write `vault:`, and run `prodpin enforce`, so that there is something to restore from";
+        return Err(Unusable(why.to_owned()).into());
     };
     let stop = options.stop.with_deadline(options.deadline);
-    let opened = vault::open(location, Access::Read).await.map_err(anyhow::Error::msg)?;
-    let asked = Asked::read(&options.reference);
+    let opened = vault::open_existing(location).await.map_err(anyhow::Error::msg)?;
+    let asked = Asked::read(&options.reference, &options.sources);
     let (key, entries) = asked.place(policy, &opened).await?;
-    let (digest, entry) = match asked.choose(&key, &entries)? {
-        Some(chosen) => chosen,
-        None => return Ok(Found::Entries(key, entries)),
-    };
-    let Some(SourceConfig::Oci(config)) = policy.sources.get(&key.source) else {
-        anyhow::bail!("source {} is no OCI registry: prodpin restores to these only", key.source);
-    };
-    let mut tags: Vec<Tag> =
-        entries.iter().filter(|entry| entry.digest == digest).flat_map(|entry| entry.tags.iter().cloned()).collect();
-    tags.sort();
-    tags.dedup();
-    let closure = opened
-        .whole(&digest, Some(&entry.media_type))
-        .await
-        .map_err(|why| anyhow::anyhow!("{key}@{digest} cannot be restored: {why}"))?;
-    let (source, restorer) = open(&key.source, config, options.apply, &stop)?;
-    let pinning = pinning(source.inventory.cleanup().await, policy.pins.for_source(&key.source));
-    let restoring = Restoring { vault: &opened, restorer: &restorer, source: &source, repository: &key.name, pinning };
-    let in_words = |fault: prodpin_net::http::fault::Fault| anyhow::anyhow!("{key}: {}", fault.detail);
-    let mut missing = restoring.look(&closure, &digest, &tags).await.map_err(in_words)?;
-    let before = source.inventory.inspect(&key.name, &ArtifactId::Manifest(digest.clone())).await;
-    let mut found = Restoration {
-        unpinned: before.pin != PinState::Present,
-        pinning,
-        vault: opened.location().to_owned(),
-        size: closure.parts.iter().map(|part| part.size).sum(),
-        parts: closure.parts.len(),
-        missing: Restored::default(),
-        applied: options.apply,
-        troubles: Vec::new(),
-        repository: key.clone(),
-        digest: digest.clone(),
-    };
-    if options.apply {
-        let sent = tokio::select! {
-            sent = restoring.send(&closure, &digest, &mut missing) => sent,
-            () = stop.set() => Err(format!("{}: what was sent stays; run the command again to send the rest", stop.reason())),
-        };
-        sent.map_err(|why| anyhow::anyhow!("{key}@{digest} was not restored: {why}"))?;
-        found.troubles = read_back(&key, config, &digest, pinning, &stop).await?;
+    if asked.digest.is_none() && asked.tag.is_none() {
+        return Ok(Found::Entries(key, entries));
     }
-    found.missing = missing;
-    Ok(Found::Target(Box::new(found)))
+    let Some(SourceConfig::Oci(config)) = policy.sources.get(&key.source) else {
+        return Err(
+            Unusable(format!("source {} is no OCI registry: prodpin restores to these only", key.source)).into()
+        );
+    };
+    let remembered = Remembered::open(policy, &key, options.apply, &stop).await;
+    let digest = match choose(&asked, &key, &entries, &remembered)? {
+        Kept::One(digest) => digest,
+        Kept::Unsure { why, each } => return Ok(Found::Several { repository: key, why, each }),
+    };
+    let put_back = PutBack {
+        policy,
+        key,
+        config,
+        digest,
+        vault: &opened,
+        remembered: &remembered,
+        apply: options.apply,
+        stop: &stop,
+    };
+    Ok(Found::Target(Box::new(put_back.carry(&entries).await?)))
+}
+
+/// One target on its way back.
+struct PutBack<'a> {
+    policy: &'a Policy,
+    key: RepositoryKey,
+    config: &'a OciConfig,
+    digest: Digest,
+    vault: &'a Vault,
+    remembered: &'a Remembered,
+    apply: bool,
+    stop: &'a Stop,
+}
+
+impl PutBack<'_> {
+    async fn carry(self, entries: &[Entry]) -> anyhow::Result<Restoration> {
+        let Self { key, digest, config, .. } = &self;
+        let of_digest = || entries.iter().filter(|entry| entry.digest == *digest);
+        let media_type = of_digest().next().map(|entry| entry.media_type.as_str());
+        let mut tags: Vec<Tag> = of_digest().flat_map(|entry| entry.tags.iter().cloned()).collect();
+        tags.sort();
+        tags.dedup();
+        let whole = self.vault.whole(digest, media_type).await;
+        let closure = whole
+            .map_err(|why| anyhow::anyhow!("{}@{digest} cannot be restored to {}: {why}", key.name, key.source))?;
+        let (source, restorer) = open(&key.source, config, self.apply, self.stop)?;
+        let pinning = pinning(source.inventory.cleanup().await, self.policy.pins.for_source(&key.source));
+        let restoring =
+            Restoring { vault: self.vault, restorer: &restorer, source: &source, repository: &key.name, pinning };
+        let looked = restoring.look(&closure, digest, &tags).await;
+        let mut missing =
+            looked.map_err(|fault| anyhow::anyhow!("{} in {}: {}", key.name, key.source, fault.detail))?;
+        let artifact = ArtifactId::Manifest(digest.clone());
+        let before = source.inventory.inspect(&key.name, &artifact).await;
+        let wrong = self.remembered.wrong_bytes(&artifact);
+        let lacked = |part: &Digest| missing.blobs.iter().chain(&missing.manifests).any(|lacks| lacks.digest == *part);
+        let mut found = Restoration {
+            unpinned: before.pin != PinState::Present,
+            pinning,
+            vault: self.vault.location().to_owned(),
+            size: closure.parts.iter().map(|part| part.size).sum(),
+            parts: closure.parts.len(),
+            damaged: wrong.iter().filter(|part| !lacked(part)).cloned().collect(),
+            missing: Restored::default(),
+            applied: self.apply,
+            troubles: Vec::new(),
+            unrecorded: None,
+            repository: key.clone(),
+            digest: digest.clone(),
+        };
+        if self.apply {
+            let stop = self.stop;
+            let sent = tokio::select! {
+                sent = restoring.send(&closure, digest, &mut missing) => sent,
+                () = stop.set() => Err(format!("{}: what was sent stays; run the command again to send the rest", stop.reason())),
+            };
+            // Tags that were put are on record whatever came after them.
+            let pushed = remembered::pushed(&missing, &wrong).filter(|pushed| sent.is_ok() || !pushed.tags.is_empty());
+            if let Some(pushed) = pushed {
+                found.unrecorded = self.remembered.record(key, &artifact, pushed).await;
+            }
+            sent.map_err(|why| anyhow::anyhow!("{}@{digest} was not restored to {}: {why}", key.name, key.source))?;
+            found.troubles = read_back(key, config, digest, pinning, stop).await?;
+        }
+        found.missing = missing;
+        Ok(found)
+    }
+}
+
+/// The release that is meant.
+fn choose(
+    asked: &Asked<'_>,
+    key: &RepositoryKey,
+    entries: &[Entry],
+    remembered: &Remembered,
+) -> Result<Kept, Unusable> {
+    let kept = match (&asked.digest, &asked.tag) {
+        (Some(digest), _) if entries.iter().any(|entry| entry.digest == *digest) => {
+            return Ok(Kept::One(digest.clone()));
+        }
+        (None, Some(tag)) => Some((tag, asked.kept(tag, entries))).filter(|(_, kept)| !kept.is_empty()),
+        _ => None,
+    };
+    let (tag, kept) = kept.ok_or_else(|| asked.lacking(key, entries))?;
+    Ok(kept_releases::choose(tag, &kept, remembered.state()))
 }
 
 fn open(name: &SourceName, config: &OciConfig, apply: bool, stop: &Stop) -> anyhow::Result<(Source, Restorer)> {
@@ -193,106 +282,6 @@ async fn read_back(
     Ok(troubles)
 }
 
-/// A reference as it was given.
-struct Asked<'a> {
-    text: &'a str,
-    name: &'a str,
-    digest: Option<Digest>,
-    tag: Option<Tag>,
-}
-
-impl<'a> Asked<'a> {
-    fn read(text: &'a str) -> Self {
-        if let Some((name, digest)) = text.rsplit_once('@')
-            && let Ok(digest) = digest.parse()
-        {
-            // A tag beside a digest says nothing more.
-            let name = match name.rsplit_once(':') {
-                Some((front, tag)) if !tag.contains('/') => front,
-                _ => name,
-            };
-            return Self { text, name, digest: Some(digest), tag: None };
-        }
-        match text.rsplit_once(':') {
-            Some((name, tag)) if !tag.contains('/') => match tag.parse() {
-                Ok(tag) => Self { text, name, digest: None, tag: Some(tag) },
-                Err(_) => Self { text, name: text, digest: None, tag: None },
-            },
-            _ => Self { text, name: text, digest: None, tag: None },
-        }
-    }
-
-    /// The repositories that it may mean: with its source in front, with the registry's host in front, or alone.
-    fn keys(&self, policy: &Policy) -> Vec<RepositoryKey> {
-        let mut keys = Vec::new();
-        for (source, config) in &policy.sources {
-            let host = match config {
-                SourceConfig::Oci(oci) => {
-                    let port = oci.url.port().map(|port| format!(":{port}")).unwrap_or_default();
-                    oci.url.host_str().map(|host| format!("{host}{port}/"))
-                }
-                _ => None,
-            };
-            let of_source = self.name.strip_prefix(source.as_str()).and_then(|rest| rest.strip_prefix('/'));
-            let of_host = host.and_then(|host| self.name.strip_prefix(host.as_str()));
-            for name in [Some(self.name), of_source, of_host].into_iter().flatten() {
-                if let Ok(name) = name.parse::<RepositoryName>() {
-                    keys.push(RepositoryKey { source: source.clone(), name });
-                }
-            }
-        }
-        keys.sort();
-        keys.dedup();
-        keys
-    }
-
-    /// The one repository that the vault knows by this name.
-    async fn place(&self, policy: &Policy, vault: &Vault) -> anyhow::Result<(RepositoryKey, Vec<Entry>)> {
-        let mut known: BTreeMap<RepositoryKey, Vec<Entry>> = BTreeMap::new();
-        for key in self.keys(policy) {
-            let entries = vault.entries(&key).await?;
-            let fits = |entry: &Entry| self.digest.as_ref().is_none_or(|digest| entry.digest == *digest);
-            if entries.iter().any(fits) {
-                known.insert(key, entries);
-            }
-        }
-        let text = self.text;
-        let Some(found) = known.pop_first() else {
-            anyhow::bail!(
-                "the vault {} has nothing that is called {text}; write [SOURCE/]REPOSITORY@DIGEST or \
-                 [SOURCE/]REPOSITORY:TAG, as reports do",
-                vault.location()
-            );
-        };
-        if let Some((other, _)) = known.first_key_value() {
-            anyhow::bail!("{text} may be {} or {other}: put the source in front", found.0);
-        }
-        Ok(found)
-    }
-
-    /// The target that is meant; none where a repository alone was named.
-    fn choose<'e>(&self, key: &RepositoryKey, entries: &'e [Entry]) -> anyhow::Result<Option<(Digest, &'e Entry)>> {
-        let chosen = match (&self.digest, &self.tag) {
-            (None, None) => return Ok(None),
-            (Some(digest), _) => entries.iter().find(|entry| entry.digest == *digest),
-            // The latest that had the tag.
-            (None, Some(tag)) => entries.iter().find(|entry| entry.tags.contains(tag)),
-        };
-        match chosen {
-            Some(entry) => Ok(Some((entry.digest.clone(), entry))),
-            None => {
-                let kept: Vec<String> =
-                    entries.iter().flat_map(|entry| &entry.tags).map(ToString::to_string).take(8).collect();
-                anyhow::bail!(
-                    "the vault has {key} and not {}; it has {}: `prodpin restore {key}` lists all of it",
-                    self.text,
-                    kept.join(", ")
-                )
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -315,23 +304,6 @@ mod tests {
             let what = format!("{registry:?} {stated:?} {cover:?}");
             let terms = PinTerms { cover, ..PinTerms::default() };
             assert_eq!(pinning(Cleanup { registry, stated }, terms), expected, "{what}");
-        }
-    }
-
-    #[test]
-    fn references_are_read_as_reports_write_them() {
-        let digest = Digest::sha256(b"x");
-        for (text, name, has_digest, tag) in [
-            (format!("shop/api@{digest}"), "shop/api", true, None),
-            (format!("shop/api:v1@{digest}"), "shop/api", true, None),
-            ("shop/api:v1.0".to_owned(), "shop/api", false, Some("v1.0")),
-            ("shop/api".to_owned(), "shop/api", false, None),
-            ("localhost:5000/shop/api".to_owned(), "localhost:5000/shop/api", false, None),
-            ("localhost:5000/shop/api:v1".to_owned(), "localhost:5000/shop/api", false, Some("v1")),
-        ] {
-            let asked = Asked::read(&text);
-            assert_eq!((asked.name, asked.digest.is_some()), (name, has_digest), "{text}");
-            assert_eq!(asked.tag.as_ref().map(Tag::as_str), tag, "{text}");
         }
     }
 }

@@ -48,6 +48,26 @@ pub(super) async fn open(location: &LedgerLocation, access: Access) -> Result<Va
     }
 }
 
+/// Opens a vault that is to be there already. The error is for a person.
+pub(super) async fn open_existing(location: &LedgerLocation) -> Result<Vault, String> {
+    let opened = open(location, Access::Read).await?;
+    match absent(location).await {
+        None => Ok(opened),
+        Some(path) => Err(format!(
+            "the vault directory {path} does not exist: mount it, or correct `vault:` in the policy; if there was none yet, \
+             `prodpin enforce` creates it and copies every rollback target into it"
+        )),
+    }
+}
+
+/// The directory, if that is what it is and it is not there: most often one that is not mounted.
+async fn absent(location: &LedgerLocation) -> Option<String> {
+    let LedgerLocation::Directory(path) = location else { return None };
+    let missing = tokio::fs::metadata(path).await.err()?.kind() == std::io::ErrorKind::NotFound;
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+    missing.then(|| path.display().to_string())
+}
+
 /// What came of one target.
 struct Outcome {
     artifact: ArtifactId,
@@ -70,10 +90,19 @@ pub(super) async fn keep(
     let keys = recorder.repositories().await?;
     let mut reported = VaultStates::default();
     let mut over = std::pin::pin!(stop.over());
+    let absent = absent(location).await;
+    if let (true, Some(path)) = (copies, &absent) {
+        tracing::warn!("the vault directory {path} did not exist and is made; if it should be a mounted one, mount it");
+    }
     let opened = tokio::select! {
         biased;
         () = stop.set() => Err((Lack::Interrupted, "the run ended before it was looked at".to_owned())),
         opened = open(location, access) => opened.map_err(|detail| (Lack::Vault, detail)),
+    };
+    let copying = match (copies, absent.is_some()) {
+        (true, _) => Copying::Yes,
+        (false, true) => Copying::NoDirectory,
+        (false, false) => Copying::No,
     };
     let vault = match &opened {
         Ok(vault) => vault,
@@ -87,7 +116,7 @@ pub(super) async fn keep(
         // A row is read when its turn comes: not all of them are in memory at once (I20).
         let each = stream::iter(keys.iter()).map(|key| {
             let targets = recorder.targets(key);
-            async move { Ok::<_, RunError>((key, of_repository(vault, setup, key, &targets?, copies, stop).await)) }
+            async move { Ok::<_, RunError>((key, of_repository(vault, setup, key, &targets?, copying, stop).await)) }
         });
         let mut each = std::pin::pin!(each.buffer_unordered(AT_ONCE));
         loop {
@@ -185,15 +214,24 @@ impl VaultStates {
     }
 }
 
+/// Whether a run copies, and where it does not, whether there is a vault to look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Copying {
+    Yes,
+    No,
+    NoDirectory,
+}
+
 /// The targets of one repository, one after the other: those that are lost at the source are looked for in the vault.
 async fn of_repository(
     vault: &Vault,
     setup: &Setup,
     key: &RepositoryKey,
     targets: &[TargetReport],
-    copies: bool,
+    copying: Copying,
     stop: &Stop,
 ) -> Vec<Outcome> {
+    let copies = copying == Copying::Yes;
     let content = setup.sources.get(&key.source).and_then(|source| source.inventory.content());
     let mut outcomes = Vec::new();
     for target in targets {
@@ -207,10 +245,11 @@ async fn of_repository(
         };
         let tried = copies && target.restorable != Some(false) && !stop.is_set();
         if !tried {
-            let lack = match (copies, target.restorable) {
+            let lack = match (copying, target.restorable) {
                 (_, Some(false)) => (Lack::Gone, "the source does not have it whole any more"),
-                (false, _) => (Lack::NotYet, "not copied yet"),
-                (true, _) => (Lack::Interrupted, "the run ended before it was copied"),
+                (Copying::No, _) => (Lack::NotYet, "not copied yet"),
+                (Copying::NoDirectory, _) => (Lack::NoDirectory, "that directory does not exist"),
+                (Copying::Yes, _) => (Lack::Interrupted, "the run ended before it was copied"),
             };
             outcomes.push(looked_up(vault, target, digest, lack).await);
             continue;

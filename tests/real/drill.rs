@@ -43,7 +43,7 @@ async fn what_rots_in_a_registry_is_found_by_a_drill_and_by_nothing_else_f104() 
         registry.pusher().push("shop/api", tag, content).await;
     }
     let early = registry.run(&["drill"]).await;
-    assert!(text(&early).contains("Not on record: the ledger does not know shop/shop/api yet"), "{}", text(&early));
+    assert!(text(&early).contains("Not on record: the ledger does not know shop/api in shop yet"), "{}", text(&early));
     registry.run(&["enforce", "--quiet"]).await;
     let well = registry.run(&["drill", "shop/api"]).await;
     let said = text(&well);
@@ -73,7 +73,23 @@ async fn what_rots_in_a_registry_is_found_by_a_drill_and_by_nothing_else_f104() 
     let page = text(&registry.run(&["ready", "shop/api"]).await);
     assert!(page.contains("BROKEN by the drill") && page.contains("drilled just now"), "{page}");
 
-    std::fs::write(&file, whole).unwrap();
+    // A registry skips a push of a digest that it has: what is restored over the blob changes nothing, and that is said.
+    let reference = format!("shop/api@{}", rotten.digest());
+    let skipped = registry.run(&["restore", &reference, "--apply"]).await;
+    let said = text(&skipped);
+    assert_eq!(skipped.status.code(), Some(1), "{said}");
+    assert!(said.contains("Delete these blobs from its storage") && said.contains(&digest), "{said}");
+    assert!(page.find("first delete").unwrap() < page.find("prodpin restore --source").unwrap(), "{page}");
+    let remedy = after["findings"].to_string();
+    assert!(remedy.find("first delete these blobs") < remedy.find("prodpin restore"), "{remedy}");
+
+    // Deleted, its bytes come back, and what the drill had read under that digest is no word about them.
+    std::fs::remove_dir_all(file.parent().unwrap()).unwrap();
+    let restored = registry.run(&["restore", &reference, "--apply"]).await;
+    assert_eq!(restored.status.code(), Some(0), "{}", text(&restored));
+    assert_eq!(std::fs::read(&file).unwrap(), whole);
+    let page = text(&registry.run(&["ready", "shop/api"]).await);
+    assert!(page.contains("not drilled since") && !page.contains("BROKEN"), "{page}");
     assert_eq!(registry.run(&["drill"]).await.status.code(), Some(0));
     let mended = json(&registry.run(&["audit", "--format", "json"]).await);
     assert_eq!(target(&mended, "targets", &rotten)["restorable"], true, "{mended:#}");
@@ -88,6 +104,10 @@ async fn a_drill_of_the_vault_reads_the_vault_and_what_does_not_fit_waits_f104_i
         registry.pusher().push("shop/api", tag, content).await;
     }
     registry.run(&["audit", "--quiet"]).await;
+    let empty = registry.run(&["drill", "--from", "vault"]).await;
+    assert_eq!(empty.status.code(), Some(1), "{}", text(&empty));
+    assert!(text(&empty).contains("does not exist: mount it"), "{}", text(&empty));
+    std::fs::create_dir(registry.path("vault")).unwrap();
     let empty = registry.run(&["drill", "--from", "vault"]).await;
     assert_eq!(empty.status.code(), Some(3), "{}", text(&empty));
     assert!(text(&empty).contains("the vault does not have it"), "{}", text(&empty));

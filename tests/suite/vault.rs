@@ -126,7 +126,7 @@ async fn what_is_deleted_comes_back_byte_for_byte_i27() {
     shop.lose(lost).await;
     assert!(shop.served(lost).await.iter().all(Option::is_none));
     let ready = shop.run(&["ready", "shop/api"]).await;
-    let command = format!("prodpin restore r/shop/api@{} --apply", lost.digest());
+    let command = format!("prodpin restore --source r shop/api@{} --apply", lost.digest());
     assert!(ready.stdout.contains(&command), "{}\n{}", ready.stdout, ready.stderr);
     let audit = shop.run(&["audit", "--format", "json"]).await.json();
     assert!(audit["findings"].to_string().contains(&command), "{audit}");
@@ -194,7 +194,7 @@ async fn restore_says_what_it_has_and_refuses_what_is_not_whole_i27() {
     assert_eq!(list.status, 0);
     assert!(shop.releases.iter().all(|(tag, _)| list.stdout.contains(tag)), "{}", list.stdout);
     let unknown = shop.run(&["restore", "shop/web:v1"]).await;
-    assert_eq!(unknown.status, 1);
+    assert_eq!(unknown.status, 2);
     assert!(unknown.stderr.contains("has nothing that is called shop/web:v1"), "{}", unknown.stderr);
 
     // A layer of the vault is damaged, at the same size: the registry never gets it.
@@ -213,5 +213,112 @@ async fn restore_says_what_it_has_and_refuses_what_is_not_whole_i27() {
 
     shop.write_policy("");
     let none = shop.run(&["restore", "shop/api:v1.0.0"]).await;
-    assert!(none.status == 1 && none.stderr.contains("names no vault"), "{}", none.stderr);
+    assert!(none.status == 2 && none.stderr.contains("names no vault"), "{}", none.stderr);
+}
+
+/// What restore puts back is nobody else's doing: it is on record, and no look after it takes it for a push over a deleted tag.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_restored_is_on_record_and_counts_by_the_next_look_i27() {
+    let shop = Shop::open().await;
+    shop.run(&["enforce", "--format", "json"]).await.json();
+    let (tag, lost) = shop.releases[1].clone();
+    shop.lose(&lost).await;
+    let broken = shop.run(&["drill", "shop/api"]).await;
+    assert!(broken.status == 3 && broken.stdout.contains("BROKEN"), "{}", broken.stdout);
+    for _ in 0..2 {
+        shop.run(&["audit", "--format", "json"]).await.json();
+    }
+    let gone = shop.run(&["ready", "shop/api"]).await.stdout;
+    assert!(gone.contains("GONE: it does not exist any more") && gone.contains("BROKEN by the drill"), "{gone}");
+    assert!(!gone.contains("nothing keeps it"), "{gone}");
+
+    let restored = shop.run(&["restore", &format!("shop/api:{tag}"), "--apply"]).await;
+    assert_eq!(restored.status, 0, "{}{}", restored.stdout, restored.stderr);
+    assert!(!restored.stdout.contains("not on record"), "{}", restored.stdout);
+    let report = shop.run(&["audit", "--format", "json"]).await.json();
+    let codes: Vec<&str> =
+        report["findings"].as_array().unwrap().iter().map(|finding| finding["code"].as_str().unwrap()).collect();
+    assert!(codes.iter().all(|code| !code.starts_with("tag-") && !code.starts_with("target-")), "{codes:?}");
+    let page = shop.run(&["ready", "shop/api"]).await.stdout;
+    assert!(page.contains("from the vault; not drilled since: `prodpin drill shop/api`"), "{page}");
+    assert!(!page.contains("BROKEN") && !page.contains("GONE"), "{page}");
+    let history = shop.run(&["history", &format!("shop/api:{tag}")]).await.stdout;
+    assert!(
+        history.contains(&format!("restored from the vault as {tag}")) && history.contains("is there"),
+        "{history}"
+    );
+
+    assert_eq!(shop.run(&["drill", "shop/api"]).await.status, 0);
+    let page = shop.run(&["ready", "shop/api"]).await.stdout;
+    assert!(page.contains("drilled just now") && !page.contains("not drilled since"), "{page}");
+    // The same again puts nothing back, and has nothing to record.
+    let before = shop.run(&["history", "shop/api"]).await.stdout;
+    assert_eq!(shop.run(&["restore", &format!("shop/api:{tag}"), "--apply"]).await.status, 0);
+    assert_eq!(shop.run(&["history", "shop/api"]).await.stdout, before);
+    assert_eq!(shop.run(&["verify"]).await.status, 0);
+}
+
+/// The latest that the vault kept under a tag may be what somebody pushed over the release.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tag_that_named_several_releases_is_asked_about_i8_i27() {
+    let shop = Shop::open().await;
+    shop.run(&["enforce", "--format", "json"]).await.json();
+    let (tag, release) = shop.releases[0].clone();
+    let rogue = image("rogue");
+    shop.pusher.push("shop/api", tag, &rogue).await;
+    shop.run(&["enforce", "--format", "json"]).await.json();
+    shop.lose(&release).await;
+    shop.lose(&rogue).await;
+    shop.registry.forget_requests();
+    let asked = shop.run(&["restore", &format!("shop/api:{tag}"), "--apply"]).await;
+    assert_eq!((asked.status, shop.writes()), (2, 0), "{}{}", asked.stdout, asked.stderr);
+    assert!(asked.stdout.contains(&format!("the first that {tag} named")), "{}", asked.stdout);
+    for digest in [release.digest(), rogue.digest()] {
+        let command = format!("prodpin restore --source r shop/api@{digest} --apply");
+        assert!(asked.stdout.contains(&command), "{}", asked.stdout);
+    }
+    let restored = shop.run(&["restore", "--source", "r", &format!("shop/api@{}", release.digest()), "--apply"]).await;
+    assert_eq!(restored.status, 0, "{}{}", restored.stdout, restored.stderr);
+    let found = shop.pusher.manifest("shop/api", tag).await.expect("its tag is back").1;
+    assert_eq!(Digest::sha256(&found), release.digest());
+}
+
+/// `shop/api` may be a repository, or one called `api` in the source `shop`.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_repositories_whose_names_run_together_are_told_apart() {
+    let shop = Shop::open().await;
+    let (tag, content) = shop.releases[0].clone();
+    shop.pusher.push("api", tag, &content).await;
+    let policy = format!(
+        "version: 1\nledger: ./ledger\nvault: ./vault\nsources:\n  shop: {{ oci: \"{}\", repositories: [\"shop/*\", \"api\"], \
+         cleanup: none }}\nproduction:\n  - {{ tags: [\"v*\"], order: semver }}\n",
+        shop.registry.url()
+    );
+    std::fs::write(shop.here.path().join("other.yaml"), policy).unwrap();
+    let run = async |arguments: &[&str]| shop.run(&[&["--policy", "other.yaml"], arguments].concat()).await;
+    run(&["enforce", "--format", "json"]).await.json();
+    let reference = format!("shop/api@{}", content.digest());
+    let doubtful = run(&["restore", &reference]).await;
+    assert_eq!(doubtful.status, 2, "{}{}", doubtful.stdout, doubtful.stderr);
+    for name in ["api", "shop/api"] {
+        let command = format!("`prodpin restore --policy other.yaml --source shop {name}@{}`", content.digest());
+        assert!(doubtful.stderr.contains(&command), "{}", doubtful.stderr);
+        let found = run(&["restore", "--source", "shop", &format!("{name}@{}", content.digest())]).await;
+        assert!(found.status == 0 && found.stdout.starts_with(&format!("{name} in shop\n")), "{}", found.stdout);
+    }
+    let drill = run(&["drill"]).await.stdout;
+    assert!(drill.contains("of api in shop: intact") && drill.contains("of shop/api in shop: intact"), "{drill}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vault_directory_that_is_not_there_is_said_to_be_missing() {
+    let shop = Shop::open().await;
+    let digest = shop.releases[0].1.digest();
+    for arguments in [&["restore", &format!("shop/api@{digest}")][..], &["drill", "--from", "vault"]] {
+        let ran = shop.run(arguments).await;
+        assert!(ran.status == 1 && ran.stderr.contains("does not exist: mount it"), "{arguments:?}: {}", ran.stderr);
+    }
+    let audit = shop.run(&["audit", "--format", "json"]).await.json();
+    assert!(audit["findings"].to_string().contains("mount the directory, or correct `vault:`"), "{audit}");
+    assert!(!shop.here.path().join("vault").exists(), "looking makes none");
 }

@@ -230,7 +230,7 @@ impl Ledger {
         let mut history = Vec::new();
         let mut take = |sequence: u64, batch: Batch| {
             let about = batch.entries.into_iter().filter(|entry| {
-                let same_tag = tag.is_none_or(|tag| entry.event.tag() == Some(tag));
+                let same_tag = tag.is_none_or(|tag| entry.event.tags().any(|about| about == tag));
                 entry.repository.as_ref() == Some(key) && same_tag
             });
             history.extend(about.map(|entry| (sequence, entry)));

@@ -57,6 +57,7 @@ pub fn ad_hoc(arguments: &[String], ledger: LedgerLocation) -> Result<Policy, Ad
         pins: PinPolicy::default(),
         vault: None,
         drill: None,
+        events: BTreeMap::new(),
         fail_on: Severity::High,
         database: Vec::new(),
         waivers: Vec::new(),

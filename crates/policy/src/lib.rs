@@ -11,6 +11,7 @@ mod database;
 mod drill;
 mod ecr;
 mod environment;
+mod events;
 mod helm;
 mod load;
 mod patterns;
@@ -44,6 +45,7 @@ use prodpin_core::schedule::Schedule;
 
 pub use ad_hoc::{AdHocError, ad_hoc};
 pub use drill::DrillPolicy;
+pub use events::SenderProof;
 pub use helm::{HelmBucket, HelmConfig, HelmHttp, HelmLogin, HelmPlace};
 pub use load::{PolicyError, load, parse};
 pub use pins::PinPolicy;
@@ -90,6 +92,8 @@ pub struct Policy {
     pub waivers: Vec<Waiver>,
     /// Who is told of findings.
     pub alerts: Vec<Alert>,
+    /// Whose push events `watch` takes, and what proves them.
+    pub events: BTreeMap<SourceName, SenderProof>,
     /// Where findings in AWS's format belong.
     pub security_hub: Option<AwsAccount>,
     /// SHA-256 of the policy's text as read, before any `${ENV}` was put in.

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use super::alerts::RawAlert;
 use super::database::RawDatabaseRule;
 use super::drill::RawDrill;
+use super::events::RawEvents;
 use super::helm::RawHelm;
 use super::pins::{RawLifecycle, RawPins};
 use super::raw_production::RawProduction;
@@ -61,6 +62,8 @@ pub(super) struct RawPolicy {
     pub(super) waivers: Spanned<Vec<Spanned<RawWaiver>>>,
     /// Who is told of findings, each under a name of your choice.
     pub(super) alerts: Spanned<Entries<RawAlert>>,
+    /// Whose push events `watch --listen-events` takes, by the name of the source.
+    pub(super) events: Spanned<Entries<RawEvents>>,
     /// The AWS account and region that the `asff` report is for.
     pub(super) security_hub: Spanned<RawSecurityHub>,
     /// What every rollback target is to survive beyond what protected means, where a source does not say otherwise:

@@ -10,13 +10,21 @@ use super::spanned::Spanned;
 use super::{InventoryLocation, OciConfig, S3Config, Secret, SourceConfig};
 use prodpin_core::model::{Layout, NamePatterns};
 
-/// The repositories that a source selects.
-pub(super) fn repositories(config: &SourceConfig) -> &NamePatterns {
-    match config {
-        SourceConfig::Oci(oci) => &oci.repositories,
-        SourceConfig::S3(s3) => &s3.repositories,
-        SourceConfig::Ecr(ecr) => &ecr.repositories,
-        SourceConfig::Helm(helm) => &helm.repositories,
+impl SourceConfig {
+    /// The repositories that it selects.
+    pub(super) fn repositories(&self) -> &NamePatterns {
+        match self {
+            Self::Oci(oci) => &oci.repositories,
+            Self::S3(s3) => &s3.repositories,
+            Self::Ecr(ecr) => &ecr.repositories,
+            Self::Helm(helm) => &helm.repositories,
+        }
+    }
+
+    /// Whether it selects this one.
+    #[must_use]
+    pub fn selects(&self, repository: &str) -> bool {
+        self.repositories().matches(repository)
     }
 }
 

@@ -97,9 +97,10 @@ impl<'a> Page<'a> {
         writeln!(self.out, "{}{encoded}", " ".repeat(indent.min(self.style.width / 3)))
     }
 
-    /// Adds a piece of a word. A word longer than a line is broken wherever the line ends.
+    /// Adds a piece of a word. A word longer than a line is broken wherever the line ends, but for what is to be copied: a
+    /// terminal that breaks it by itself still gives it back whole.
     fn fit(&mut self, piece: Span, draft: &mut Draft, hang: usize) -> io::Result<()> {
-        if draft.used + piece.text.width() <= self.style.width {
+        if draft.used + piece.text.width() <= self.style.width || is_copied(&piece.text) {
             draft.push(piece);
             return Ok(());
         }
@@ -149,8 +150,7 @@ impl Draft {
 fn words(spans: &[Span]) -> Vec<Vec<Span>> {
     let mut words: Vec<Vec<Span>> = vec![Vec::new()];
     for each in spans {
-        // A command of ours is recognised by its first two words.
-        let text = each.text.replace("`prodpin ", "`prodpin\u{a0}");
+        let text = firm_commands(&each.text);
         for (place, part) in text.split(' ').enumerate() {
             if place > 0 {
                 words.push(Vec::new());
@@ -164,6 +164,36 @@ fn words(spans: &[Span]) -> Vec<Vec<Span>> {
     words
 }
 
+/// What stands between backticks is one word: half a command must not run when it is pasted.
+fn firm_commands(text: &str) -> String {
+    let quoted = text.matches('`').count() / 2 * 2;
+    let mut parts = text.splitn(quoted + 1, '`').enumerate().peekable();
+    let mut firm = String::with_capacity(text.len());
+    while let Some((place, part)) = parts.next() {
+        match place % 2 {
+            0 => firm.push_str(part),
+            _ => firm.push_str(&part.replace(' ', "\u{a0}")),
+        }
+        if parts.peek().is_some() {
+            firm.push('`');
+        }
+    }
+    firm
+}
+
+/// As many hexadecimal digits as a SHA-256 has.
+const DIGEST: usize = 64;
+
+/// Whether a word is copied as it stands: a command, or something with a digest in it.
+fn is_copied(word: &str) -> bool {
+    let mut run = 0;
+    word.contains('`')
+        || word.chars().any(|character| {
+            run = if character.is_ascii_hexdigit() { run + 1 } else { 0 };
+            run >= DIGEST
+        })
+}
+
 fn width_of(word: &[Span]) -> usize {
     word.iter().map(|span| span.text.width()).sum()
 }
@@ -173,4 +203,43 @@ pub(super) fn padded(text: &str, columns: usize) -> String {
     let mut padded = text.replace(' ', "\u{a0}");
     padded.extend(std::iter::repeat_n(FIRM_SPACE, columns.saturating_sub(text.width())));
     padded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_copied_is_never_broken_however_narrow_the_page() {
+        let digest = format!("sha256:{}", "0a".repeat(32));
+        let command = format!("`prodpin restore --source shop api@{digest} --apply`");
+        let text = format!("if the vault has it: {command}; else push {digest} again from {}", "x".repeat(100));
+        for width in [24, 40, 80, 100, 200] {
+            let mut out = Vec::new();
+            let style = Style { width, ..Style::UNBOUNDED };
+            Page::new(&mut out, style).paragraph(2, 8, &[plain(text.clone())]).unwrap();
+            let page = String::from_utf8(out).unwrap();
+            assert!(page.lines().any(|line| line.contains(&command)), "{width}: {page}");
+            assert!(
+                page.lines().any(|line| line.contains(&digest) && !line.contains('`')) || width == 200,
+                "{width}: {page}"
+            );
+            assert!(
+                !page.contains(FIRM_SPACE) && (width == 200 || !page.contains(&"x".repeat(100))),
+                "{width}: {page}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_whole_pairs_of_backticks_hold_a_command() {
+        for (text, firm) in [
+            ("run `a b` and `c d`", "run `a\u{a0}b` and `c\u{a0}d`"),
+            ("a ` b c", "a ` b c"),
+            ("`a b` c ` d e", "`a\u{a0}b` c ` d e"),
+            ("no command", "no command"),
+        ] {
+            assert_eq!(firm_commands(text), firm, "{text}");
+        }
+    }
 }

@@ -20,6 +20,7 @@ pub mod metrics;
 mod ocsf;
 mod overview;
 mod phrase;
+mod pin_totals;
 mod prometheus;
 pub mod ready;
 pub mod render;

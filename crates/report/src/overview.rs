@@ -7,10 +7,11 @@ use std::io;
 
 use super::body::Report;
 use super::phrase::Phrase;
+use super::pin_totals::PinTotals;
 use super::survival::BySource;
 use super::words;
-use prodpin_core::model::{Code, Finding, Gap, Mode, RepositoryName, Scope, Severity, SourceName};
-use prodpin_core::outcome::report::{PinReport, RepositoryReport, Row, TargetReport};
+use prodpin_core::model::{Code, Finding, Gap, RepositoryName, Scope, Severity, SourceName};
+use prodpin_core::outcome::report::{RepositoryReport, Row};
 use prodpin_core::outcome::status::ServiceStatus;
 
 /// How many services of a status are listed one by one.
@@ -19,73 +20,6 @@ fn listed(status: ServiceStatus) -> usize {
         ServiceStatus::NotReady | ServiceStatus::InDanger => 25,
         ServiceStatus::Unknown | ServiceStatus::NotProtected | ServiceStatus::NoEarlierRelease => 10,
         ServiceStatus::Protected | ServiceStatus::Ready => 20,
-    }
-}
-
-/// What became of pins that were not there before.
-#[derive(Debug, Default)]
-pub(super) struct PinTotals {
-    planned: u64,
-    made: u64,
-    failed: u64,
-    refused: u64,
-    withheld: u64,
-    /// Of what belongs to targets: what would be pinned, and what was.
-    parts_planned: u64,
-    parts_made: u64,
-}
-
-impl PinTotals {
-    fn add(&mut self, target: &TargetReport) {
-        if let Some(parts) = &target.parts {
-            self.parts_planned += parts.planned;
-            self.parts_made += parts.created;
-        }
-        match target.pin {
-            PinReport::Planned => self.planned += 1,
-            PinReport::Created => self.made += 1,
-            PinReport::Failed => self.failed += 1,
-            PinReport::Refused => self.refused += 1,
-            PinReport::Withheld => self.withheld += 1,
-            PinReport::Present | PinReport::Unsupported | PinReport::Absent => {}
-        }
-    }
-
-    /// What the run did, or what one that may pin would do; none where that is nothing.
-    pub(super) fn reported(&self, mode: Mode) -> Option<Phrase> {
-        let targets = |count: u64, parts: u64| {
-            let targets = Phrase::default().counted(count, "target", "targets");
-            let parts_of = || Phrase::default().counted(parts, "manifest", "manifests");
-            match (count, parts) {
-                (_, 0) => targets,
-                (0, _) => parts_of().say(" that belong to targets"),
-                _ => targets.say(" and ").then(parts_of()).say(" that belong to them"),
-            }
-        };
-        if mode == Mode::Release {
-            // What that changed, the command itself says.
-            return None;
-        }
-        if mode != Mode::Enforce {
-            let would = || {
-                Phrase::said("Nothing was changed. `prodpin enforce` would pin ")
-                    .then(targets(self.planned, self.parts_planned))
-            };
-            return (self.planned + self.parts_planned > 0).then(|| would().say("."));
-        }
-        let others =
-            [(self.failed, "not pinned because that failed"), (self.refused, "refused"), (self.withheld, "withheld")];
-        let others = others.into_iter().filter(|(count, _)| *count > 0);
-        let made = self.made + self.parts_made;
-        let mut reported = vec![match made {
-            0 => Phrase::said("Pinned nothing"),
-            _ => Phrase::said("Pinned ").then(targets(self.made, self.parts_made)),
-        }];
-        reported.extend(others.map(|(count, what)| Phrase::default().number(count).say(" ").say(what)));
-        match reported.len() {
-            1 if made == 0 => Some(Phrase::said("There was nothing left to pin.")),
-            _ => Some(Phrase::joined(reported, ", ").say(".")),
-        }
     }
 }
 

@@ -20,13 +20,51 @@ struct Targets {
     losses: [Tally; Loss::ALL.len()],
 }
 
-/// How many of them do not survive one kind of loss, or are not known to, and why the first of them does not.
+/// How many of them do not survive one kind of loss, or are not known to, and why.
 #[derive(Debug, Default)]
 struct Tally {
-    no: u64,
-    unknown: u64,
-    why_not: Option<String>,
-    why_unknown: Option<String>,
+    no: Reasons,
+    unknown: Reasons,
+}
+
+/// So many reasons are told apart; of more it is said how many targets they are about.
+const REASONS: usize = 32;
+
+/// So many of them are told.
+const TOLD: usize = 3;
+
+/// Why, and of how many targets each holds.
+#[derive(Debug, Default)]
+struct Reasons {
+    total: u64,
+    each: BTreeMap<String, u64>,
+}
+
+impl Reasons {
+    fn add(&mut self, why: &str) {
+        self.total += 1;
+        if let Some(count) = self.each.get_mut(why) {
+            *count += 1;
+        } else if self.each.len() < REASONS {
+            self.each.insert(why.to_owned(), 1);
+        }
+    }
+
+    /// The most frequent first. One that holds of all of them needs no number.
+    fn said(&self) -> Phrase {
+        let mut each: Vec<(&String, u64)> = self.each.iter().map(|(why, count)| (why, *count)).collect();
+        each.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(b.0)));
+        let told: u64 = each.iter().take(TOLD).map(|(_, count)| count).sum();
+        let reasons = each.iter().take(TOLD).map(|(why, count)| match *count == self.total {
+            true => Phrase::sentence(why),
+            false => Phrase::sentence(why).say(" (").number(*count).say(")"),
+        });
+        let said = Phrase::joined(reasons, "; ");
+        match self.total - told {
+            0 => said,
+            others => said.say("; other reasons (").number(others).say(")"),
+        }
+    }
 }
 
 impl BySource {
@@ -37,13 +75,11 @@ impl BySource {
             of.total += 1;
             for (loss, tally) in Loss::ALL.into_iter().zip(&mut of.losses) {
                 let survival = survives.of(loss);
-                let (count, why) = match survival.answer {
-                    Answer::Yes => continue,
-                    Answer::No => (&mut tally.no, &mut tally.why_not),
-                    Answer::Unknown => (&mut tally.unknown, &mut tally.why_unknown),
-                };
-                *count += 1;
-                why.get_or_insert_with(|| survival.why.clone());
+                match survival.answer {
+                    Answer::Yes => {}
+                    Answer::No => tally.no.add(&survival.why),
+                    Answer::Unknown => tally.unknown.add(&survival.why),
+                }
             }
         }
     }
@@ -68,7 +104,7 @@ impl BySource {
 impl Targets {
     /// The place of the most ordinary loss that not all of them survive.
     fn weakest(&self) -> usize {
-        self.losses.iter().position(|tally| tally.no + tally.unknown > 0).unwrap_or(Loss::ALL.len())
+        self.losses.iter().position(|tally| tally.no.total + tally.unknown.total > 0).unwrap_or(Loss::ALL.len())
     }
 
     fn reported(&self) -> Phrase {
@@ -78,18 +114,14 @@ impl Targets {
         let (Some(loss), Some(tally)) = (Loss::ALL.get(weakest), self.losses.get(weakest)) else {
             return Phrase::default().counted(self.total, "target survives ", "targets survive ").then(survived);
         };
-        let (count, what, why) = match tally.no {
-            0 => (tally.unknown, ", not known to be survived by ", &tally.why_unknown),
-            no => (no, ", not survived by ", &tally.why_not),
+        let of = |reasons: &Reasons, what| {
+            let count = Phrase::said(what).number(reasons.total).say(" of ").then(all.clone());
+            count.say(": ").then(reasons.said())
         };
-        let link = Phrase::said("the weakest link is ")
-            .say(loss.words())
-            .say(what)
-            .number(count)
-            .say(" of ")
-            .then(all)
-            .say(": ")
-            .then(Phrase::sentence(why.as_deref().unwrap_or_default()));
+        let not = (tally.no.total > 0).then(|| of(&tally.no, "not survived by "));
+        let unknown = (tally.unknown.total > 0).then(|| of(&tally.unknown, "not known to be survived by "));
+        let link = Phrase::said("the weakest link is ").say(loss.words()).say(", ");
+        let link = link.then(Phrase::joined(not.into_iter().chain(unknown), "; "));
         if weakest == 0 { link } else { link.say(" (all survive ").then(survived).say(")") }
     }
 }
@@ -129,13 +161,16 @@ mod tests {
         let mut sources = BySource::default();
         sources.add(&row("held", [Some(all())]));
         sources.add(&row("shop", [Some(by_digest()), Some(by_digest())]));
-        sources.add(&row("web", [Some(by_digest()), Some(unpinned()), None]));
+        let gone = || Survives { tag_cleanup: Survival::no("it does not exist any more"), ..by_digest() };
+        let unread = || Survives { tag_cleanup: Survival::unknown("it was not read"), ..by_digest() };
+        sources.add(&row("web", [Some(by_digest()), Some(unpinned()), Some(gone()), Some(unread()), None]));
         sources.add(&row("before", [None]));
         let reported: Vec<String> = sources.reported().iter().map(Phrase::terminal).collect();
         assert_eq!(
             reported,
             [
-                "web: the weakest link is tag cleanup, not survived by 1 of 2 targets: it has no pin",
+                "web: the weakest link is tag cleanup, not survived by 2 of 4 targets: it does not exist any more (1); it has \
+                 no pin (1); not known to be survived by 1 of 4 targets: it was not read",
                 "shop: the weakest link is deletion by digest, not known to be survived by 2 of 2 targets: it cannot be \
                  read (all survive tag cleanup, untagged cleanup, lifecycle rules)",
                 "held: 1 target survives tag cleanup, untagged cleanup, lifecycle rules, deletion by digest, loss of the \

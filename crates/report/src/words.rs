@@ -85,12 +85,29 @@ pub(super) fn release(repository: &RepositoryReport, artifact: &ArtifactId) -> P
 pub(super) fn label(target: &TargetReport) -> Option<Phrase> {
     Some(match target.known_as()? {
         KnownAs::Now(tag) => Phrase::name(tag.as_str()),
-        KnownAs::Once(tag) => Phrase::said("was ").then(Phrase::name(tag.as_str())),
+        KnownAs::Once(tag) => Phrase::said("formerly ").then(Phrase::name(tag.as_str())),
     })
+}
+
+/// Whether what the report goes back from is only the latest by its name: nothing says what runs.
+pub(super) fn is_latest_by_name(repository: &RepositoryReport) -> bool {
+    let current = repository.rollback.current.as_ref();
+    let target = repository.targets.iter().find(|target| Some(&target.artifact) == current);
+    target.is_some_and(|target| !target.running)
+}
+
+/// What is added to such a release wherever it stands for what runs.
+pub(super) const NOTHING_SAYS: &str = "; nothing says what runs";
+
+/// What runs, with that said where nothing says it.
+pub(super) fn current_said(repository: &RepositoryReport) -> Phrase {
+    let label = current_label(repository);
+    if is_latest_by_name(repository) { label.say(NOTHING_SAYS) } else { label }
 }
 
 pub(super) fn current(repository: &RepositoryReport) -> Phrase {
     match (&repository.rollback.current, &repository.rollback.from) {
+        (Some(artifact), _) if is_latest_by_name(repository) => release(repository, artifact).say(NOTHING_SAYS),
         (Some(artifact), _) => release(repository, artifact),
         (None, Some(from)) => Phrase::said("nothing; wanted is ").then(release(repository, from)),
         (None, None) => Phrase::said("unknown"),
@@ -316,6 +333,7 @@ pub(super) fn cause(cause: Cause) -> &'static str {
         Cause::Unsupported => "not offered by the server",
         Cause::Throttled => "throttled",
         Cause::Unreachable => "unreachable",
+        Cause::ServerError => "server error",
         Cause::TimedOut => "timed out",
         Cause::Interrupted => "interrupted",
         Cause::Malformed => "malformed answer",

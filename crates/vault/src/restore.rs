@@ -54,6 +54,8 @@ pub struct TagOutcome {
     pub tag: Tag,
     /// What becomes of it.
     pub step: TagStep,
+    /// Whether it was put, as it was read back.
+    pub put: bool,
     /// Why it was not put although it should have been.
     pub failed: Option<String>,
 }
@@ -101,7 +103,7 @@ impl Restoring<'_> {
         }
         for tag in tags {
             let step = self.step(target, tag).await;
-            found.tags.push(TagOutcome { tag: tag.clone(), step, failed: None });
+            found.tags.push(TagOutcome { tag: tag.clone(), step, put: false, failed: None });
         }
         Ok(found)
     }
@@ -157,6 +159,7 @@ impl Restoring<'_> {
                     _ => Some("it does not name the target although the registry took it".to_owned()),
                 },
             };
+            reported.put = reported.failed.is_none();
         }
         Ok(())
     }

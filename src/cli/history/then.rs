@@ -34,6 +34,7 @@ fn then<'e>(
             Event::TagSeen { artifact, .. }
             | Event::TagReturned { artifact, .. }
             | Event::TagRecreated { artifact, .. }
+            | Event::Restored { artifact, .. }
             | Event::TagMoved { to: artifact, .. } => Then::Pointed(artifact),
             Event::TagAbsent { .. } => Then::Absent(match known {
                 Then::Pointed(artifact) => Some(artifact),
@@ -59,7 +60,7 @@ fn answers(records: &[Record], at: Timestamp) -> impl Iterator<Item = TagAnswer<
     records.iter().flat_map(move |record| {
         let mut of_tags: BTreeMap<&Tag, Vec<&(u64, Entry)>> = BTreeMap::new();
         for entry in &record.entries {
-            if let Some(tag) = entry.1.event.tag() {
+            for tag in entry.1.event.tags() {
                 of_tags.entry(tag).or_default().push(entry);
             }
         }

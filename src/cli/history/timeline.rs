@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::row::ends;
 use crate::model::{
-    ArtifactId, DeploymentState, DrillOutcome, DrilledFrom, Entry, Event, FindingKey, Mark, RepositoryKey,
+    ArtifactId, DeploymentState, DrillOutcome, DrilledFrom, Entry, Event, FindingKey, Mark, PutBack, RepositoryKey,
     RepositoryState, SourceRecord, Tag, TagStatus,
 };
 use crate::outcome::size::{seconds, size};
@@ -94,6 +94,16 @@ fn about(key: &FindingKey) -> String {
     thing.map_or_else(String::new, |thing| format!(" for {thing}"))
 }
 
+fn restored(artifact: &ArtifactId, pushed: &PutBack) -> String {
+    let PutBack { tags, blobs, manifests, bytes, .. } = pushed;
+    let sent = format!("{blobs} blobs and {manifests} manifests pushed, {}", size(*bytes));
+    let tags: Vec<&str> = tags.iter().map(Tag::as_str).collect();
+    match tags.is_empty() {
+        true => format!("{artifact} restored from the vault: {sent}"),
+        false => format!("{artifact} restored from the vault as {}: {sent}", tags.join(", ")),
+    }
+}
+
 fn sentence(event: &Event) -> String {
     match event {
         Event::TagSeen { tag, artifact, .. } => format!("{tag} first seen, at {artifact}"),
@@ -148,6 +158,7 @@ fn sentence(event: &Event) -> String {
                 DrillOutcome::Broken => format!("{artifact} drilled{place}: BROKEN"),
             }
         }
+        Event::Restored { artifact, pushed } => restored(artifact, pushed),
         Event::Source(_) => "the source was looked at".to_owned(),
         Event::Run(_) => "the run ended".to_owned(),
     }

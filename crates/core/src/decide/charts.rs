@@ -69,7 +69,9 @@ pub(super) fn wrong_bytes(kind: RepositoryKind, name: &str, detail: &str) -> (Co
         RepositoryKind::Artifacts => (
             Code::TargetBroken,
             format!("{name}: the registry serves other bytes than the digest names: {detail}"),
-            "do not deploy it; check the registry's storage and whatever stands between".to_owned(),
+            "do not deploy it; ask the registry without whatever stands between; where its storage is damaged, delete the \
+             manifest there, and push the same bytes again from a replica or a backup"
+                .to_owned(),
         ),
     }
 }

@@ -76,9 +76,10 @@ pub(super) fn put_recommended(repository: &RepositoryName, ecr: &EcrRepository) 
     format!("{} > policy.json && {put} --lifecycle-policy-text file://policy.json", recommend(repository))
 }
 
-/// Puts back a target from the vault.
+/// Puts back a target from the vault. The source stands apart: `shop/api` may be a repository, or one called `api` in `shop`.
 pub(super) fn restore_from_vault(repository: &RepositoryKey, artifact: &ArtifactId) -> String {
-    format!("prodpin restore {} --apply", quoted(&format!("{repository}@{artifact}")))
+    let name = quoted(&format!("{}@{artifact}", repository.name));
+    format!("prodpin restore --source {} {name} --apply", repository.source)
 }
 
 /// Reads and hashes every byte of a repository's rollback targets.

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
+
 use crate::model::{
     ArtifactId, BrokenPart, Digest, DrilledFrom, Inspection, Obstacle, Presence, RepositoryState, SourceName,
 };
@@ -73,10 +75,18 @@ pub fn reports(state: &RepositoryState, artifact: &ArtifactId) -> Vec<DrillRepor
         .collect()
 }
 
-/// Whether the last drill of its source read wrong bytes under a digest of the target, or of a part of it.
-pub(super) fn found_wrong_bytes(target: &TargetReport) -> bool {
+/// The parts under whose digests the last drill of its source read wrong bytes, the target itself among them.
+pub(super) fn wrong_bytes(target: &TargetReport) -> impl Iterator<Item = &Digest> {
     let of_source = target.drills.iter().filter(|drill| drill.from == DrilledFrom::Source);
-    of_source.flat_map(|drill| &drill.broken).any(|part| !part.gone)
+    of_source.flat_map(|drill| &drill.broken).filter(|part| !part.gone).map(|part| &part.digest)
+}
+
+/// When `restore` put the artifact back, where no drill has read it in its source since.
+#[must_use]
+pub fn restored_since(state: &RepositoryState, artifact: &ArtifactId) -> Option<Timestamp> {
+    let restored = state.restored.get(artifact)?;
+    let drilled = state.drilled.get(artifact).and_then(|drills| drills.get(&DrilledFrom::Source));
+    drilled.is_none_or(|(mark, _)| mark < restored).then_some(restored.at)
 }
 
 /// Holds what was looked at to what the last drill of its source found: a part that was served with other bytes than its digest

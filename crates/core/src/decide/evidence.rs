@@ -7,6 +7,7 @@ use crate::model::{
 };
 use crate::outcome::report::TargetReport;
 
+use super::bring_back::{DELETE_FIRST, Mending, mending};
 use super::commands;
 use super::draft::Draft;
 use super::drilled;
@@ -47,12 +48,20 @@ fn some_of(mut texts: Vec<String>, further: usize) -> String {
     if more == 0 { named } else { format!("{named} and {more} more") }
 }
 
+/// Why a manifest never was a way back, as it was pushed. One that a drill read other bytes of is damaged, and no such thing.
+pub(super) fn why_hollow(target: &TargetReport) -> Option<&str> {
+    let own = target.artifact.digest()?;
+    target.obstacles.iter().find_map(|obstacle| match obstacle {
+        Obstacle::PartDamaged { digest, detail } if digest == own => {
+            drilled::wrong_bytes(target).all(|digest| digest != own).then_some(detail.as_str())
+        }
+        _ => None,
+    })
+}
+
 /// What is wrong with a manifest as it was pushed: nothing was lost, and nobody can bring it back.
 fn hollow(draft: Draft<'_>, name: &str, target: &TargetReport) -> Option<Finding> {
-    let detail = target.obstacles.iter().find_map(|obstacle| match obstacle {
-        Obstacle::PartDamaged { digest, detail } if target.artifact.digest() == Some(digest) => Some(detail),
-        _ => None,
-    })?;
+    let detail = why_hollow(target)?;
     let remedy = "give the tag an image again, or name it in no production rule; what was pushed under it never held one, and \
                   no cleanup did this";
     Some(draft.finding(Code::TargetBroken, Severity::Critical, format!("{name} is no way back: {detail}"), remedy))
@@ -86,13 +95,12 @@ fn broken(draft: Draft<'_>, name: &str, target: &TargetReport) -> Option<Finding
         .collect();
     (!clauses.is_empty()).then(|| {
         let message = format!("{name} {}", clauses.join("; it "));
-        let remedy = match drilled::found_wrong_bytes(target) {
-            true => format!(
-                "delete these blobs from the registry's storage, since it takes no others under the same digest; push the same \
-                 bytes again from a vault, a replica or a backup; then prove it: `{}`",
+        let remedy = match mending(target) {
+            Mending::DeleteFirst => format!(
+                "{DELETE_FIRST}; then push the same bytes again from a replica or a backup; then prove it: `{}`",
                 commands::drill(draft.repository())
             ),
-            false => "push the same bytes again from a replica, another registry or a backup that kept the digest; a cleanup \
+            Mending::Push | Mending::Nothing => "push the same bytes again from a replica, another registry or a backup that kept the digest; a cleanup \
                       that removes untagged manifests or layers did this, or damaged storage"
                 .to_owned(),
         };

@@ -9,6 +9,7 @@
 //!    read back after pinning, and that second answer is what is reported.
 
 mod access;
+pub mod bring_back;
 mod called;
 mod candidate;
 mod changes;
@@ -31,6 +32,7 @@ pub mod forecast;
 mod harm;
 mod in_use;
 mod input;
+pub mod kept_releases;
 mod labels;
 pub mod lifecycle;
 mod meeting;

@@ -109,7 +109,10 @@ impl Mutation<'_> {
         let what = match (severity, self.cached_from) {
             (Severity::Info, _) => ", as the policy allows".to_owned(),
             (_, Some(upstream)) => format!("; this repository caches {upstream}, and follows it"),
-            (Severity::Critical, None) => ", and production runs or ran it".to_owned(),
+            (Severity::Critical, None) if self.ran(tag, from) => ", and production runs or ran it".to_owned(),
+            (Severity::Critical, None) => {
+                ", and it is a release by a production rule; nothing says whether production ran it".to_owned()
+            }
             _ => String::new(),
         };
         let remedy = match severity {
@@ -129,6 +132,14 @@ impl Mutation<'_> {
             format!("{tag} {verb} from {} to {}{what}", from.short(), to.short()),
             remedy,
         )
+    }
+
+    /// Whether anything says that production runs or ran these bytes, or something by that tag.
+    fn ran(&self, tag: &Tag, artifact: &ArtifactId) -> bool {
+        let state = self.state;
+        state.deployments.get(artifact).is_some_and(|spans| !spans.is_empty())
+            || state.claims.values().any(|claims| claims.contains_key(tag))
+            || state.former.values().any(|former| former.contains_key(tag))
     }
 
     fn still_moved(&self, tag: &Tag) -> Option<Finding> {

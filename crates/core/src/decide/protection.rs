@@ -86,7 +86,12 @@ pub(super) fn is_pinnable(inspection: &Inspection) -> bool {
     let passing = |gap: &Gap| {
         matches!(
             gap.cause,
-            Cause::Denied | Cause::Throttled | Cause::Unreachable | Cause::TimedOut | Cause::Unsupported
+            Cause::Denied
+                | Cause::Throttled
+                | Cause::Unreachable
+                | Cause::ServerError
+                | Cause::TimedOut
+                | Cause::Unsupported
         )
     };
     let sound = !inspection.obstacles.iter().any(|obstacle| matches!(obstacle, Obstacle::WrongBytes { .. }));

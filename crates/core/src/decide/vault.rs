@@ -1,11 +1,10 @@
-//! The vault, decided: in which order parts are written, what is told of targets that it does not hold whole, which tags a
-//! restore may put back, and the command that brings a lost target back (I27). Nothing here reads or writes.
+//! The vault, decided: in which order parts are written, what is told of targets that it does not hold whole, and
+//! which tags a restore may put back (I27). Nothing here reads or writes.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::commands;
 use crate::model::{ArtifactId, Code, Digest, Finding, RepositoryKey, Resolution, Severity, SourceName, Survival};
 use crate::outcome::report::{TargetReport, VaultState};
 
@@ -47,6 +46,8 @@ pub enum Lack {
     Unsupported,
     /// This run only looks; `enforce` copies it.
     NotYet,
+    /// The same, and the directory is not there, which may be one that is not mounted.
+    NoDirectory,
     /// The run ended first; the next one carries on.
     Interrupted,
     /// It could not be read from its source.
@@ -155,6 +156,11 @@ fn advice(lack: Lack) -> (Severity, &'static str) {
             "keep a copy of these by other means: a replica in another account, or versioning with replication",
         ),
         Lack::NotYet => (Severity::Low, "run prodpin enforce: it copies what is missing"),
+        Lack::NoDirectory => (
+            Severity::Low,
+            "mount the directory, or correct `vault:` in the policy; if there was none yet, `prodpin enforce` makes it and \
+             copies what is missing",
+        ),
         Lack::Interrupted => (
             Severity::Low,
             "run prodpin enforce again, with a longer --deadline: the copy is carried on, and nothing is copied twice",
@@ -169,8 +175,9 @@ fn advice(lack: Lack) -> (Severity, &'static str) {
         ),
         Lack::WrongBytes => (
             Severity::High,
-            "the registry serves damaged bytes: push the release again, or restore its storage from a backup; the vault \
-             takes no byte that does not hash to its digest",
+            "the registry serves damaged bytes, and the vault takes none of them: delete these blobs from the registry's \
+             storage, since it skips a push of a digest that it has; push the same bytes again from a replica or a backup; \
+             then prove it with prodpin drill",
         ),
     }
 }
@@ -196,30 +203,6 @@ pub fn tag_step(target: &Digest, found: &Resolution) -> TagStep {
         Resolution::Artifact(artifact) if artifact.digest() == Some(target) => TagStep::Held,
         Resolution::Artifact(artifact) => TagStep::Taken(artifact.clone()),
         Resolution::Unknown => TagStep::Unknown,
-    }
-}
-
-/// The command that puts a target back from the vault.
-#[must_use]
-pub fn restore_command(repository: &RepositoryKey, artifact: &ArtifactId) -> String {
-    commands::restore_from_vault(repository, artifact)
-}
-
-/// Where a target is lost or broken and there is a vault: what the vault may have, and the command that puts it back.
-pub fn name_vault(findings: &mut [Finding]) {
-    for finding in findings {
-        if !matches!(finding.code, Code::TargetMissing | Code::TargetBroken) {
-            continue;
-        }
-        let artifact = finding.artifact.as_deref().and_then(|artifact| artifact.parse::<ArtifactId>().ok());
-        let (Some(artifact), Some(source), Some(name)) = (artifact, finding.source.clone(), finding.repository.clone())
-        else {
-            continue;
-        };
-        if artifact.digest().is_some() {
-            let command = restore_command(&RepositoryKey { source, name }, &artifact);
-            finding.remedy = format!("if the vault has it: `{command}`; else {}", finding.remedy);
-        }
     }
 }
 
@@ -279,20 +262,5 @@ mod tests {
         assert_eq!((found[0].code, found[0].severity), (Code::VaultIncomplete, Severity::High));
         assert!(found[0].message.contains("2 of 7 rollback targets of source shop: z@"), "{}", found[0].message);
         assert_eq!(incomplete("/vault", &targets, Vec::new(), &|_| true, Timestamp::UNIX_EPOCH), []);
-    }
-
-    #[test]
-    fn a_lost_target_names_the_command_that_brings_it_back() {
-        let key = RepositoryKey { source: "shop".parse().unwrap(), name: "shop/api".parse().unwrap() };
-        let artifact = ArtifactId::Manifest(Digest::sha256(b"x"));
-        let of = |code| {
-            let finding = Finding::new(code, Severity::Critical, "gone", "push it again", Timestamp::UNIX_EPOCH);
-            Finding { artifact: Some(artifact.to_string()), ..finding.of_repository(&key) }
-        };
-        let mut findings = vec![of(Code::TargetMissing), of(Code::TargetBroken), of(Code::PinMoved)];
-        name_vault(&mut findings);
-        let command = format!("prodpin restore shop/shop/api@{artifact} --apply");
-        assert!(findings[0].remedy.contains(&command) && findings[1].remedy.contains(&command));
-        assert_eq!(findings[2].remedy, "push it again");
     }
 }

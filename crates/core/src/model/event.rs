@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ArtifactId, Code, Digest, Drill, DrilledFrom, Finding, RepositoryKey, RepositorySettings, SettingFacts, Severity,
-    SourceName, Tag,
+    ArtifactId, Code, Digest, Drill, DrilledFrom, Finding, PutBack, RepositoryKey, RepositorySettings, SettingFacts,
+    Severity, SourceName, Tag,
 };
 
 pub use self::run::{Answers, Counts, Mode, RunId, RunRecord, RunScope, SourceRecord};
@@ -254,6 +254,13 @@ pub enum Event {
         /// What came of it.
         drill: Box<Drill>,
     },
+    /// `restore` put it back from the vault, and read it back.
+    Restored {
+        /// The artifact.
+        artifact: ArtifactId,
+        /// What was pushed.
+        pushed: Box<PutBack>,
+    },
 }
 
 /// Whether what a signal names runs.
@@ -288,6 +295,15 @@ impl Event {
         }
     }
 
+    /// Every tag it is about: `restore` puts several back at once.
+    pub fn tags(&self) -> impl Iterator<Item = &Tag> {
+        let put_back = match self {
+            Self::Restored { pushed, .. } => pushed.tags.as_slice(),
+            _ => &[],
+        };
+        self.tag().into_iter().chain(put_back)
+    }
+
     /// The oldest schema of the ledger that knows this kind of event (F64).
     #[must_use]
     pub fn schema(&self) -> u64 {
@@ -295,6 +311,7 @@ impl Event {
             Self::LifecycleClaimed { .. }
             | Self::Attached { .. }
             | Self::Drilled { .. }
+            | Self::Restored { .. }
             | Self::PinMade { .. }
             | Self::PinUnmade { .. }
             | Self::PinUnneeded { .. }

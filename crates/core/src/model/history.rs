@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ArtifactId, DeploymentState, Drill, DrilledFrom, Event, OpenFindings, RepositorySettings, Tag, TagStatus, TagTable,
+    ArtifactId, DeploymentState, Digest, Drill, DrilledFrom, Event, OpenFindings, RepositorySettings, Tag, TagStatus,
+    TagTable,
 };
 
 /// One repository's folded state, as of some ledger sequence.
@@ -42,6 +43,9 @@ pub struct RepositoryState {
     /// The last drill of each artifact, from each place.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub drilled: BTreeMap<ArtifactId, BTreeMap<DrilledFrom, (Mark, Drill)>>,
+    /// Artifacts that `restore` put back from the vault and that were not found to be gone since.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub restored: BTreeMap<ArtifactId, Mark>,
     /// Pinned artifacts that nothing in the rollback set needs, and since which complete look.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub unneeded: BTreeMap<ArtifactId, Mark>,
@@ -129,6 +133,7 @@ impl RepositoryState {
             && self.findings.keys().next().is_none()
             && self.attached.is_empty()
             && self.drilled.is_empty()
+            && self.restored.is_empty()
             && self.unneeded.is_empty()
             && self.releasing.is_empty()
             && self.released.is_empty()
@@ -219,6 +224,7 @@ impl RepositoryState {
             }
             Event::TargetMissing { artifact } => {
                 self.missing.entry(artifact.clone()).or_insert(mark);
+                self.restored.remove(artifact);
             }
             Event::TargetFound { artifact } => {
                 self.missing.remove(artifact);
@@ -229,6 +235,11 @@ impl RepositoryState {
             }
             Event::Drilled { artifact, from, drill } => {
                 self.drilled.entry(artifact.clone()).or_default().insert(*from, (mark, (**drill).clone()));
+            }
+            Event::Restored { artifact, pushed } => {
+                self.restored.insert(artifact.clone(), mark);
+                self.forget_wrong_bytes(&pushed.replaced);
+                pushed.tags.iter().for_each(|tag| self.put_back(tag, artifact, mark));
             }
             Event::RepositorySettings { facts, .. } => self.settings = Some((mark, (**facts).clone())),
             Event::Settings { .. }
@@ -262,6 +273,21 @@ impl RepositoryState {
 
     fn sighted(&mut self, tag: &Tag, artifact: &ArtifactId, created: Option<Timestamp>, since: Mark) {
         self.tags.sighted(tag, artifact, created, since);
+    }
+
+    /// What a drill read under these digests is there no more: a registry takes only what hashes to them.
+    fn forget_wrong_bytes(&mut self, replaced: &[Digest]) {
+        let drills = self.drilled.values_mut().filter_map(|drills| drills.get_mut(&DrilledFrom::Source));
+        drills.for_each(|(_, drill)| drill.broken.retain(|part| !replaced.contains(&part.digest)));
+    }
+
+    /// A tag that `restore` put back: it names what it named before, as if it had never been gone.
+    fn put_back(&mut self, tag: &Tag, artifact: &ArtifactId, mark: Mark) {
+        let latest = self.tags.get(tag).and_then(|history| history.latest());
+        match latest.is_some_and(|latest| latest.artifact == *artifact) {
+            true => self.set_status(tag, TagStatus::Present),
+            false => self.sighted(tag, artifact, None, mark),
+        }
     }
 
     fn set_status(&mut self, tag: &Tag, status: TagStatus) {

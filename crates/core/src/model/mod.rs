@@ -30,6 +30,7 @@ mod production;
 mod provenance;
 mod rebase;
 mod reference;
+mod restored;
 mod setting;
 mod short_text;
 mod sightings;
@@ -82,6 +83,7 @@ pub use provenance::{Commit, DatabaseRule, Provenance, SchemaChange};
 pub use rebase::{rebase, seen};
 pub use reference::without_credentials;
 pub use reference::{Reference, ReferenceError};
+pub use restored::PutBack;
 pub use setting::{SettingFacts, Versioning};
 #[cfg(test)]
 use sightings::SIGHTINGS_KEPT;

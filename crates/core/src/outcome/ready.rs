@@ -116,6 +116,9 @@ pub struct RepositoryReady {
     /// Commands that put releases back which the source has lost and the vault has, most recent first.
     #[serde(default)]
     pub restore: Vec<String>,
+    /// What must be done by hand before some of these: a registry skips a push of a digest under which it has wrong bytes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub restore_first: Vec<String>,
 }
 
 /// What to do.
@@ -247,6 +250,10 @@ pub struct ListedRelease {
     /// The last drill from each place: every byte read and hashed. Left out where there was none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub drills: Vec<DrillReport>,
+    /// When `restore` put it back from the vault, where no drill has read it since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub restored: Option<Timestamp>,
 }
 
 /// A tag that names other bytes than when it was deployed.

@@ -442,7 +442,9 @@ fn broken(call: &Call, url: &Url, error: &reqwest::Error) -> Setback {
         source = inner.source();
     }
     let reason = innermost.unwrap_or_else(|| "the connection broke".to_owned());
+    let is_proxy = error.is_connect() && reason.starts_with("tunnel error");
     let doing = match (error.is_dns(), error.is_connect()) {
+        _ if is_proxy => "the proxy of the environment (HTTPS_PROXY) opens no tunnel to",
         (true, _) => "cannot resolve the name of",
         (false, true) => "cannot connect to",
         (false, false) => "the answer broke off at",

@@ -75,7 +75,7 @@ impl Block {
             name(repository.name.as_str()),
             status,
             u8::from(repository.complete),
-            words::current_label(repository).terminal(),
+            words::current_said(repository).terminal(),
             words::roll_back_to(repository).terminal(),
             repository.rollback.depth,
             repository.rollback.keep,

@@ -320,7 +320,7 @@
       under: (of) => (within(of) ? [make("div", { class: "small soft under" }, within(of))] : []) },
     { name: "status", title: "Status", key: (of) => of.status * 10 - of.worst,
       show: (of) => tag(STATUS_LOOK[of.status], STATUSES[of.status]) },
-    { name: "current", title: "Running", key: (of) => of.current, show: (of) => make("span", { class: "name" }, of.current) },
+    { name: "current", title: "Current release", key: (of) => of.current, show: (of) => make("span", { class: "name" }, of.current) },
     { name: "to", title: "Roll back to", key: (of) => of.to, show: (of) => make("span", { class: "name" }, of.to) },
     { name: "releases", title: "Releases", show: miniature },
     { name: "protected", title: "Protected", number: true,

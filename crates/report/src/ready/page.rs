@@ -10,7 +10,7 @@ use crate::layout::{Page as Paper, Paint, plain, span};
 use crate::phrase::Phrase;
 use crate::render::Style;
 use crate::{table, words};
-use prodpin_core::model::DrillOutcome;
+use prodpin_core::model::Obstacle;
 use prodpin_core::outcome::ready::{ListedRelease, RepositoryReady, RollbackCommands, Verdict};
 use prodpin_core::outcome::status::ServiceStatus;
 
@@ -42,9 +42,11 @@ pub(super) fn write(report: &ReadyReport, whole: bool, style: Style, out: &mut d
         paper.paragraph(0, 2, &[span(Paint::Doubtful, "? nothing seen"), plain("\u{a0} "), plain(nothing)])?;
     }
     let paged = whole || report.len() <= PAGES;
-    if !paged {
+    if report.len() > 1 {
         let counts = sentences::counts(&report.summary).terminal();
         paper.paragraph(0, 2, &[plain(counts)])?;
+    }
+    if !paged {
         paper.blank()?;
     }
     for row in report.by_danger() {
@@ -59,7 +61,7 @@ pub(super) fn write(report: &ReadyReport, whole: bool, style: Style, out: &mut d
     }
     if !paged {
         paper.blank()?;
-        let reported = "The page of one of them: prodpin ready REPOSITORY";
+        let reported = "The page of one of them: `prodpin ready REPOSITORY`";
         paper.paragraph(0, 2, &[span(Paint::Faint, reported)])?;
     }
     paper.blank()?;
@@ -146,6 +148,7 @@ impl Sheet<'_> {
         self.releases(paper)?;
         if !row.restore.is_empty() {
             Self::title(paper, "IN THE VAULT: TO BRING BACK WHAT THE REGISTRY LOST")?;
+            Self::notes(paper, &row.restore_first)?;
             Self::commands(paper, &row.restore)?;
         }
         match row.verdict {
@@ -256,8 +259,11 @@ impl Sheet<'_> {
         let tags = Phrase::joined(listed.tags.iter().take(4).map(|tag| Phrase::name(tag.as_str())), ", ");
         let name = || listed.name.as_deref().map_or(Phrase::said("no tag"), Phrase::name);
         let tags = if tags.is_empty() { name() } else { tags };
-        let marks = if Some(&listed.artifact) == self.row.to.as_ref() {
+        let is_to = Some(&listed.artifact) == self.row.to.as_ref();
+        let marks = if is_to && self.row.verdict == Verdict::RollBack {
             " ◀ back to here"
+        } else if is_to {
+            " ◀ perhaps back to here"
         } else if listed.running {
             " ● runs"
         } else if listed.wanted {
@@ -269,8 +275,9 @@ impl Sheet<'_> {
             span(paint, format!("{symbol} ")),
             plain(format!("{place}.\u{a0}")),
             span(Paint::Strong, tags.terminal()),
+            span(Paint::Strong, marks.replace(' ', "\u{a0}")),
+            // Last, so that at eighty columns it stands on a line of its own.
             plain(format!("\u{a0} {}", escape::terminal_name(&listed.artifact.to_string(), 200))),
-            span(Paint::Strong, marks),
         ];
         paper.paragraph(4, 6, &head)?;
         let at = self.report.section.at;
@@ -279,19 +286,17 @@ impl Sheet<'_> {
             8,
             &[plain(sentences::ran(listed, at).say("; ").then(sentences::evidence(listed)).terminal())],
         )?;
-        let kept = Phrase::said(sentences::restorable(listed))
-            .say(" · ")
-            .say(sentences::pin(listed))
-            .say(" · ")
-            .then(sentences::unchanged(self.row, listed))
-            .say(" · ")
-            .then(sentences::lasts(&listed.lasts));
-        paper.paragraph(8, 8, &[plain(kept.terminal())])?;
-        for drill in &listed.drills {
-            let paint = if drill.outcome == DrillOutcome::Intact { Paint::Plain } else { Paint::Bad };
-            paper.paragraph(8, 8, &[span(paint, sentences::drilled(drill, at).terminal())])?;
+        paper.paragraph(8, 8, &[plain(sentences::kept(self.row, listed).terminal())])?;
+        if let Some(restored) = listed.restored {
+            paper.paragraph(8, 8, &[plain(sentences::restored(self.row, restored, at).terminal())])?;
         }
-        let obstacles = Phrase::joined(listed.obstacles.iter().map(words::obstacle), "; ");
+        for drill in &listed.drills {
+            let Some((told, bad)) = sentences::drilled(listed, drill, at) else { continue };
+            let paint = if bad { Paint::Bad } else { Paint::Plain };
+            paper.paragraph(8, 8, &[span(paint, told.terminal())])?;
+        }
+        let obstacles = listed.obstacles.iter().filter(|obstacle| **obstacle != Obstacle::Missing);
+        let obstacles = Phrase::joined(obstacles.map(words::obstacle), "; ");
         if !obstacles.is_empty() {
             paper.paragraph(8, 8, &[span(Paint::Doubtful, obstacles.terminal())])?;
         }

@@ -6,7 +6,7 @@ use crate::phrase::Phrase;
 use crate::{table, words};
 use prodpin_core::decide::lifecycle::when;
 use prodpin_core::model::{
-    ArtifactId, Commit, DrillOutcome, DrilledFrom, Evidence, Platform, SchemaChange, Threat, Workload,
+    ArtifactId, Commit, DrillOutcome, DrilledFrom, Evidence, Obstacle, Platform, SchemaChange, Threat, Workload,
 };
 use prodpin_core::outcome::ready::{
     Database, Lasts, ListedRelease, ReadySummary, RepositoryReady, RunningNow, Step, Verdict, WantedNow,
@@ -175,8 +175,29 @@ pub(super) fn ran(listed: &ListedRelease, at: Timestamp) -> Phrase {
     if reported.is_empty() { Phrase::said("never seen running") } else { reported }
 }
 
-/// `drilled 2 days ago, 3.8 GiB, 61 s`.
-pub(super) fn drilled(drill: &DrillReport, now: Timestamp) -> Phrase {
+/// `restored 2026-03-01 10:00 UTC (3 min ago) from the vault; not drilled since`.
+pub(super) fn restored(row: &RepositoryReady, at: Timestamp, now: Timestamp) -> Phrase {
+    let reported = Phrase::said("restored ").then(moment(at, now)).say(" from the vault; not drilled since: ");
+    reported.then(Phrase::name(&format!("`prodpin drill {}`", row.name)))
+}
+
+/// `drilled 2 days ago, 3.8 GiB, 61 s`, and whether that is bad. What a drill did not find and a look finds there now is not
+/// lost any more: nothing is told of it where a restore is told of, which came after it.
+pub(super) fn drilled(listed: &ListedRelease, drill: &DrillReport, now: Timestamp) -> Option<(Phrase, bool)> {
+    let of_source = drill.from == DrilledFrom::Source && drill.outcome == DrillOutcome::Broken;
+    let back = of_source && listed.restorable == Some(true) && drill.broken.iter().all(|part| part.gone);
+    match (back, listed.restored) {
+        (true, Some(_)) => None,
+        (true, None) => {
+            let found =
+                Phrase::said("a drill ").then(Phrase::name(&ago(drill.at, now))).say(" did not find all of it; ");
+            Some((found.say("it is there again, and not drilled since"), false))
+        }
+        (false, _) => Some((drill_of(drill, now), drill.outcome == DrillOutcome::Broken)),
+    }
+}
+
+fn drill_of(drill: &DrillReport, now: Timestamp) -> Phrase {
     let place = if drill.from == DrilledFrom::Vault { " from the vault" } else { "" };
     let what = format!("{}, {}, {}", ago(drill.at, now), size(drill.bytes), seconds(drill.milliseconds));
     match drill.outcome {
@@ -188,6 +209,21 @@ pub(super) fn drilled(drill: &DrillReport, now: Timestamp) -> Phrase {
             Phrase::said("BROKEN by the drill").say(place).say(" ").then(Phrase::name(&what))
         }
     }
+}
+
+/// Whether it is there, and what keeps it there. What is gone is kept by nothing, and no cleanup may take it any more.
+pub(super) fn kept(row: &RepositoryReady, listed: &ListedRelease) -> Phrase {
+    let unchanged = unchanged(row, listed);
+    if listed.obstacles.contains(&Obstacle::Missing) {
+        return Phrase::said("GONE: it does not exist any more · ").then(unchanged);
+    }
+    Phrase::said(restorable(listed))
+        .say(" · ")
+        .say(pin(listed))
+        .say(" · ")
+        .then(unchanged)
+        .say(" · ")
+        .then(lasts(&listed.lasts))
 }
 
 pub(super) fn restorable(listed: &ListedRelease) -> &'static str {

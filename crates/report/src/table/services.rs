@@ -92,7 +92,8 @@ fn troubled(page: &mut Page<'_>, names: Names, service: &Service) -> io::Result<
     let report = &service.report;
     let (symbol, paint) = look(service.status);
     page.paragraph(0, 2, &[span(paint, format!("{symbol} ")), span(Paint::Strong, names.service(report).terminal())])?;
-    field(page, "running", words::current(report))?;
+    let label = if words::is_latest_by_name(report) { "latest" } else { "running" };
+    field(page, label, words::current(report))?;
     field(page, "roll back to", words::roll_back_to(report))?;
     if let Some(trouble) = &service.trouble {
         field(page, "why", trouble.clone())?;

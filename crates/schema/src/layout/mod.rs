@@ -82,12 +82,19 @@ pub fn compare(from: &[File], to: &[File], dialect: Option<Dialect>) -> Result<V
         let texts = || new.steps.iter().chain(&old.steps).map(|(_, file)| file.text.as_str());
         let only_code = new.steps.iter().chain(&old.steps).all(|(named, _)| named.step == Step::Code);
         let all = from.iter().chain(to);
-        let found =
-            dialect.or_else(|| dialects::of_folder(folder, all, texts())).or(only_code.then_some(Dialect::Postgres));
+        let of_folder = || dialects::of_folder(folder, all, texts());
+        // Where no statement is judged, none has to be read.
+        let any = (only_code || is_same(old, new)).then_some(Dialect::Postgres);
+        let found = dialect.or_else(of_folder).or(any);
         let Some(found) = found else { return Err(Unreadable::NoDialect(folder.clone())) };
         judged.push(judge(folder, found, old, new));
     }
     Ok(judged)
+}
+
+fn is_same(old: &Series<'_>, new: &Series<'_>) -> bool {
+    let texts = |series: &Series<'_>| series.steps.iter().map(|(_, file)| file.text.clone()).collect::<Vec<_>>();
+    texts(old) == texts(new)
 }
 
 fn series(files: &[File]) -> BTreeMap<String, Series<'_>> {

@@ -69,6 +69,7 @@ pub(super) fn findings(
         // The one event under the code of a condition: what is lacking is there again, and was gone.
         found.events.extend(pin::pinned_again(input, draft, target));
     }
+    pin::together(&mut found.conditions, draft, report);
     found.add(evidence::unserved_tags(input, draft));
     found.add(evidence::left_out(input, draft));
     found.add(pin::moved(input, draft, report));

@@ -7,6 +7,7 @@ use crate::decide::draft::{Draft, name_of, names};
 use crate::decide::facts::Facts;
 use crate::decide::input::Input;
 use crate::decide::outlooks::Outlooks;
+use crate::decide::rules::is_watched;
 use crate::decide::{charts, collision, commands, evidence, lifecycle, not_pullable};
 use crate::model::{Code, DeployedReference, Finding, Obstacle, Retention, Severity};
 use crate::outcome::report::{PinReport, RepositoryReport, TargetReport};
@@ -99,7 +100,10 @@ impl Judged<'_> {
     fn meanwhile(&self) -> String {
         let rollback = &self.report.rollback;
         match rollback.to.as_ref().filter(|_| rollback.intact == Some(true)) {
-            Some(to) => format!("roll back to {} meanwhile", to.short()),
+            Some(to) => {
+                let target = self.report.targets.iter().find(|target| target.artifact == *to);
+                format!("until then, roll back to {}", target.map_or_else(|| to.short(), name_of))
+            }
             None => "nothing else is left to roll back to".to_owned(),
         }
     }
@@ -198,16 +202,34 @@ pub(super) fn dangling(input: &Facts<'_>, draft: Draft<'_>) -> Vec<Finding> {
         .collect()
 }
 
+/// So many tags show what a rule would have to match.
+const TAGS_SHOWN: usize = 3;
+
+/// No more of each is shown.
+const LABEL_SHOWN: usize = 60;
+
+fn tags_seen(input: &Input<'_>) -> String {
+    let there = || input.snapshot.tags.iter().filter(|tag| is_watched(&tag.name));
+    let short = |label: &str| label.chars().take(LABEL_SHOWN).collect::<String>();
+    let shown: Vec<String> = there().take(TAGS_SHOWN).map(|tag| short(tag.label())).collect();
+    match (shown.is_empty(), there().count().saturating_sub(TAGS_SHOWN)) {
+        (true, _) => "; there is none".to_owned(),
+        (false, 0) => format!("; seen here: {}", shown.join(", ")),
+        (false, more) => format!("; seen here: {} and {more} more", shown.join(", ")),
+    }
+}
+
 /// Whether there is enough to roll back to.
 pub(super) fn depth(input: &Input<'_>, draft: Draft<'_>, report: &RepositoryReport) -> Option<Finding> {
     let ranked: Vec<&TargetReport> = report.targets.iter().filter(|target| target.rank.is_some()).collect();
     let keep = report.rollback.keep as usize;
     if report.targets.is_empty() {
         return report.complete.then(|| {
+            let seen = tags_seen(input);
             draft.finding(
                 Code::PolicyUnmatched,
                 Severity::Low,
-                "no tag here matches a production rule, so nothing is kept".to_owned(),
+                format!("no tag here matches a production rule, so nothing is kept{seen}"),
                 "add a production rule that matches this repository's releases, or take the repository out of the policy",
             )
         });

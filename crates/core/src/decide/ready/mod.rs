@@ -100,6 +100,7 @@ pub fn page(facts: &Facts<'_>) -> RepositoryReady {
         now: rollout_state::now(facts, uses),
         wanted: rollout_state::wanted(facts, uses),
         restore: Vec::new(),
+        restore_first: Vec::new(),
     }
 }
 
@@ -138,7 +139,7 @@ fn criticals(plan: &Plan) -> Vec<String> {
 fn called(target: &TargetReport) -> String {
     match target.known_as() {
         Some(KnownAs::Now(tag)) => tag.to_string(),
-        Some(KnownAs::Once(tag)) => format!("{} (once {tag})", target.artifact.short()),
+        Some(KnownAs::Once(tag)) => format!("{} (formerly {tag})", target.artifact.short()),
         None => target.artifact.short(),
     }
 }

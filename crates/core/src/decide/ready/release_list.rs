@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use crate::decide::changes::is_past;
+use crate::decide::drilled::restored_since;
 use crate::decide::labels::Labels;
 use crate::decide::readiness::is_wanted;
 use crate::model::{ArtifactId, Evidence, Provenance, Tag, TagStatus, Tenure};
@@ -54,6 +55,7 @@ fn listed_release(facts: &Facts<'_>, uses: &Uses<'_>, labels: &Labels<'_>, forec
         commit,
         repository_url: source.map(String::from),
         drills: target.drills.clone(),
+        restored: restored_since(facts.input.state, &target.artifact),
     }
 }
 
@@ -61,7 +63,7 @@ fn listed_release(facts: &Facts<'_>, uses: &Uses<'_>, labels: &Labels<'_>, forec
 fn name(target: &TargetReport) -> Option<String> {
     target.known_as().map(|known| match known {
         KnownAs::Now(tag) => tag.to_string(),
-        KnownAs::Once(tag) => format!("was {tag}"),
+        KnownAs::Once(tag) => format!("formerly {tag}"),
     })
 }
 

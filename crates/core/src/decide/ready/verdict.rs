@@ -123,7 +123,7 @@ fn why(
             (Some(_), Verdict::Unknown) => {
                 "no release that is known can be restored, and not everything could be read".to_owned()
             }
-            (Some(_), _) => lost(candidates),
+            (Some(_), _) => lost(&facts.plan.report.targets, candidates),
         };
     };
     let to = called(candidate.target);
@@ -167,13 +167,15 @@ fn trouble(candidate: &Candidate<'_>) -> &'static str {
 }
 
 /// Why none of the releases will do.
-fn lost(candidates: &[Candidate<'_>]) -> String {
+fn lost(targets: &[TargetReport], candidates: &[Candidate<'_>]) -> String {
     let contracted = candidates.iter().flat_map(|candidate| &candidate.database.steps);
     let contracted = contracted.filter(|step| step.schema == Some(SchemaChange::Contract)).map(|step| &step.artifact);
     let restorable = candidates.iter().any(|candidate| candidate.target.restorable != Some(false));
     match (restorable, contracted.into_iter().next()) {
         (true, Some(artifact)) => {
-            format!("the database has moved on: {} took away what every earlier release needs", artifact.short())
+            let target = targets.iter().find(|target| target.artifact == *artifact);
+            let release = target.map_or_else(|| artifact.short(), called);
+            format!("the database has moved on: {release} took away what every earlier release needs")
         }
         _ => match candidates {
             [only] => format!("the one earlier release, {}, cannot be restored", called(only.target)),
@@ -191,6 +193,10 @@ fn find_out(facts: &Facts<'_>, to: Option<&TargetReport>, database: &Database) -
         steps.push(format!("{}: {}", gap.detail, next_step(gap.cause)));
     }
     let Some(to) = to else {
+        let unmatched = facts.plan.findings.iter().find(|finding| finding.code == Code::PolicyUnmatched);
+        if let Some(unmatched) = unmatched.filter(|_| facts.plan.report.targets.is_empty()) {
+            steps.push(format!("{}: {}", unmatched.message, unmatched.remedy));
+        }
         if facts.plan.report.gaps.is_empty() {
             steps.push(
                 "look into the deployment system's own log for what ran before, and whether it was kept".to_owned(),

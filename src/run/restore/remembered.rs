@@ -1,0 +1,94 @@
+//! What the ledger knows of the repository to which something is put back, and that it was put back. A ledger that cannot be
+//! read or written keeps nobody from restoring: it is said that it does not know.
+
+use jiff::Timestamp;
+
+use crate::ledger::{Access, Ledger};
+use crate::model::{
+    ArtifactId, BrokenPart, Digest, DrilledFrom, Entry, Event, PutBack, RepositoryKey, RepositoryState, RunId,
+};
+use crate::policy::{LedgerLocation, Policy};
+use crate::vault::Restored;
+use prodpin_net::jitter;
+
+use super::super::Stop;
+
+/// The ledger, as far as it can be relied on.
+pub(super) enum Remembered {
+    /// It is there.
+    Here {
+        /// Itself.
+        ledger: Box<Ledger>,
+        /// What it knows of the repository.
+        state: Box<RepositoryState>,
+    },
+    /// Why it says nothing.
+    Not(String),
+}
+
+impl Remembered {
+    /// Opens it, to be written to where something is put back.
+    pub(super) async fn open(policy: &Policy, key: &RepositoryKey, apply: bool, stop: &Stop) -> Self {
+        if policy.ledger == LedgerLocation::None {
+            return Self::Not("the policy names no ledger".to_owned());
+        }
+        let access = if apply { Access::Write } else { Access::Read };
+        let opened = Ledger::open_until(&policy.ledger, &policy.safeguards, access, stop.share()).await;
+        let ledger = match opened.and_then(|mut ledger| ledger.must_be_remembered().map(|()| ledger)) {
+            Ok(ledger) => ledger,
+            Err(error) => return Self::Not(error.to_string()),
+        };
+        if let Some(trouble) = ledger.anchor_trouble() {
+            return Self::Not(trouble);
+        }
+        if !ledger.knows(key) {
+            return Self::Not(format!("the ledger does not know {} in {} yet", key.name, key.source));
+        }
+        match ledger.recall(key).await {
+            Ok(state) => Self::Here { ledger: Box::new(ledger), state: Box::new(state) },
+            Err(error) => Self::Not(error.to_string()),
+        }
+    }
+
+    pub(super) fn state(&self) -> Option<&RepositoryState> {
+        match self {
+            Self::Here { state, .. } => Some(state),
+            Self::Not(_) => None,
+        }
+    }
+
+    /// Parts under whose digests the last drill read wrong bytes from the source.
+    pub(super) fn wrong_bytes(&self, artifact: &ArtifactId) -> Vec<Digest> {
+        let drills = self.state().and_then(|state| state.drilled.get(artifact));
+        let broken = drills.and_then(|drills| drills.get(&DrilledFrom::Source)).map(|(_, drill)| &drill.broken);
+        let wrong = broken.into_iter().flatten().filter(|part| !part.gone);
+        wrong.map(|BrokenPart { digest, .. }| digest.clone()).collect()
+    }
+
+    /// Puts on record what was pushed, so that the next run takes it for nobody else's doing. Why it could not be, if it could
+    /// not.
+    pub(super) async fn record(&self, key: &RepositoryKey, artifact: &ArtifactId, pushed: PutBack) -> Option<String> {
+        let ledger = match self {
+            Self::Here { ledger, .. } => ledger,
+            Self::Not(why) => return Some(why.clone()),
+        };
+        let at = Timestamp::now();
+        let event = Event::Restored { artifact: artifact.clone(), pushed: Box::new(pushed) };
+        let entry = Entry { run: RunId::new(at, jitter::draw()), at, repository: Some(key.clone()), event };
+        ledger.commit(vec![entry]).await.err().map(|error| error.to_string())
+    }
+}
+
+/// What was pushed; nothing where nothing was. `wrong` are parts that a drill had found to have wrong bytes.
+pub(super) fn pushed(sent: &Restored, wrong: &[Digest]) -> Option<PutBack> {
+    let tags = sent.tags.iter().filter(|tag| tag.put).map(|tag| tag.tag.clone()).collect();
+    let parts = sent.blobs.iter().chain(&sent.manifests);
+    let pushed = PutBack {
+        tags,
+        blobs: sent.blobs.len() as u64,
+        manifests: sent.manifests.len() as u64,
+        bytes: sent.bytes(),
+        replaced: parts.map(|part| part.digest.clone()).filter(|digest| wrong.contains(digest)).collect(),
+    };
+    (pushed.blobs + pushed.manifests > 0 || !pushed.tags.is_empty()).then_some(pushed)
+}
