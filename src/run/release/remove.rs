@@ -1,6 +1,6 @@
 //! Removing the pins of one repository that may go, one at a time, with everything read back after each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -131,7 +131,7 @@ impl Removing<'_> {
         let before = decided.looks.get(artifact)?;
         let after = decided.scan.look_closely(self.inventory(), vec![artifact.clone()]).await;
         let lost = match after.get(artifact) {
-            Some(after) => loss(before, after, false),
+            Some(after) => loss(before, after, &removed(&decided.said.pins)),
             None => Some(format!("whether {} is there could not be read", artifact.short())),
         };
         match lost {
@@ -144,9 +144,11 @@ impl Removing<'_> {
     async fn lost_target(&self, decided: &Decided) -> Option<String> {
         let after: BTreeMap<ArtifactId, Inspection> =
             decided.scan.look_closely(self.inventory(), decided.targets.clone()).await;
+        // Who leaves removes those of targets, too.
+        let removed = removed(&decided.said.pins);
         decided.targets.iter().find_map(|target| {
             let lost = match (decided.scan.inspections().get(target), after.get(target)) {
-                (Some(before), Some(after)) => loss(before, after, true)?,
+                (Some(before), Some(after)) => loss(before, after, &removed)?,
                 _ => format!("whether {} is there could not be read", target.short()),
             };
             Some(format!("of rollback target {}: {lost}", target.short()))
@@ -236,6 +238,12 @@ enum Gone {
     No,
     /// It failed because more went.
     More,
+}
+
+/// What has no pin any more, or may have none.
+fn removed(pins: &[PinRelease]) -> BTreeSet<ArtifactId> {
+    let tried = pins.iter().filter(|pin| matches!(pin.state, ReleaseState::Released | ReleaseState::Failed));
+    tried.map(|pin| pin.artifact.clone()).collect()
 }
 
 /// The pins that may go.

@@ -227,7 +227,7 @@ fn of_time(run: &RunFacts<'_>, unneeded: Option<Mark>, grounds: &mut Vec<Ground>
     };
     let (since, over) = witnessed(run, mark);
     let left = run.grace.max(SignedDuration::ZERO) - over;
-    if left.is_positive() {
+    if left.is_positive() || run.now < since {
         let until = run.now.max(since).saturating_add(left).unwrap_or(Timestamp::MAX);
         grounds.push(Ground::Grace { since, until });
     }

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{ArtifactId, Closure, Digest, Gap, Inspection, PinState, Presence};
+use crate::model::{ArtifactId, Closure, Digest, Gap, Inspection, Part, PinState, Presence};
 
-/// What is not as it was, as a clause; none if only the pin may be gone. `pinned` says whether the pin is to be there still.
-/// What cannot be read any more counts as lost.
+/// What is not as it was, as a clause; none if only those pins are gone that were `removed`. What cannot be read any more counts
+/// as lost.
 #[must_use]
-pub fn loss(before: &Inspection, after: &Inspection, pinned: bool) -> Option<String> {
+pub fn loss(before: &Inspection, after: &Inspection, removed: &BTreeSet<ArtifactId>) -> Option<String> {
     let name = before.artifact.short();
     let unread = || after.gaps.first().map_or_else(|| "nobody says why".to_owned(), |gap: &Gap| gap.detail.clone());
     match (before.presence, after.presence) {
@@ -26,24 +26,23 @@ pub fn loss(before: &Inspection, after: &Inspection, pinned: bool) -> Option<Str
         }
         _ => {}
     }
-    if pinned && before.pin == PinState::Present && after.pin != PinState::Present {
+    if !removed.contains(&before.artifact) && before.pin == PinState::Present && after.pin != PinState::Present {
         return Some(format!("the pin of {name} is not there"));
     }
-    of_parts(before, after)
+    of_parts(before, after, removed)
 }
 
-fn of_parts(before: &Inspection, after: &Inspection) -> Option<String> {
+fn of_parts(before: &Inspection, after: &Inspection, removed: &BTreeSet<ArtifactId>) -> Option<String> {
     let there: BTreeSet<&Digest> = after.parts.all().map(|part| &part.digest).collect();
     let name = before.artifact.short();
     if let Some(part) = before.parts.all().find(|part| !there.contains(&part.digest)) {
         return Some(format!("{}, which belongs to {name}, was not found", part.digest));
     }
-    let unpinned = |part: &&crate::model::Part| {
+    let unpinned = |part: &&Part| {
+        let artifact = ArtifactId::Manifest(part.digest.clone());
         part.pin == PinState::Present
-            && after
-                .parts
-                .find(&ArtifactId::Manifest(part.digest.clone()))
-                .is_some_and(|now| now.pin != PinState::Present)
+            && !removed.contains(&artifact)
+            && after.parts.find(&artifact).is_some_and(|now| now.pin != PinState::Present)
     };
     let part = before.parts.all().find(unpinned)?;
     Some(format!("the pin of {}, which belongs to {name}, is not there", part.digest))

@@ -1,5 +1,7 @@
 //! Each ground on which a pin stays, alone and among others.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::{EarlierRun, Ground, LastReference, NeededNow, PinFacts, RunFacts, grounds, loss, removal, to_make_again};
@@ -311,8 +313,9 @@ fn what_a_removal_took_along_is_seen_i5_f35() {
         change(&mut seen);
         seen
     };
-    assert_eq!(loss(&whole(), &whole(), true), None);
-    assert_eq!(loss(&whole(), &with(|seen| seen.pin = PinState::Absent), false), None);
+    let (none, itself) = (BTreeSet::new(), BTreeSet::from([artifact("a")]));
+    assert_eq!(loss(&whole(), &whole(), &none), None);
+    assert_eq!(loss(&whole(), &with(|seen| seen.pin = PinState::Absent), &itself), None);
     for after in [
         with(|seen| seen.presence = Presence::NotFound),
         with(|seen| seen.presence = Presence::Unknown),
@@ -322,10 +325,14 @@ fn what_a_removal_took_along_is_seen_i5_f35() {
         with(|seen| seen.parts.below[0].pin = PinState::Absent),
         with(|seen| seen.parts.below[0].pin = PinState::Unknown),
     ] {
-        assert!(loss(&whole(), &after, false).is_some(), "{after:?}");
+        assert!(loss(&whole(), &after, &itself).is_some(), "{after:?}");
     }
-    assert!(loss(&whole(), &with(|seen| seen.pin = PinState::Unknown), true).is_some());
+    assert!(loss(&whole(), &with(|seen| seen.pin = PinState::Unknown), &none).is_some());
+    // A pin of a part that was removed before is no loss.
+    let both = BTreeSet::from([artifact("a"), artifact("child")]);
+    let without = with(|seen| (seen.pin, seen.parts.below[0].pin) = (PinState::Absent, PinState::Absent));
+    assert_eq!(loss(&whole(), &without, &both), None);
     // What was broken before is not lost now.
     let broken = with(|seen| seen.closure = Closure::Broken(vec![Digest::sha256(b"layer")]));
-    assert_eq!(loss(&broken, &broken, true), None);
+    assert_eq!(loss(&broken, &broken, &none), None);
 }
