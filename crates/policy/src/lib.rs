@@ -11,6 +11,7 @@ mod database;
 mod drill;
 mod ecr;
 mod environment;
+mod harbor;
 mod helm;
 mod load;
 mod patterns;
@@ -112,7 +113,7 @@ pub enum LedgerLocation {
 /// One source as configured.
 #[derive(Debug, Clone)]
 pub enum SourceConfig {
-    /// Any OCI registry.
+    /// Any OCI registry; a Harbor too.
     Oci(OciConfig),
     /// A deployment bucket.
     S3(S3Config),
@@ -137,7 +138,7 @@ fn place_of_source(config: &SourceConfig) -> String {
     }
 }
 
-/// An OCI registry.
+/// An OCI registry, or a Harbor, which is one.
 #[derive(Debug, Clone)]
 pub struct OciConfig {
     /// Scheme, host and port; no path, no user.
@@ -159,6 +160,8 @@ pub struct OciConfig {
     pub max_concurrency: Option<usize>,
     /// What removes artifacts there, where that cannot be read.
     pub cleanup: Option<StatedCleanup>,
+    /// Whether it is a Harbor whose own interface is read as well (`harbor:` in the policy).
+    pub harbor: bool,
 }
 
 /// An S3 bucket.
