@@ -17,6 +17,7 @@ mod estate;
 mod forecast;
 mod forecast_ecr;
 mod forecast_s3;
+mod harbor;
 mod history;
 mod hostile_output;
 mod invocation;

@@ -96,6 +96,7 @@ fn source(url: Url, repositories: NamePatterns) -> SourceConfig {
             ca_file: None,
             max_concurrency: None,
             cleanup: None,
+            harbor: false,
         }),
     }
 }

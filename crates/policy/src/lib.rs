@@ -12,6 +12,7 @@ mod drill;
 mod ecr;
 mod environment;
 mod events;
+mod harbor;
 mod helm;
 mod load;
 mod patterns;
@@ -116,7 +117,7 @@ pub enum LedgerLocation {
 /// One source as configured.
 #[derive(Debug, Clone)]
 pub enum SourceConfig {
-    /// Any OCI registry.
+    /// Any OCI registry; a Harbor too.
     Oci(OciConfig),
     /// A deployment bucket.
     S3(S3Config),
@@ -141,7 +142,7 @@ fn place_of_source(config: &SourceConfig) -> String {
     }
 }
 
-/// An OCI registry.
+/// An OCI registry, or a Harbor, which is one.
 #[derive(Debug, Clone)]
 pub struct OciConfig {
     /// Scheme, host and port; no path, no user.
@@ -163,6 +164,8 @@ pub struct OciConfig {
     pub max_concurrency: Option<usize>,
     /// What removes artifacts there, where that cannot be read.
     pub cleanup: Option<StatedCleanup>,
+    /// Whether it is a Harbor whose own interface is read as well (`harbor:` in the policy).
+    pub harbor: bool,
 }
 
 /// An S3 bucket.

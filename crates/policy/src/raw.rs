@@ -7,6 +7,7 @@ use super::alerts::RawAlert;
 use super::database::RawDatabaseRule;
 use super::drill::RawDrill;
 use super::events::RawEvents;
+use super::harbor::RawHarbor;
 use super::helm::RawHelm;
 use super::pins::{RawLifecycle, RawPins};
 use super::raw_production::RawProduction;
@@ -95,6 +96,7 @@ pub(super) struct RawLedgerKey {
 #[schemars(rename = "Source", untagged)]
 pub(super) enum RawSource {
     Oci(RawOci),
+    Harbor(RawHarbor),
     S3(RawS3),
     Ecr(RawEcr),
     Helm(Box<RawHelm>),

@@ -7,6 +7,7 @@ mod attached;
 mod closure;
 pub mod content;
 pub mod ecr;
+pub mod harbor;
 pub mod helm;
 #[cfg(test)]
 mod mangled;
@@ -307,6 +308,9 @@ pub async fn open(
     environment: &oci::HttpEnvironment,
 ) -> Result<Source, String> {
     match config {
+        SourceConfig::Oci(config) if config.harbor => {
+            harbor::open_in(name, config, options, environment).map_err(|error| error.to_string())
+        }
         SourceConfig::Oci(config) => {
             oci::open_in(name, config, options, environment).map_err(|error| error.to_string())
         }

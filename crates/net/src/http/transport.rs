@@ -1,6 +1,7 @@
 //! The one place that sends. What leaves here is allowed (I17), in time, counted, and answered or given up with a
 //! reason.
 
+mod harbor;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use tokio::time::timeout_at;
 use tracing::debug;
 use url::Url;
 
+use self::harbor::pins_by_name;
 use super::address::{AddressRefused, Dialer};
 use super::answer::{BodyFault, Limits, Sink};
 use super::environment::Timing;
@@ -370,13 +372,17 @@ impl Transport {
 }
 
 /// Whether this call may leave. Reading is GET and HEAD; a token server may be sent a POST; the only write of a
-/// run is a PUT of a pin, where it may write (I8, I17). What puts bytes back is asked elsewhere.
+/// run is a PUT of a pin, or Harbor's POST of its name, where it may write (I8, I17). What puts bytes back is asked
+/// elsewhere.
 fn permitted(call: &Call, write: bool) -> bool {
     match call.purpose {
         Purpose::Read => matches!(call.method, Method::GET | Method::HEAD) && call.content.is_none(),
         Purpose::Recognise => call.method == Method::GET && call.content.is_none(),
         Purpose::Token => matches!(call.method, Method::GET | Method::POST) && call.redirects == Redirects::None,
-        Purpose::Pin => write && call.method == Method::PUT && call.redirects == Redirects::None && names_pin(call),
+        Purpose::Pin => {
+            let puts = call.method == Method::PUT && call.redirects == Redirects::None && names_pin(call);
+            write && (puts || pins_by_name(call))
+        }
         // These have gates of their own.
         Purpose::Restore | Purpose::Unpin => false,
     }

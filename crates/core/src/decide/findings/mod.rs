@@ -57,6 +57,7 @@ pub(super) fn findings(
         labels: input.labels,
         production_tags: &production_tags,
         cached_from: input.snapshot.retention.cached_from(),
+        forgets: matches!(&input.snapshot.retention, Retention::Harbor(harbor) if harbor.cached_from.is_some()),
     };
     let mut found = Findings::default();
     found.add(mutation.findings(input.events));
