@@ -15,6 +15,9 @@
 //! - [`alert`] tells people and programs what is news, after the commit.
 //! - [`invocation`] is a run that an event asks for, in a Lambda function.
 //! - [`schedule`] says when a run is due, and [`watch`] keeps to it.
+//! - [`vault`] holds copies of rollback targets elsewhere, and reads targets whole for a drill.
+//! - [`demo`] shows all that on a registry inside the program.
+//! - [`telemetry`] pushes a run's metrics to a collector.
 //! - [`schema_change`] reads the migrations of two revisions and has them judged.
 //! - [`run`] is the only orchestration; [`cli`] turns arguments into a run and a run into an exit status.
 

@@ -136,6 +136,14 @@ pub(super) struct ReleaseArguments {
     #[arg(long, env = "PRODPIN_VAULT", value_parser = BoolishValueParser::new(), hide_env_values = true)]
     pub(super) vault: bool,
 
+    /// Give prodpin up here: every pin that this ledger's runs made and that can go. Not on the command line yet.
+    #[arg(skip)]
+    pub(super) everything: bool,
+
+    /// Remove what may go. Not on the command line yet: `docs/release.md` says why.
+    #[arg(skip)]
+    pub(super) apply: bool,
+
     #[command(flatten)]
     pub(super) run: RunArguments,
 }
@@ -197,6 +205,10 @@ pub(super) struct WatchArguments {
     /// Answer /healthz, /readyz and /metrics (Prometheus) here, such as 127.0.0.1:9400
     #[arg(long, value_name = "ADDRESS:PORT", env = "PRODPIN_LISTEN", hide_env_values = true)]
     pub(super) listen: Option<SocketAddr>,
+
+    /// Take push events at /events/SOURCE here, from the senders that the policy names under events
+    #[arg(long, value_name = "ADDRESS:PORT", env = "PRODPIN_LISTEN_EVENTS", hide_env_values = true)]
+    pub(super) listen_events: Option<SocketAddr>,
 
     /// Start each run up to so much later than the schedule says, by chance, and less than half the way to the next
     #[arg(long, value_name = "DURATION", env = "PRODPIN_JITTER", value_parser = read_duration, hide_env_values = true)]

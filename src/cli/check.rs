@@ -119,7 +119,7 @@ fn ledger(location: &LedgerLocation) -> String {
 
 fn source(config: &SourceConfig) -> String {
     match config {
-        SourceConfig::Oci(OciConfig { url, repositories, username, private, cleanup, .. }) => {
+        SourceConfig::Oci(OciConfig { url, repositories, username, private, cleanup, harbor, .. }) => {
             let login = username.as_ref().map(|name| format!(", as {name}")).unwrap_or_default();
             let private = if *private { ", at a private address" } else { "" };
             let cleanup = match cleanup {
@@ -129,7 +129,8 @@ fn source(config: &SourceConfig) -> String {
                 Some(StatedCleanup::Unknown) => ", where what cleans up is unknown",
             };
             let url = url.as_str().trim_end_matches('/');
-            format!("registry {url}{login}{private}{cleanup}: {}", selected(repositories))
+            let kind = if *harbor { "Harbor" } else { "registry" };
+            format!("{kind} {url}{login}{private}{cleanup}: {}", selected(repositories))
         }
         SourceConfig::S3(S3Config { bucket, layout, repositories, region, endpoint, owner, .. }) => {
             let region = region.as_ref().map(|region| format!(" in {region}")).unwrap_or_default();

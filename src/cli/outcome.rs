@@ -136,7 +136,7 @@ fn settle(mode: Mode, policy: &mut Policy, arguments: &RunArguments) -> anyhow::
     Ok(())
 }
 
-fn options(
+pub(super) fn options(
     mode: Mode,
     policy: &Policy,
     arguments: &RunArguments,

@@ -57,12 +57,16 @@ impl Write for Pasteable<'_> {
 
 /// ` --policy FILE`, quoted for a shell. A name that a terminal would not show as it is makes none.
 fn flag(path: &Path) -> Option<String> {
-    let name = path.to_str()?;
+    Some(format!(" --policy {}", word(path.to_str()?)?))
+}
+
+/// One word of a command, quoted for a shell. What a terminal would not show as it is makes none.
+pub(super) fn word(text: &str) -> Option<String> {
     let plain = |character: char| character.is_ascii_alphanumeric() || "/._-+@:,".contains(character);
-    match name {
-        _ if name.is_empty() || !name.chars().all(|character| matches!(character, ' '..='~')) => None,
-        _ if name.chars().all(plain) => Some(format!(" --policy {name}")),
-        _ => Some(format!(" --policy '{}'", name.replace('\'', "'\\''"))),
+    match text {
+        _ if text.is_empty() || !text.chars().all(|character| matches!(character, ' '..='~')) => None,
+        _ if text.chars().all(plain) => Some(text.to_owned()),
+        _ => Some(format!("'{}'", text.replace('\'', "'\\''"))),
     }
 }
 

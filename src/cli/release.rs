@@ -1,32 +1,41 @@
-//! `prodpin release`: which pins nothing needs any more, and the reasons for which the others stay. It removes none.
+//! `prodpin release`: which pins nothing needs any more, and why the others stay. What removes them is not on the command line
+//! yet.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
 
+use jiff::SignedDuration;
 use serde_json::json;
 
-use super::arguments::ReleaseArguments;
+use super::arguments::{DEFAULT_POLICY, ReleaseArguments};
 use super::exit::{Ending, Misuse};
 use super::forecast::{all_found, wanted};
-use super::outcome::{Shows, choose_ledger, outcome_of};
+use super::outcome::{Shows, choose_ledger, options, outcome_of};
 use super::output::to_stdout;
+use super::pasteable::word;
 use super::progress::Bar;
-use crate::model::{Mode, RepositoryKey};
+use super::stop::Signals;
+use crate::model::{Gap, Mode, RepositoryKey};
 use crate::outcome::release::{PinRelease, ReleaseState, RepositoryRelease, VaultRelease};
 use crate::outcome::report::RunSection;
 use crate::outcome::size::size;
-use crate::policy::{LedgerLocation, load};
+use crate::policy::{LedgerLocation, Policy, load};
 use crate::report::escape::terminal;
 use crate::report::render::Format;
-use crate::run::{Ran, ReleaseOptions, Released, RunError, RunOptions, Unmatched, release as release_pins};
+use crate::run::{ReleaseOptions, Released, RunError, RunOptions, Unmatched, release as release_pins};
 
 /// So many pins that stay for the same reasons are named.
 const NAMED: usize = 5;
 
 /// What a release has to say beside its report.
 struct Said {
-    run: RunSection,
+    /// None where it was no run, because nothing was to be changed.
+    run: Option<RunSection>,
+    complete: bool,
+    gaps: Vec<Gap>,
     repositories: Vec<RepositoryRelease>,
     unmatched: Vec<Unmatched>,
     vault: Option<VaultRelease>,
@@ -43,7 +52,7 @@ pub(super) async fn release(path: &Path, arguments: &ReleaseArguments, bar: &Bar
         Some(Format::Json) => Format::Json,
         Some(other) => {
             let message = format!(
-                "release has no {other}: use table or json; the run's own report goes to --report {other}=FILE"
+                "release has no {other}: use table or json; `prodpin audit --report {other}=FILE` makes the report of a run"
             );
             return Err(Misuse(message).into());
         }
@@ -51,63 +60,166 @@ pub(super) async fn release(path: &Path, arguments: &ReleaseArguments, bar: &Bar
     if arguments.vault && policy.vault.is_none() {
         return Err(Misuse("--vault: the policy names no vault".to_owned()).into());
     }
-    let repositories = wanted(&arguments.repositories)?;
-    let runner = async |policy: &_, options: &RunOptions, progress| {
-        let options =
-            ReleaseOptions { run: options.clone(), repositories, grace: arguments.grace, vault: arguments.vault };
-        let Released { report, ledger, repositories, unmatched, vault } =
-            release_pins(policy, &options, progress).await?;
-        let run = report.run.clone();
-        Ok((Ran { report, ledger }, Said { run, repositories, unmatched, vault }))
+    let (ending, said) = match arguments.apply {
+        true => applied(path, policy, arguments, bar).await?,
+        false => shown(&policy, arguments, bar).await?,
     };
-    let (ending, said) =
-        outcome_of(Mode::Audit, Some(path), policy, &arguments.run, bar, Shows::ItsOwn, runner).await?;
-    let Said { run, repositories: found, unmatched, vault } = said;
     match format {
         Format::Json => to_stdout(|out| {
             let document = json!({
-                "run": run,
-                "applied": false,
+                "run": said.run,
+                "applied": arguments.apply,
+                "complete": said.complete,
+                "gaps": said.gaps,
+                "everything": arguments.everything,
                 "grace_seconds": arguments.grace.as_secs(),
-                "repositories": found,
-                "vault": vault,
+                "repositories": said.repositories,
+                "vault": said.vault,
             });
             serde_json::to_writer_pretty(&mut *out, &document)?;
             writeln!(out)
         })?,
         _ => to_stdout(|out| {
-            tell(&found, run.complete, out)?;
-            vault.as_ref().map_or(Ok(()), |vault| of_vault(vault, out))
+            tell(&said, arguments, &again(path, arguments), out)?;
+            said.vault.as_ref().map_or(Ok(()), |vault| of_vault(vault, out))
         })?,
     }
-    if run.complete {
-        all_found(&unmatched)?;
+    if said.complete {
+        all_found(&said.unmatched)?;
     }
     let failed = |pin: &PinRelease| matches!(pin.state, ReleaseState::Failed | ReleaseState::NotTried);
-    let has_failed = found.iter().flat_map(|repository| &repository.pins).any(failed);
-    let has_failed = has_failed || vault.is_some_and(|vault| vault.failure.is_some());
+    let has_failed = said.repositories.iter().flat_map(|repository| &repository.pins).any(failed);
+    let has_failed = has_failed || !said.complete || said.vault.is_some_and(|vault| vault.failure.is_some());
     Ok(if has_failed { Ending::Failed } else { ending })
 }
 
-fn tell(found: &[RepositoryRelease], complete: bool, out: &mut dyn Write) -> io::Result<()> {
-    let mut going = 0;
-    for repository in found {
+/// Removes what may go.
+async fn applied(
+    path: &Path,
+    policy: Policy,
+    arguments: &ReleaseArguments,
+    bar: &Bar,
+) -> anyhow::Result<(Ending, Said)> {
+    let repositories = wanted(&arguments.repositories)?;
+    let runner = async |policy: &_, options: &RunOptions, progress| {
+        let options = ReleaseOptions {
+            run: options.clone(),
+            repositories,
+            grace: arguments.grace,
+            vault: arguments.vault,
+            leaving: arguments.everything,
+        };
+        let Released { ran, complete, gaps, repositories, unmatched, vault } =
+            release_pins(policy, &options, progress).await?;
+        let ran = ran.ok_or_else(|| RunError::Defect("a release left no run".to_owned()))?;
+        let run = Some(ran.report.run.clone());
+        Ok((ran, Said { run, complete, gaps, repositories, unmatched, vault }))
+    };
+    outcome_of(Mode::Release, Some(path), policy, &arguments.run, bar, Shows::ItsOwn, runner).await
+}
+
+/// Says what may go: no run, nothing recorded, and no report of a run.
+async fn shown(policy: &Policy, arguments: &ReleaseArguments, bar: &Bar) -> anyhow::Result<(Ending, Said)> {
+    if !arguments.run.reports.is_empty() {
+        tracing::warn!("--report: release is no run, and has no report; `prodpin audit` makes one");
+    }
+    let mut signals = Signals::listen();
+    let run = options(Mode::Audit, policy, &arguments.run, Instant::now(), &signals.stop)?;
+    let asked = ReleaseOptions {
+        run,
+        repositories: wanted(&arguments.repositories)?,
+        grace: arguments.grace,
+        vault: arguments.vault,
+        leaving: arguments.everything,
+    };
+    bar.show();
+    let released = tokio::select! {
+        released = release_pins(policy, &asked, Arc::new(bar.clone())) => released,
+        () = signals.overdue() => anyhow::bail!("release was stopped by a signal before it ended; nothing was changed"),
+    };
+    bar.clear();
+    let Released { complete, gaps, repositories, unmatched, vault, .. } = released?;
+    Ok((Ending::Done, Said { run: None, complete, gaps, repositories, unmatched, vault }))
+}
+
+/// The same command, as it can be pasted. What a terminal would not show as it is makes none.
+fn again(path: &Path, arguments: &ReleaseArguments) -> Option<String> {
+    let ReleaseArguments { repositories, grace, vault, run, .. } = arguments;
+    let mut words = vec!["prodpin release".to_owned()];
+    for repository in repositories {
+        words.push(word(repository)?);
+    }
+    let mut flag = |name: &str, value: &str| {
+        words.push(format!("{name} {}", word(value)?));
+        Some(())
+    };
+    if path != Path::new(DEFAULT_POLICY) {
+        flag("--policy", path.to_str()?)?;
+    }
+    for source in &run.sources {
+        flag("--source", source.as_str())?;
+    }
+    if let Some(shard) = &run.shard {
+        flag("--shard", &shard.to_string())?;
+    }
+    if let Some(ledger) = &run.ledger.ledger {
+        flag("--ledger", ledger)?;
+    }
+    if *grace != SignedDuration::from_hours(24 * 7) {
+        let (days, seconds) = (grace.as_secs() / 86_400, grace.as_secs() % 86_400);
+        let text = if days > 0 && seconds == 0 { format!("{days}d") } else { format!("{}s", grace.as_secs()) };
+        flag("--grace", &text)?;
+    }
+    if let Some(deadline) = run.deadline {
+        flag("--deadline", &format!("{}s", deadline.as_secs().max(1)))?;
+    }
+    if run.concurrency != 16 {
+        flag("--concurrency", &run.concurrency.to_string())?;
+    }
+    words.extend(vault.then(|| "--vault".to_owned()));
+    words.extend(run.adopt.then(|| "--adopt".to_owned()));
+    Some(words.join(" "))
+}
+
+fn tell(said: &Said, arguments: &ReleaseArguments, again: &Option<String>, out: &mut dyn Write) -> io::Result<()> {
+    let count = |state: ReleaseState| {
+        let pins = said.repositories.iter().flat_map(|repository| &repository.pins);
+        pins.filter(|pin| pin.state == state).count()
+    };
+    for repository in &said.repositories {
         let key = RepositoryKey { source: repository.source.clone(), name: repository.name.clone() };
         writeln!(out, "{}", terminal(&key.to_string()))?;
-        going += repository.pins.iter().filter(|pin| pin.state == ReleaseState::Planned).count();
         for pin in repository.pins.iter().filter(|pin| pin.state != ReleaseState::Kept) {
             one(pin, out)?;
         }
         kept(repository, out)?;
     }
-    let pinned = found.iter().any(|repository| !repository.pins.is_empty());
-    match (complete, pinned, going) {
-        (false, ..) => {
-            writeln!(out, "Not everything could be read, so nothing is known to be free: `prodpin report` says what.")
+    for gap in said.gaps.iter().take(NAMED) {
+        writeln!(out, "not read: {}", terminal(&gap.detail))?;
+    }
+    let pinned = said.repositories.iter().any(|repository| !repository.pins.is_empty());
+    let (going, gone, kept) = (count(ReleaseState::Planned), count(ReleaseState::Released), count(ReleaseState::Kept));
+    if arguments.apply {
+        writeln!(out, "{} released, {kept} stay.", pins(gone))?;
+    }
+    match (said.complete, pinned, going) {
+        (false, ..) if arguments.apply => {
+            writeln!(out, "Not everything could be read or done: `prodpin report` says what.")
         }
+        (false, ..) => {
+            writeln!(out, "Not everything could be read, so nothing is known to be free: `prodpin audit` says what.")
+        }
+        (true, false, _) if arguments.everything => writeln!(out, "No pin is there."),
         (true, false, _) => writeln!(out, "No pin is there that no rollback target needs."),
+        (true, true, 0) if arguments.apply => Ok(()),
         (true, true, 0) => writeln!(out, "No pin may go now."),
-        (true, true, going) => writeln!(out, "{} may go. Nothing was changed: prodpin removes no pin.", pins(going)),
+        (true, true, going) => {
+            writeln!(out, "{} may go. Nothing was changed: prodpin removes no pin.", pins(going))?;
+            match again {
+                Some(command) => writeln!(out, "For all grounds: {command} --format json"),
+                None => Ok(()),
+            }
+        }
     }
 }
 
@@ -127,7 +239,7 @@ fn one(pin: &PinRelease, out: &mut dyn Write) -> io::Result<()> {
     };
     let mut said = vec![match &pin.kept_by {
         Some(tag) => format!("{} stays, and keeps it", terminal(tag.as_str())),
-        None => "part of a release whose pin goes first".to_owned(),
+        None => "part of a release whose pin goes first; a cleanup of untagged manifests may take it then".to_owned(),
     }];
     said.extend(pin.since.map(|since| format!("outside the rollback set since {}", since.strftime("%Y-%m-%d"))));
     said.extend(pin.unique_bytes.map(|bytes| format!("{} of its own", size(bytes))));
@@ -183,4 +295,54 @@ fn kept(repository: &RepositoryRelease, out: &mut dyn Write) -> io::Result<()> {
         told.push(own);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::super::arguments::{Cli, Command};
+    use super::*;
+
+    fn command(arguments: &[&str]) -> Option<String> {
+        let cli = Cli::parse_from([&["prodpin"], arguments].concat());
+        let policy = cli.policy.clone().unwrap_or_else(|| DEFAULT_POLICY.into());
+        let Command::Release(arguments) = cli.command else { panic!("no release") };
+        again(&policy, &arguments)
+    }
+
+    #[test]
+    fn the_command_that_is_offered_has_every_argument_that_was_given() {
+        assert_eq!(command(&["release"]).as_deref(), Some("prodpin release"));
+        let given = [
+            "release",
+            "shop/*",
+            "--policy",
+            "team a.yaml",
+            "--source",
+            "shop",
+            "--source",
+            "b",
+            "--grace",
+            "36h",
+            "--ledger",
+            "s3://x/y",
+            "--shard",
+            "1/3",
+            "--vault",
+            "--deadline",
+            "10m",
+        ];
+        assert_eq!(
+            command(&given).as_deref(),
+            Some(
+                "prodpin release 'shop/*' --policy 'team a.yaml' --source shop --source b --shard 1/3 --ledger s3://x/y \
+                 --grace 129600s --deadline 600s --vault"
+            )
+        );
+        assert_eq!(command(&["release", "a\u{1b}b"]), None, "what a terminal would not show is not offered");
+        // What it says is what it reads.
+        let words = ["release", "--grace", "129600s", "--deadline", "600s"];
+        assert!(Cli::try_parse_from([&["prodpin"], &words[..]].concat()).is_ok());
+    }
 }

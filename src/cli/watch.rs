@@ -1,6 +1,7 @@
 //! `prodpin watch`: runs on the policy's schedule, one at a time, until it is asked to end.
 
 mod drills;
+mod looks;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -27,7 +28,7 @@ use crate::report::render::{Format, Style, render};
 use crate::run::{Progress, Ran, RunError, RunOptions, run_and_keep};
 use crate::schedule::Schedule;
 use crate::telemetry::Collector;
-use crate::watch::{Board, Endpoint, Outcome, Status, Tick, Timetable, allowance};
+use crate::watch::{Board, Endpoint, Events, Listener, Outcome, Status, Tick, Timetable, allowance};
 
 /// Looked up at least so often: a machine that slept, or a clock that was set, is noticed by then.
 const LOOK_UP: Duration = Duration::from_secs(30);
@@ -46,20 +47,43 @@ pub(super) async fn watch(path: &Path, arguments: &WatchArguments) -> anyhow::Re
     let signals = Signals::listen();
     let hangup = Hangup::listen();
     let board = Board::new(Status::new(Timestamp::now()));
+    let events = Events::new(&plan.policy, &plan.options.sources);
     let endpoint = match arguments.listen {
         None => None,
         Some(address) => {
-            let bound = Endpoint::bind(address, board.clone()).await;
+            let bound = Endpoint::bind(address, board.clone(), events.clone()).await;
             Some(bound.map_err(|error| Misuse(format!("--listen {address}: {error}; name another address or port")))?)
         }
     };
     if let Some(endpoint) = &endpoint {
         announce(&format!("listening on http://{}/metrics", endpoint.address()));
     }
+    let listener = listener(arguments, &plan.policy, &events).await?;
     let timetable = plan.timetable(&signals, arguments).await?;
     let drills = Drills::new(&plan.policy);
-    let watch = Watch { path, arguments, plan, timetable, drills, board, signals, hangup, collector };
-    watch.keep_watch().await
+    let watch = Watch { path, arguments, plan, timetable, drills, board, signals, hangup, collector, events };
+    let ended = watch.keep_watch().await;
+    drop(listener);
+    ended
+}
+
+/// Takes events where that is asked for.
+async fn listener(arguments: &WatchArguments, policy: &Policy, events: &Events) -> anyhow::Result<Option<Listener>> {
+    let Some(address) = arguments.listen_events else {
+        if !policy.events.is_empty() {
+            tracing::warn!("the policy names senders of events, and nobody listens: give --listen-events ADDRESS:PORT");
+        }
+        return Ok(None);
+    };
+    if policy.events.is_empty() {
+        let fix = "add events: { SOURCE: { bearer: ${NAME} } } to the policy";
+        return Err(Misuse(format!("--listen-events: the policy names no sender of events; {fix}")).into());
+    }
+    let bound = Listener::bind(address, events.clone()).await;
+    let listener =
+        bound.map_err(|error| Misuse(format!("--listen-events {address}: {error}; name another address or port")))?;
+    announce(&format!("taking events on http://{}/events/SOURCE", listener.address()));
+    Ok(Some(listener))
 }
 
 /// What a policy and the arguments come to.
@@ -138,6 +162,7 @@ struct Watch<'a> {
     signals: Signals,
     hangup: Hangup,
     collector: Option<Collector>,
+    events: Events,
 }
 
 impl Watch<'_> {
@@ -155,11 +180,15 @@ impl Watch<'_> {
                         tracing::warn!(missed, "{missed} scheduled runs were missed");
                     }
                     self.board.status().begins(Timestamp::now(), Instant::now(), self.plan.deadline, missed);
+                    self.events.clear();
                     if !self.one_run().await {
                         return Ok(Ending::Failed);
                     }
                 }
-                Tick::Wait(start) => self.wait(start).await,
+                Tick::Wait(start) => match self.events.take() {
+                    Some(look) => self.look(look).await,
+                    None => self.wait(start).await,
+                },
                 Tick::Never => anyhow::bail!("the schedule {} has no further time", self.plan.schedule),
             }
         }
@@ -173,6 +202,7 @@ impl Watch<'_> {
             () = tokio::time::sleep(left.min(LOOK_UP)) => {}
             () = self.signals.stop.asked() => {}
             () = self.hangup.heard() => self.reload(),
+            () = self.events.due() => {}
         }
     }
 
@@ -183,6 +213,7 @@ impl Watch<'_> {
                 self.timetable.reschedule(plan.schedule.clone(), Timestamp::now());
                 self.plan = plan;
                 self.drills.reschedule(&self.plan.policy);
+                self.events.reload(&self.plan.policy, &self.plan.options.sources);
                 announce(&format!("the policy was read again; runs by {}", self.plan.schedule));
                 true
             }

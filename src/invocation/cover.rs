@@ -46,7 +46,7 @@ pub fn wanted(policy: &Policy, trigger: &Trigger) -> Result<Option<Wanted>, Stri
                 wanted.repositories = policy
                     .sources
                     .iter()
-                    .filter(|(name, config)| asked(name) && selects(config, repository.as_str()))
+                    .filter(|(name, config)| asked(name) && config.selects(repository.as_str()))
                     .map(|(source, _)| RepositoryKey { source: source.clone(), name: repository.clone() })
                     .collect();
                 if wanted.repositories.is_empty() {
@@ -83,7 +83,7 @@ fn covered(policy: &Policy, place: &EventSubject) -> Vec<RepositoryKey> {
             }
             _ => None,
         }?;
-        selects(config, name.as_str()).then(|| RepositoryKey { source: source.clone(), name })
+        config.selects(name.as_str()).then(|| RepositoryKey { source: source.clone(), name })
     };
     policy.sources.iter().filter_map(of_source).collect()
 }
@@ -99,13 +99,4 @@ fn shelves(policy: &Policy, place: &EventSubject) -> Vec<SourceName> {
         SourceConfig::Oci(_) | SourceConfig::S3(_) | SourceConfig::Ecr(_) => false,
     };
     policy.sources.iter().filter(|(_, config)| holds(config)).map(|(name, _)| name.clone()).collect()
-}
-
-fn selects(config: &SourceConfig, repository: &str) -> bool {
-    match config {
-        SourceConfig::Oci(oci) => oci.repositories.matches(repository),
-        SourceConfig::S3(s3) => s3.repositories.matches(repository),
-        SourceConfig::Ecr(ecr) => ecr.repositories.matches(repository),
-        SourceConfig::Helm(helm) => helm.repositories.matches(repository),
-    }
 }

@@ -1,35 +1,39 @@
 //! `release`: the only way a pin goes.
 //!
-//! It is a run like `audit`, of which a record is kept: that is the second of the two complete inventories that a pin needs.
-//! Then each repository that has a pin which nothing needs is looked at once more, its rollback targets are read back, and what
-//! `decide::release` lets go is removed, one pin at a time (I2, I3, I5). That it is about to be removed is on record before.
-//! At the end production is asked once more, and a pin that it needs by then is made again (F92).
+//! In the mode of an audit everything is read, and nothing recorded; that is what the command line has. In its own mode it is a run like `audit`, of which a record is kept: that
+//! is the second of the two complete inventories that a pin needs. Then each repository that has a pin which may go is looked at
+//! once more. Production is asked again before the first pin goes, and at the end. What `decide::release` lets go is removed one
+//! repository after the other and one pin at a time, with everything read back (I2, I3, I5); the first removal in a source shows
+//! whether anything else goes with a tag there. That a pin is about to be removed is on record before. What production needs by
+//! the end is pinned again, and everything that was removed is where nobody can tell (F92).
 
 mod bytes;
+mod look_back;
+mod remove;
 mod repository;
 mod vault;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use futures::{StreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::decide::release::EarlierRun;
-use crate::ledger::Ledger;
-use crate::model::{
-    DeployedReference, Entry, Event, Gap, Mode, PinFailure, RepositoryKey, RunRecord, RunScope, SourceName,
-};
-use crate::outcome::release::{PinRelease, ReleaseState, RepositoryRelease, VaultRelease};
-use crate::policy::Policy;
+use crate::decide::{self, Attempts};
+use crate::ledger::Access;
+use crate::model::{Entry, Event, Gap, Mode, RepositoryKey, RunRecord, RunScope, Scope, SourceName};
+use crate::outcome::release::{RepositoryRelease, VaultRelease};
+use crate::outcome::report::{RepositoryReport, TargetReport};
+use crate::policy::{LedgerLocation, Policy};
 use crate::report::body::Report;
 use crate::sources::{self, Releaser, Source};
 
 use super::listing::Shard;
 use super::record::Recorder;
-use super::session::SourcesOf;
+use super::repository::look;
+use super::session::{Session, SourcesOf};
 use super::setup::{LookAhead, Setup, open_each};
 use super::wanted::Asked;
 use super::{Progress, Ran, RunError, RunOptions, Stop, Unmatched, Wanted, carry_out};
@@ -45,14 +49,18 @@ pub struct ReleaseOptions {
     pub grace: SignedDuration,
     /// Whether what left it leaves the vault, too.
     pub vault: bool,
+    /// Whether prodpin is being given up: every pin goes that this ledger's runs made and that can go, needed or not.
+    pub leaving: bool,
 }
 
 /// What came of it.
 pub struct Released {
-    /// The run's report.
-    pub report: Report,
-    /// The ledger that it was recorded in.
-    pub(crate) ledger: Arc<Ledger>,
+    /// The run, where it was one: what only looks is none, and nothing is recorded.
+    pub(crate) ran: Option<Ran>,
+    /// Whether everything was read, and done.
+    pub complete: bool,
+    /// What was not read, where it was no run: of one its report says that.
+    pub gaps: Vec<Gap>,
     /// What is said of pins, in every repository that has one which nothing needs.
     pub repositories: Vec<RepositoryRelease>,
     /// Names and globs that no repository has.
@@ -61,14 +69,19 @@ pub struct Released {
     pub vault: Option<VaultRelease>,
 }
 
+impl Released {
+    /// The run's report, where it was one.
+    #[must_use]
+    pub fn report(&self) -> Option<&Report> {
+        self.ran.as_ref().map(|ran| &ran.report)
+    }
+}
+
 /// What removes pins, by source.
 pub type Releasers = BTreeMap<SourceName, Arc<dyn Releaser>>;
 
-/// So many runs are looked at for the last one about a repository.
-const RUNS: usize = 50;
-
-/// The last question about production takes no longer than this.
-const ASKED_FOR: Duration = Duration::from_secs(30);
+/// No more runs are read than this, whatever the grace period.
+const MOST_RUNS: usize = 20_000;
 
 /// Opens the policy's sources, and releases what may go; in the mode of an audit it says what would.
 pub async fn release(
@@ -110,10 +123,165 @@ async fn release_with(
     options: &ReleaseOptions,
     progress: Arc<dyn Progress>,
 ) -> Result<Released, RunError> {
+    if options.run.mode != Mode::Release {
+        return shown(policy, sources, options, progress).await;
+    }
     let mut releasing = Releasing { options, releasers, repositories: Vec::new(), unmatched: Vec::new(), vault: None };
-    let Ran { report, ledger } = carry_out(policy, sources, &options.run, progress, Some(&mut releasing)).await?;
+    let ran = carry_out(policy, sources, &options.run, progress, Some(&mut releasing)).await?;
     let Releasing { repositories, unmatched, vault, .. } = releasing;
-    Ok(Released { report, ledger, repositories, unmatched, vault })
+    let complete = ran.report.run.complete;
+    Ok(Released { ran: Some(ran), complete, gaps: Vec::new(), repositories, unmatched, vault })
+}
+
+/// Says what may go. Nothing is changed, and nothing recorded.
+async fn shown(
+    policy: &Policy,
+    sources: SourcesOf,
+    options: &ReleaseOptions,
+    progress: Arc<dyn Progress>,
+) -> Result<Released, RunError> {
+    if policy.ledger == LedgerLocation::None {
+        return Err(RunError::NoHistory);
+    }
+    let run = &options.run;
+    let session = Session::open(policy, sources, run, Access::Read).await?;
+    let setup = &session.setup;
+    setup.call_witnesses();
+    let mut over = std::pin::pin!(run.stop.over());
+    let mut first = First::default();
+    let work = |key: RepositoryKey| {
+        let setup = setup.clone();
+        async move {
+            let scan = look(&setup, setup.source(&key).inventory.as_ref(), key.clone()).await?;
+            let untried = Attempts::new();
+            let plan = decide::plan(&scan.input(&setup, &untried));
+            Ok((key, plan.report, !plan.unneeded.is_empty()))
+        }
+    };
+    let take = async |(key, report, unneeded): (RepositoryKey, RepositoryReport, bool)| {
+        first.gaps.extend(report.gaps);
+        if options.vault {
+            first.targets.insert(key.clone(), report.targets);
+        }
+        if unneeded {
+            first.unneeded.insert(key.clone());
+        }
+        first.all.insert(key);
+        Ok(())
+    };
+    let ended = session.each(progress.as_ref(), &mut over, |_| true, work, take).await?;
+    first.gaps.extend(session.gaps(ended));
+    first.gaps.extend(setup.production().await.gaps.iter().cloned());
+    first.gaps.extend(setup.unanchored());
+    first.gaps.sort();
+    first.gaps.dedup();
+    let asks = Asks::new(options, setup, &first).await?;
+    let mut repositories = asks.looks(setup, &mut over).await?;
+    repositories.sort_by(|a, b| (&a.source, &a.name).cmp(&(&b.source, &b.name)));
+    let told = match (&policy.vault, options.vault) {
+        (Some(location), true) if !run.stop.is_set() => {
+            let asked = vault::OfVault { setup, location, grace: options.grace, gaps: &first.gaps, apply: false };
+            let targets = async |key: &RepositoryKey| Ok(first.targets.get(key).cloned().unwrap_or_default());
+            Some(asked.carry(targets, &asks.wanted, |key| asks.earlier(key)).await?)
+        }
+        _ => None,
+    };
+    let complete = first.gaps.is_empty() && repositories.iter().all(|repository| repository.gaps.is_empty());
+    let unmatched = asks.unmatched;
+    Ok(Released { ran: None, complete, gaps: first.gaps, repositories, unmatched, vault: told })
+}
+
+/// What the look at everything came to.
+#[derive(Default)]
+struct First {
+    all: BTreeSet<RepositoryKey>,
+    /// Those with a pin that nothing in the rollback set needs.
+    unneeded: BTreeSet<RepositoryKey>,
+    gaps: Vec<Gap>,
+    targets: BTreeMap<RepositoryKey, Vec<TargetReport>>,
+}
+
+/// What is asked, with what the ledger knows of runs.
+struct Asks<'a> {
+    options: &'a ReleaseOptions,
+    gaps: &'a [Gap],
+    wanted: BTreeSet<RepositoryKey>,
+    keys: Vec<RepositoryKey>,
+    runs: Vec<(RunRecord, u64)>,
+    unmatched: Vec<Unmatched>,
+}
+
+impl<'a> Asks<'a> {
+    async fn new(options: &'a ReleaseOptions, setup: &Setup, first: &'a First) -> Result<Self, RunError> {
+        let mut asked = Asked::new(&options.repositories);
+        // All that were looked at, so that a name which nobody has is told from one that has no such pin.
+        let wanted: BTreeSet<RepositoryKey> = first.all.iter().filter(|key| asked.wants(key)).cloned().collect();
+        let has_pins = |key: &&RepositoryKey| options.leaving || first.unneeded.contains(*key);
+        let keys: Vec<RepositoryKey> = wanted.iter().filter(has_pins).cloned().collect();
+        let runs = runs_since(setup, &keys, options.grace).await?;
+        Ok(Self { options, gaps: &first.gaps, wanted, keys, runs, unmatched: asked.unmatched() })
+    }
+
+    fn earlier(&self, key: &RepositoryKey) -> Vec<EarlierRun> {
+        self.runs.iter().map(|(record, sequence)| earlier(record, *sequence, key)).collect()
+    }
+
+    fn asking<'s>(&'s self, setup: &'s Arc<Setup>, key: &'s RepositoryKey) -> repository::Asking<'s> {
+        let ReleaseOptions { grace, leaving, .. } = *self.options;
+        repository::Asking { setup, key, grace, leaving, earlier: self.earlier(key), gaps: self.gaps }
+    }
+
+    /// What may go, repository by repository, until `over` returns.
+    async fn looks(
+        &self,
+        setup: &Arc<Setup>,
+        over: &mut Pin<&mut impl Future<Output = ()>>,
+    ) -> Result<Vec<RepositoryRelease>, RunError> {
+        let looks = self.keys.iter().map(|key| async move {
+            let decided = self.asking(setup, key).decide().await?;
+            if setup.mode == Mode::Release && !decided.gone.is_empty() {
+                record(setup, key, decided.gone).await?;
+            }
+            Ok::<_, RunError>(decided.said)
+        });
+        let mut looks = std::pin::pin!(stream::iter(looks).buffer_unordered(setup.concurrency));
+        let mut said = Vec::new();
+        loop {
+            let next = tokio::select! {
+                next = looks.next() => next,
+                () = &mut *over => break,
+            };
+            match next {
+                Some(done) => said.push(done?),
+                None => break,
+            }
+        }
+        Ok(said)
+    }
+}
+
+/// The runs on record since the first of what these repositories do not need left their rollback sets, and one before; no more
+/// than can count for the grace period.
+async fn runs_since(
+    setup: &Setup,
+    keys: &[RepositoryKey],
+    grace: SignedDuration,
+) -> Result<Vec<(RunRecord, u64)>, RunError> {
+    let mut first = u64::MAX;
+    for key in keys {
+        let state = setup.ledger.recall(key).await?;
+        first = first.min(state.unneeded.values().map(|mark| mark.sequence).min().unwrap_or(u64::MAX));
+    }
+    let now = Timestamp::now();
+    let enough = grace.max(SignedDuration::ZERO).saturating_mul(2).saturating_add(SignedDuration::from_hours(48));
+    let (mut count, mut earliest, mut before) = (0, now, false);
+    let runs = setup.ledger.runs_until(|record, head| {
+        let was_before = std::mem::replace(&mut before, head.sequence < first);
+        (count, earliest) = (count + 1, earliest.min(record.finished));
+        let long = count > 50 && now.duration_since(earliest) > enough;
+        was_before || long || count >= MOST_RUNS
+    });
+    Ok(runs.await?.into_iter().map(|(record, head)| (record, head.sequence)).collect())
 }
 
 /// A release that is under way.
@@ -135,105 +303,40 @@ impl Releasing<'_> {
         stop: &Stop,
         over: &mut Pin<&mut impl Future<Output = ()>>,
     ) -> Result<(), RunError> {
-        let mut asked = Asked::new(&self.options.repositories);
-        // All that were looked at, so that a name which nobody has is told from one that has no such pin.
-        let all = recorder.repositories().await?;
-        let wanted: BTreeSet<RepositoryKey> = all.into_iter().filter(|key| asked.wants(key)).collect();
-        self.unmatched = asked.unmatched();
-        let keys: Vec<RepositoryKey> = recorder.unneeded().filter(|key| wanted.contains(key)).cloned().collect();
-        let runs = setup.ledger.runs(RUNS).await?;
+        let all = recorder.repositories().await?.into_iter().collect();
         let mut gaps: Vec<Gap> = recorder.gaps();
         gaps.extend(setup.production().await.gaps.iter().cloned());
-        let grace = self.options.grace;
-        let releasers = &self.releasers;
-        let looks = keys.iter().map(|key| {
-            let earlier: Vec<EarlierRun> =
-                runs.iter().map(|(record, head)| earlier(record, head.sequence, key)).collect();
-            let releaser = releasers.get(&key.source).cloned();
-            let asking = repository::Asking { setup, key, grace, earlier, gaps: &gaps, releaser, stop };
-            async move { asking.carry().await }
-        });
-        {
-            let mut looks = std::pin::pin!(stream::iter(looks).buffer_unordered(setup.concurrency));
-            loop {
-                let next = tokio::select! {
-                    next = looks.next() => next,
-                    () = &mut *over => break,
-                };
-                match next {
-                    Some(done) => self.repositories.push(done?),
-                    None => break,
-                }
-            }
+        let unneeded = recorder.unneeded().cloned().collect();
+        let first = First { all, unneeded, gaps, targets: BTreeMap::new() };
+        let mut asks = Asks::new(self.options, setup, &first).await?;
+        self.unmatched = std::mem::take(&mut asks.unmatched);
+        self.repositories = asks.looks(setup, over).await?;
+        if self.repositories.len() < asks.keys.len() {
+            recorder
+                .failed_at(asks.keys.iter().take(1).map(|key| (&key.source, ended(stop, "all pins were looked at"))));
         }
+        let troubles =
+            look_back::Removal { options: self.options, releasers: &self.releasers, asks: &asks, policy, setup, stop };
+        let troubles = troubles.carry(&mut self.repositories).await?;
+        recorder.failed_at(troubles.iter().map(|(source, gap)| (source, gap.clone())));
         self.repositories.sort_by(|a, b| (&a.source, &a.name).cmp(&(&b.source, &b.name)));
-        if setup.mode == Mode::Release {
-            self.look_back(policy, setup, stop).await?;
-        }
         if self.options.vault
+            && troubles.is_empty()
             && let Some(location) = &policy.vault
             && !stop.is_set()
         {
-            let apply = setup.mode == Mode::Release;
-            let asked = vault::OfVault { setup, location, grace, gaps: &gaps, apply };
-            let earlier = |key: &RepositoryKey| {
-                runs.iter().map(|(record, head)| earlier(record, head.sequence, key)).collect::<Vec<EarlierRun>>()
-            };
-            self.vault = Some(asked.carry(recorder, &wanted, earlier).await?);
-        }
-        Ok(())
-    }
-
-    /// Asks production once more, and makes those pins again that it needs by now.
-    async fn look_back(&mut self, policy: &Policy, setup: &Arc<Setup>, stop: &Stop) -> Result<(), RunError> {
-        let released = |pins: &[PinRelease]| pins.iter().any(|pin| pin.state == ReleaseState::Released);
-        if !self.repositories.iter().any(|repository| released(&repository.pins)) {
-            return Ok(());
-        }
-        let most = Instant::now() + ASKED_FOR;
-        let until = stop.share().map_or(most, |share| share.min(most));
-        let named = setup.named_since(policy, stop, until).await;
-        for repository in &mut self.repositories {
-            let key = RepositoryKey { source: repository.source.clone(), name: repository.name.clone() };
-            let (Some(references), Some(releaser)) = (named.get(&key), self.releasers.get(&key.source)) else {
-                continue;
-            };
-            for pin in repository.pins.iter_mut().filter(|pin| pin.state == ReleaseState::Released) {
-                // A tag may name any of them by now, and one pin too many does no harm.
-                let is_named = references.iter().any(|reference| match reference {
-                    DeployedReference::Artifact(artifact) => *artifact == pin.artifact,
-                    DeployedReference::Tag(_) => true,
-                });
-                if is_named {
-                    again(setup, releaser.as_ref(), &key, pin).await?;
-                }
-            }
+            let asked = vault::OfVault { setup, location, grace: self.options.grace, gaps: &first.gaps, apply: true };
+            let targets = async |key: &RepositoryKey| recorder.targets(key);
+            self.vault = Some(asked.carry(targets, &asks.wanted, |key| asks.earlier(key)).await?);
         }
         Ok(())
     }
 }
 
-/// Makes a pin again that was removed.
-async fn again(
-    setup: &Setup,
-    releaser: &dyn Releaser,
-    key: &RepositoryKey,
-    pin: &mut PinRelease,
-) -> Result<(), RunError> {
-    match releaser.pin_again(&key.name, &pin.artifact).await {
-        Ok(()) => {
-            pin.state = ReleaseState::PinnedAgain;
-            record(setup, key, [Event::Pinned { artifact: pin.artifact.clone() }]).await
-        }
-        Err(PinFailure { detail, .. }) => {
-            tracing::error!(repository = %key, "production went back to {}, and it could not be pinned again: {detail}", pin.artifact);
-            pin.state = ReleaseState::Failed;
-            pin.failure = Some(format!(
-                "it was released, production went back to it meanwhile, and pinning it again failed: {detail}; run `prodpin enforce`"
-            ));
-            Ok(())
-        }
-    }
+/// That the run ended before something was done.
+fn ended(stop: &Stop, what: &str) -> Gap {
+    let detail = format!("{} before {what}; what was done is on record, and the next run does the rest", stop.reason());
+    Gap::new(Scope::Source, stop.cause(), detail)
 }
 
 /// Puts on record what is about to happen, or did.

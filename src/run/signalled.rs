@@ -118,6 +118,31 @@ impl Setup {
         news
     }
 
+    /// The same for whoever takes something away by the answer: every signal is asked, whether the run was asked to end or not,
+    /// and one that cannot be read again leaves unknown what runs.
+    pub(super) async fn named_since_or_gap(
+        &self,
+        policy: &Policy,
+        until: Instant,
+    ) -> Result<BTreeMap<RepositoryKey, Vec<DeployedReference>>, Gap> {
+        let before = self.production().await;
+        let signals = signals::of_policy(policy, Some(until));
+        let (goes_on, late) = (Stop::default(), "it was not read within the time that there is for asking again");
+        let asked =
+            signals.iter().map(|signal| limited(signal.as_ref(), signal.collect(), &goes_on, Some(until), late));
+        let said = futures::future::join_all(asked).await;
+        let said: Vec<Signalled> = said.into_iter().map(|said| said.unwrap_or_else(|late| late)).collect();
+        if let Some(gap) = said.iter().find_map(|said| said.gaps.first()) {
+            return Err(gap.clone());
+        }
+        let later = Production::reported_by(said, &self.sources, self.rules.keep, self.started);
+        if later.complete != before.complete {
+            let detail = "other signals answered than at the beginning of the run";
+            return Err(Gap::new(Scope::Signal("signals".to_owned()), Cause::Malformed, detail));
+        }
+        Ok(before.lacks(&later.running))
+    }
+
     /// What the signals of one name say now, if what they say runs is something else than before and all of them can be
     /// read.
     async fn changed(

@@ -60,6 +60,7 @@ pub struct Status {
     missed: u64,
     last: Option<Ended>,
     succeeded: Option<Timestamp>,
+    looks: u64,
     reloads: [u64; 2],
     reloaded: bool,
     report: Arc<str>,
@@ -77,6 +78,7 @@ impl Status {
             missed: 0,
             last: None,
             succeeded: None,
+            looks: 0,
             reloads: [0; 2],
             reloaded: true,
             report: Arc::default(),
@@ -105,6 +107,12 @@ impl Status {
             self.succeeded = Some(now);
         }
         self.report = report.unwrap_or_default().into();
+    }
+
+    /// A run because of events ended: it saw a part, and what is known of the whole stays.
+    pub fn looked(&mut self) {
+        self.running = None;
+        self.looks += 1;
     }
 
     /// The policy was read again, or could not be, and the old one stays.
@@ -188,6 +196,7 @@ impl Status {
             "Times of the schedule that passed without a run.",
             &[("", self.missed)],
         );
+        counter("prodpin_watch_looks_total", "Runs of a part, because of push events.", &[("", self.looks)]);
         let reloads = [("{outcome=\"failed\"}", self.reloads[0]), ("{outcome=\"done\"}", self.reloads[1])];
         counter("prodpin_watch_reloads_total", "Times the policy was read again.", &reloads);
         text.push_str(&self.report);

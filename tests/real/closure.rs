@@ -17,11 +17,11 @@ use crate::support::push::Pusher;
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
-const REPOSITORY: &str = "shop/api";
+pub(crate) const REPOSITORY: &str = "shop/api";
 
 /// A registry in a directory, which can be stopped, collected and started again.
-struct Place {
-    folder: TempDir,
+pub(crate) struct Place {
+    pub(crate) folder: TempDir,
     program: String,
     port: u16,
     process: Option<Child>,
@@ -34,7 +34,7 @@ impl Drop for Place {
 }
 
 impl Place {
-    fn new(program: &str) -> Self {
+    pub(crate) fn new(program: &str) -> Self {
         let mut place =
             Self { folder: tempfile::tempdir().unwrap(), program: program.to_owned(), port: 0, process: None };
         place.start();
@@ -72,7 +72,7 @@ impl Place {
 
     /// A cleanup of tags that takes every one but pins, and then the collection that the registry's own manual describes, with
     /// its server stopped.
-    fn collect(&mut self) {
+    pub(crate) fn collect(&mut self) {
         self.stop();
         let tags = format!("data/docker/registry/v2/repositories/{REPOSITORY}/_manifests/tags");
         for tag in std::fs::read_dir(self.folder.path().join(tags)).unwrap() {
@@ -88,16 +88,16 @@ impl Place {
         self.start();
     }
 
-    fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    fn pusher(&self) -> Pusher {
+    pub(crate) fn pusher(&self) -> Pusher {
         Pusher::new(&self.url())
     }
 
     /// What the program reports, under a policy that says this of pins.
-    fn enforce(&self, pins: &str) -> Value {
+    pub(crate) fn enforce(&self, pins: &str) -> Value {
         let policy = self.folder.path().join("prodpin.yaml");
         let text = format!(
             "version: 1\nledger: {}\n{pins}\nsources:\n  shop: {{ oci: \"{}\", repositories: [\"{REPOSITORY}\"] }}\n\

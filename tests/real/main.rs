@@ -21,6 +21,7 @@ mod ledger_bucket;
 mod ledger_verifier;
 mod proxy;
 mod registry;
+mod release;
 mod servers;
 #[path = "../support/mod.rs"]
 mod support;

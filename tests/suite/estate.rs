@@ -71,6 +71,7 @@ impl Estate {
             pins: Default::default(),
             vault: None,
             drill: None,
+            events: BTreeMap::new(),
             fail_on: Severity::High,
             database: Vec::new(),
             waivers: Vec::new(),

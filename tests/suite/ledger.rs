@@ -13,6 +13,7 @@ mod flaky;
 mod forged;
 mod killed;
 mod kms;
+mod lax;
 mod looking_back;
 mod machine;
 mod places;

@@ -15,6 +15,7 @@ mod pages;
 mod pins;
 mod protocol;
 mod provenance;
+mod release;
 mod server;
 mod tls;
 mod tokens;

@@ -16,9 +16,14 @@ use crate::estate::{Estate, REPOSITORY, reported, tags};
 struct Quiet;
 impl Progress for Quiet {}
 
-const NOW: SignedDuration = SignedDuration::ZERO;
+pub(crate) const NOW: SignedDuration = SignedDuration::ZERO;
 
-async fn release_by(estate: &Estate, apply: bool, grace: SignedDuration, releaser: Arc<dyn Releaser>) -> Released {
+pub(crate) async fn release_by(
+    estate: &Estate,
+    apply: bool,
+    grace: SignedDuration,
+    releaser: Arc<dyn Releaser>,
+) -> Released {
     let sources = BTreeMap::from([("shop".parse().unwrap(), estate.memory.read_only(["shop/*"]).unwrap())]);
     let releasers = match apply {
         true => BTreeMap::from([("shop".parse().unwrap(), releaser)]),
@@ -33,25 +38,25 @@ async fn release_by(estate: &Estate, apply: bool, grace: SignedDuration, release
         deadline: None,
         stop: Stop::default(),
     };
-    let options = ReleaseOptions { run, repositories: Vec::new(), grace, vault: false };
+    let options = ReleaseOptions { run, repositories: Vec::new(), grace, vault: false, leaving: false };
     release_on(&estate.policy, sources, releasers, &options, Arc::new(Quiet)).await.unwrap()
 }
 
-async fn release(estate: &Estate, apply: bool) -> Vec<PinRelease> {
+pub(crate) async fn release(estate: &Estate, apply: bool) -> Vec<PinRelease> {
     pins(release_by(estate, apply, NOW, estate.memory.releaser()).await)
 }
 
-fn pins(released: Released) -> Vec<PinRelease> {
+pub(crate) fn pins(released: Released) -> Vec<PinRelease> {
     released.repositories.into_iter().flat_map(|repository| repository.pins).collect()
 }
 
-fn grounds(pin: &PinRelease) -> Vec<String> {
+pub(crate) fn grounds(pin: &PinRelease) -> Vec<String> {
     let name = |ground| serde_json::to_value(ground).unwrap()["kind"].as_str().unwrap().to_owned();
     pin.grounds.iter().map(name).collect()
 }
 
 /// Five releases are pinned, a sixth came, and the oldest is outside the rollback set, as two runs saw.
-async fn with_one_left(estate: &mut Estate) -> ArtifactId {
+pub(crate) async fn with_one_left(estate: &mut Estate) -> ArtifactId {
     estate.enforce().await;
     let newest = estate.push("v1.9.0", "release-9");
     estate.enforce().await;
@@ -60,13 +65,13 @@ async fn with_one_left(estate: &mut Estate) -> ArtifactId {
     oldest
 }
 
-async fn estate() -> (Estate, ArtifactId) {
+pub(crate) async fn estate() -> (Estate, ArtifactId) {
     let mut estate = Estate::with_releases(5);
     let oldest = with_one_left(&mut estate).await;
     (estate, oldest)
 }
 
-fn is_pinned(estate: &Estate, artifact: &ArtifactId) -> bool {
+pub(crate) fn is_pinned(estate: &Estate, artifact: &ArtifactId) -> bool {
     estate.memory.pins(REPOSITORY).contains(artifact)
 }
 
@@ -200,9 +205,9 @@ async fn a_target_again_before_the_next_run_is_not_said_to_have_lost_its_pin_i15
 }
 
 /// What removes pins, while something happens.
-struct Meanwhile<F> {
-    inner: Arc<dyn Releaser>,
-    happens: F,
+pub(crate) struct Meanwhile<F> {
+    pub(crate) inner: Arc<dyn Releaser>,
+    pub(crate) happens: F,
 }
 
 #[async_trait]
@@ -296,7 +301,8 @@ async fn a_release_is_a_run_on_record_and_pins_nothing_else() {
     let (estate, _) = estate().await;
     estate.memory.forget_calls();
     let released = release_by(&estate, true, NOW, estate.memory.releaser()).await;
-    assert_eq!(released.report.run.mode, Mode::Release);
-    assert!(reported(&released.report).complete);
+    let report = released.report().unwrap();
+    assert_eq!(report.run.mode, Mode::Release);
+    assert!(reported(report).complete);
     assert_eq!(estate.memory.calls(), [], "no pin is made");
 }

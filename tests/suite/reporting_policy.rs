@@ -16,6 +16,7 @@ fn read(lines: &str) -> Result<Policy, String> {
         "SECRET" => Some("s3cr3t".to_owned()),
         "SLACK" => Some("https://hooks.slack.example/services/T/B/x".to_owned()),
         "BAD" => Some("http://hooks.slack.example/T0KEN".to_owned()),
+        "LONG" => Some("s3cr3t-of-the-registry".to_owned()),
         "EMPTY" => Some(String::new()),
         _ => None,
     };
@@ -49,6 +50,25 @@ fn a_waiver_says_what_why_who_and_until_when() {
         ("{ code: tag-moved, all: true, reason: \" \", owner: x, expires: 2027-01-31 }".to_owned(), "reason is empty"),
     ] {
         refused(&format!("waivers: [{lines}]"), why);
+    }
+}
+
+#[test]
+fn a_sender_of_events_proves_itself_in_one_way_i18() {
+    let policy = read("events: { shop: { bearer: \"${LONG}\" } }").unwrap();
+    assert_eq!(policy.events.len(), 1);
+    assert!(!format!("{:?}", policy.events).contains("s3cr3t"));
+    for (lines, why) in [
+        ("{ shop: {} }", "anybody could send these events"),
+        ("{ shop: { bearer: written-in-the-policy } }", "a secret is written in the policy"),
+        ("{ shop: { bearer: \"${SECRET}\" } }", "so short that it can be guessed"),
+        ("{ shop: { bearer: \"${EMPTY}\" } }", "is empty"),
+        ("{ shop: { path: \"${SLACK}\" } }", "cannot stand in an address"),
+        ("{ shop: { bearer: \"${LONG}\", path: \"${LONG}\" } }", "in one way"),
+        ("{ shpo: { bearer: \"${LONG}\" } }", "there is no source \"shpo\""),
+        ("{ shop: { token: \"${LONG}\" } }", "token"),
+    ] {
+        refused(&format!("events: {lines}"), why);
     }
 }
 
@@ -148,6 +168,7 @@ mod runs {
 fn the_annotated_policy_s_waivers_and_alerts_are_what_they_say() {
     let annotated = include_str!("../../policies/prodpin.yaml");
     let (_, reporting) = annotated.split_once("# waivers:").unwrap();
+    let (reporting, _) = reporting.split_once("# For `watch").unwrap();
     let code = reporting
         .lines()
         .filter_map(|line| line.strip_prefix("# "))

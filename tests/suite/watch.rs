@@ -263,8 +263,72 @@ fn a_watch_that_cannot_be_kept_is_refused_at_once() {
     let address = taken.local_addr().unwrap().to_string();
     let (code, text) = reported("schedule: \"@hourly\"", &["--listen", &address]);
     assert!(code == Some(2) && text.contains("name another address"), "{code:?} {text}");
+    let (code, text) = reported("schedule: \"@hourly\"", &["--listen-events", "127.0.0.1:0"]);
+    assert!(code == Some(2) && text.contains("names no sender of events"), "{code:?} {text}");
     let (code, text) = reported("schedule: \"@hourly\"", &["--report", "json=prodpin.yaml"]);
     assert!(code == Some(2) && text.contains("this is the policy"), "{code:?} {text}");
+}
+
+/// A push is seen at once, because the registry says that something happened; who is not the registry is not heard.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_push_event_is_a_hint_that_is_looked_up_at_once_i2() {
+    let registry = registry().await;
+    let directory = tempfile::tempdir().unwrap();
+    let senders = "schedule: \"@yearly\"\nevents: { shop: { bearer: \"${PRODPIN_TEST_SECRET}\" } }";
+    write_policy(directory.path(), &registry.url(), senders);
+    let mut watch = Watch::start(directory.path(), &["--listen-events", "127.0.0.1:0", "--report", "json=report.json"]);
+    let told = watch.line();
+    let address = told.split_once("http://").unwrap().1.trim_end_matches("/events/SOURCE").to_owned();
+    assert!(watch.line().contains("complete: 1 repositories"));
+    watch.metrics_with("prodpin_watch_runs_total{outcome=\"complete\"} 1");
+    let report = std::fs::read(directory.path().join("report.json")).unwrap();
+    registry.forget_requests();
+
+    let secret = "Bearer abcdefghijklmnopqrstuvwxyz012345";
+    let event = |repository: &str| {
+        format!(
+            r#"{{"events":[{{"action":"push","target":{{"repository":"{repository}","tag":"v1.2.0","digest":"sha256:00"}}}}]}}"#
+        )
+    };
+    let post = |path: &str, authorization: &str, body: &str| {
+        let mut stream = TcpStream::connect(&address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let length = body.len();
+        let head =
+            format!("POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: {authorization}\r\n");
+        stream.write_all(format!("{head}content-length: {length}\r\n\r\n{body}").as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer.split(' ').nth(1).unwrap().parse::<u16>().unwrap()
+    };
+    for (path, authorization) in
+        [("/events/shop", "Bearer guess"), ("/events/other", secret), ("/events/shop/x", secret)]
+    {
+        assert_eq!(post(path, authorization, &event("shop/api")), 401, "{path}");
+    }
+    assert_eq!(post("/events/shop", secret, "no json"), 400);
+    assert_eq!(post("/events/shop", secret, &event("secret/other")), 200, "the source does not select it");
+    assert_eq!(post("/metrics", secret, ""), 404, "metrics are elsewhere");
+    assert_eq!(registry.requests(), [], "nothing was asked because of these");
+
+    let content = Content::from("somebody else's bytes");
+    Pusher::new(&registry.url()).push("shop/api", "v1.2.0", &content).await;
+    for _ in 0..20 {
+        assert_eq!(post("/events/shop", secret, &event("shop/api")), 202);
+    }
+    let line = watch.line();
+    assert!(line.contains("because of events at shop/shop/api: ") && !line.contains(" 0 critical"), "{line}");
+    let metrics = watch.metrics_with("prodpin_watch_looks_total 1");
+    for line in [
+        "prodpin_watch_runs_total{outcome=\"complete\"} 1",
+        "prodpin_watch_events_total{result=\"refused\"} 3",
+        "prodpin_watch_running 0",
+    ] {
+        assert!(metrics.lines().any(|found| found == line), "{line}\n{metrics}");
+    }
+    assert_eq!(std::fs::read(directory.path().join("report.json")).unwrap(), report, "the whole run's stays");
+    assert_eq!(watch.get("/readyz").0, 200);
+    assert_eq!(watch.get("/events/shop").0, 404, "events are elsewhere");
 }
 
 /// An estate with a schedule, whose last run started so many hours ago.

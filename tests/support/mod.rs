@@ -3,6 +3,7 @@
 pub(crate) mod chart;
 pub(crate) mod contract;
 pub(crate) mod ecr;
+pub(crate) mod harbor;
 pub(crate) mod left_out;
 pub(crate) mod oci;
 pub(crate) mod push;

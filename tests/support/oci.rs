@@ -69,6 +69,7 @@ impl OciServer {
             ca_file: None,
             max_concurrency: None,
             cleanup: None,
+            harbor: false,
         }
     }
 

@@ -285,7 +285,7 @@ impl Ledger {
     /// Opens the ledger on a store that the caller made, under this name in messages. The store must create an object
     /// only if it is absent, and see at once what was created.
     pub async fn open_on(store: Arc<dyn ObjectStore>, name: &str, access: Access) -> Result<Self, LedgerError> {
-        let mut ledger = Self::unread(Store::new(store, name), access);
+        let mut ledger = Self::unread(Store::new(store, name).unproven(), access);
         let seen = ledger.start_from_index().await?;
         ledger.find_head(seen).await?;
         ledger.start().await

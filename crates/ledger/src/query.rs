@@ -32,6 +32,32 @@ impl Ledger {
         Ok(runs)
     }
 
+    /// The latest run records, newest first, up to one of which `last` says that no older one is asked for.
+    pub async fn runs_until(
+        &self,
+        mut last: impl FnMut(&RunRecord, &Head) -> bool + Send,
+    ) -> Result<Vec<(RunRecord, Head)>, LedgerError> {
+        let (at_hand, _) = self.runs_at_hand();
+        let may_be_more = at_hand.len() == RUNS_KEPT;
+        let mut runs = Vec::new();
+        for (run, head) in at_hand {
+            let ends = last(&run, &head);
+            runs.push((run, head));
+            if ends {
+                return Ok(runs);
+            }
+        }
+        if may_be_more {
+            self.older_runs(|run, head| {
+                let ends = last(&run, &head);
+                runs.push((run, head));
+                !ends
+            })
+            .await?;
+        }
+        Ok(runs)
+    }
+
     /// The record of one run, and the commit that holds it.
     pub async fn find_run(&self, id: &RunId) -> Result<Option<(RunRecord, Head)>, LedgerError> {
         let (runs, all) = self.runs_at_hand();

@@ -36,13 +36,15 @@ pub(super) async fn open(url: &Url, name: &str) -> Result<Store, LedgerError> {
         .with_checksum_algorithm(Checksum::SHA256)
         .with_client_options(options::patience())
         .with_retry(options::retries());
+    let is_aws = endpoint.is_none();
     builder = match endpoint {
         Some(endpoint) => builder.with_allow_http(endpoint.starts_with("http://")).with_endpoint(endpoint),
         // A certificate for *.s3.REGION.amazonaws.com does not cover a name with dots in it.
         None => builder.with_virtual_hosted_style_request(!bucket.contains('.')),
     };
     let bucket = builder.build().map_err(|error| LedgerError::from_store(name, &error))?;
-    Ok(Store::new(Arc::new(PrefixStore::new(bucket, prefix)), name))
+    let store = Store::new(Arc::new(PrefixStore::new(bucket, prefix)), name);
+    Ok(if is_aws { store } else { store.unproven() })
 }
 
 /// S3's own endpoint before the one for all services, as the SDKs have it.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -26,6 +27,8 @@ pub(super) struct Store {
     location: String,
     /// How long a local disk may take to answer.
     patience: Duration,
+    /// Whether it is still to be seen that the store creates an object only if it is absent.
+    unproven: AtomicBool,
 }
 
 /// What creating an object came to.
@@ -65,7 +68,20 @@ fn cap_of(path: &Path) -> u64 {
 impl Store {
     pub(super) fn new(objects: Arc<dyn ObjectStore>, location: &str) -> Self {
         let location = location.to_owned();
-        Self { caches: objects.clone(), objects, directory: None, location, patience: DISK_PATIENCE }
+        Self {
+            caches: objects.clone(),
+            objects,
+            directory: None,
+            location,
+            patience: DISK_PATIENCE,
+            unproven: AtomicBool::new(false),
+        }
+    }
+
+    /// The same, which some server keeps that may not do as S3 does: what the log rests on is looked at before it is
+    /// relied on. Ceph overwrites in versioned buckets, whatever the condition, and of two commits one would be lost.
+    pub(super) fn unproven(self) -> Self {
+        Self { unproven: AtomicBool::new(true), ..self }
     }
 
     pub(super) fn local(
@@ -75,7 +91,14 @@ impl Store {
         location: &str,
     ) -> Self {
         let location = location.to_owned();
-        Self { objects, caches, directory: Some(directory), location, patience: DISK_PATIENCE }
+        Self {
+            objects,
+            caches,
+            directory: Some(directory),
+            location,
+            patience: DISK_PATIENCE,
+            unproven: AtomicBool::new(false),
+        }
     }
 
     pub(super) fn location(&self) -> &str {
@@ -163,7 +186,10 @@ impl Store {
         let mut refused = None;
         for attempt in 0..CREATES {
             match self.objects.put_opts(path, payload.clone(), PutMode::Create.into()).await {
-                Ok(_) => return Ok(Created::New),
+                Ok(_) => {
+                    self.prove(path, payload).await?;
+                    return Ok(Created::New);
+                }
                 Err(error @ (Error::AlreadyExists { .. } | Error::Precondition { .. })) => {
                     if let Some(there) = self.get(path).await? {
                         self.settle(path).await?;
@@ -185,6 +211,28 @@ impl Store {
         Err(refused.map_or(LedgerError::Contended { location: self.location.clone(), attempts: CREATES }, |error| {
             self.error(&error)
         }))
+    }
+
+    /// Creates once more what was just created, with the same bytes: a store that takes it takes everything.
+    async fn prove(&self, path: &Path, payload: object_store::PutPayload) -> Result<(), LedgerError> {
+        if !self.unproven.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        match self.objects.put_opts(path, payload, PutMode::Create.into()).await {
+            Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => {
+                self.unproven.store(false, Ordering::Relaxed);
+                Ok(())
+            }
+            Ok(_) => Err(LedgerError::Unusable {
+                location: self.location.clone(),
+                detail:
+                    "its store writes over what is there although it is asked not to, so that of two runs one would \
+                         be lost; use another place, or a bucket without versioning"
+                        .to_owned(),
+            }),
+            // Asked again with the next object.
+            Err(error) => Err(self.error(&error)),
+        }
     }
 
     /// Asks the disk itself about this folder, in as much time as it may take.
@@ -279,6 +327,7 @@ impl Store {
             directory: self.directory.clone(),
             location: self.location.clone(),
             patience: self.patience,
+            unproven: AtomicBool::new(self.unproven.load(Ordering::Relaxed)),
         }
     }
 

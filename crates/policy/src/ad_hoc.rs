@@ -57,6 +57,7 @@ pub fn ad_hoc(arguments: &[String], ledger: LedgerLocation) -> Result<Policy, Ad
         pins: PinPolicy::default(),
         vault: None,
         drill: None,
+        events: BTreeMap::new(),
         fail_on: Severity::High,
         database: Vec::new(),
         waivers: Vec::new(),
@@ -95,6 +96,7 @@ fn source(url: Url, repositories: NamePatterns) -> SourceConfig {
             ca_file: None,
             max_concurrency: None,
             cleanup: None,
+            harbor: false,
         }),
     }
 }

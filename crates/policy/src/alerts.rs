@@ -180,7 +180,7 @@ impl Checker<'_> {
     }
 
     /// A secret: written in the policy it would be one no longer (F71).
-    fn secret(&self, spanned: &Spanned<String>, key: &str) -> Option<Secret> {
+    pub(super) fn secret(&self, spanned: &Spanned<String>, key: &str) -> Option<Secret> {
         let (span, text) = spanned.read()?;
         if self.problems.has_error_at(span) {
             return None;

@@ -12,7 +12,7 @@ use super::problem::{Problems, Span, mask_line, quote};
 use super::raw::{RawPolicy, RawSource};
 use super::raw_production::RawProduction;
 use super::spanned::{Entries, Spanned};
-use super::{LedgerLocation, Policy, SignalConfig, SourceConfig, place_of_source, source};
+use super::{LedgerLocation, Policy, SignalConfig, SourceConfig, place_of_source};
 use prodpin_core::model::{Digest, NamePatterns, Order, ProductionRule, Severity, SourceName, Tag};
 use prodpin_core::schedule::Schedule;
 
@@ -36,13 +36,15 @@ impl Checker<'_> {
         let Production { rules: production, in_use_files, signals } = self.production(&raw.production);
         let ledger = self.ledger(&raw.ledger);
         let vault = self.vault(raw);
+        let sources = self.sources(&raw.sources);
         Some(Policy {
             keep: self.keep(&raw.keep),
             alerts: self.alerts(&raw.alerts, &ledger),
             ledger,
             safeguards: self.safeguards(raw),
             schedule: self.schedule(&raw.schedule, &raw.time_zone),
-            sources: self.sources(&raw.sources),
+            events: self.events(&raw.events, &sources),
+            sources,
             production,
             in_use_files,
             signals,
@@ -146,6 +148,7 @@ impl Checker<'_> {
             let name: Option<SourceName> = self.parsed(key, "a source name");
             let config = value.value().and_then(|raw| match raw {
                 RawSource::Oci(raw) => self.oci(raw, value.span().unwrap_or(START)).map(SourceConfig::Oci),
+                RawSource::Harbor(raw) => self.harbor(raw, value.span().unwrap_or(START)).map(SourceConfig::Oci),
                 RawSource::S3(raw) => self.s3(raw, value.span().unwrap_or(START)).map(SourceConfig::S3),
                 RawSource::Ecr(raw) => self.ecr(raw, value.span().unwrap_or(START)).map(SourceConfig::Ecr),
                 RawSource::Helm(raw) => self.helm(raw).map(SourceConfig::Helm),
@@ -169,7 +172,7 @@ impl Checker<'_> {
             if place_of_source(config) != place_of_source(known) {
                 continue;
             }
-            let (ours, theirs) = (source::repositories(config), source::repositories(known));
+            let (ours, theirs) = (config.repositories(), known.repositories());
             if patterns::same(ours, theirs) {
                 let fix = "remove one of them".to_owned();
                 self.problems.error(span, format!("{name:?} is the same source as {:?}", other.as_str()), fix);

@@ -11,6 +11,8 @@ mod database;
 mod drill;
 mod ecr;
 mod environment;
+mod events;
+mod harbor;
 mod helm;
 mod load;
 mod patterns;
@@ -44,6 +46,7 @@ use prodpin_core::schedule::Schedule;
 
 pub use ad_hoc::{AdHocError, ad_hoc};
 pub use drill::DrillPolicy;
+pub use events::SenderProof;
 pub use helm::{HelmBucket, HelmConfig, HelmHttp, HelmLogin, HelmPlace};
 pub use load::{PolicyError, load, parse};
 pub use pins::PinPolicy;
@@ -90,6 +93,8 @@ pub struct Policy {
     pub waivers: Vec<Waiver>,
     /// Who is told of findings.
     pub alerts: Vec<Alert>,
+    /// Whose push events `watch` takes, and what proves them.
+    pub events: BTreeMap<SourceName, SenderProof>,
     /// Where findings in AWS's format belong.
     pub security_hub: Option<AwsAccount>,
     /// SHA-256 of the policy's text as read, before any `${ENV}` was put in.
@@ -112,7 +117,7 @@ pub enum LedgerLocation {
 /// One source as configured.
 #[derive(Debug, Clone)]
 pub enum SourceConfig {
-    /// Any OCI registry.
+    /// Any OCI registry; a Harbor too.
     Oci(OciConfig),
     /// A deployment bucket.
     S3(S3Config),
@@ -137,7 +142,7 @@ fn place_of_source(config: &SourceConfig) -> String {
     }
 }
 
-/// An OCI registry.
+/// An OCI registry, or a Harbor, which is one.
 #[derive(Debug, Clone)]
 pub struct OciConfig {
     /// Scheme, host and port; no path, no user.
@@ -159,6 +164,8 @@ pub struct OciConfig {
     pub max_concurrency: Option<usize>,
     /// What removes artifacts there, where that cannot be read.
     pub cleanup: Option<StatedCleanup>,
+    /// Whether it is a Harbor whose own interface is read as well (`harbor:` in the policy).
+    pub harbor: bool,
 }
 
 /// An S3 bucket.

@@ -6,6 +6,8 @@ use serde::Deserialize;
 use super::alerts::RawAlert;
 use super::database::RawDatabaseRule;
 use super::drill::RawDrill;
+use super::events::RawEvents;
+use super::harbor::RawHarbor;
 use super::helm::RawHelm;
 use super::pins::{RawLifecycle, RawPins};
 use super::raw_production::RawProduction;
@@ -61,6 +63,8 @@ pub(super) struct RawPolicy {
     pub(super) waivers: Spanned<Vec<Spanned<RawWaiver>>>,
     /// Who is told of findings, each under a name of your choice.
     pub(super) alerts: Spanned<Entries<RawAlert>>,
+    /// Whose push events `watch --listen-events` takes, by the name of the source.
+    pub(super) events: Spanned<Entries<RawEvents>>,
     /// The AWS account and region that the `asff` report is for.
     pub(super) security_hub: Spanned<RawSecurityHub>,
     /// What every rollback target is to survive beyond what protected means, where a source does not say otherwise:
@@ -92,6 +96,7 @@ pub(super) struct RawLedgerKey {
 #[schemars(rename = "Source", untagged)]
 pub(super) enum RawSource {
     Oci(RawOci),
+    Harbor(RawHarbor),
     S3(RawS3),
     Ecr(RawEcr),
     Helm(Box<RawHelm>),

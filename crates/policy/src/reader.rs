@@ -109,7 +109,7 @@ impl<'n> Reader<'n> {
     }
 
     fn unknown_key(self, key: &Node, name: &str, table: &str, known: &'static [&'static str]) {
-        if let Some(reported) = not_yet(table, name) {
+        if let Some(reported) = misplaced(table, name) {
             return self.problems.error(key.span, reported, None);
         }
         let fix = match nearest(name, known) {
@@ -120,23 +120,20 @@ impl<'n> Reader<'n> {
     }
 }
 
-/// Kinds that DESIGN names and this version does not have: telling "unknown" would send people looking for a typing error.
-fn not_yet(table: &str, key: &str) -> Option<String> {
-    let (what, kinds, have): (_, &[&str], _) = match table {
-        SOURCE => ("source", &["harbor"], "oci, s3, ecr and helm"),
-        "an ecr source" | "an s3 source" | "a helm source" if key == "cleanup" => {
-            return Some("the rules of this source are read where they are: take cleanup out".to_owned());
+/// What is known of a key that stands where it does not belong: "unknown" would send people looking for a typing error.
+fn misplaced(table: &str, key: &str) -> Option<String> {
+    let reported = match table {
+        "an ecr source" | "an s3 source" | "a harbor source" | "a helm source" if key == "cleanup" => {
+            "the rules of this source are read where they are: take cleanup out"
         }
         PRODUCTION if key == "helm_releases" => {
-            return Some("helm_releases belongs to a cluster: write kubernetes: { helm_releases: true, … }".to_owned());
+            "helm_releases belongs to a cluster: write kubernetes: { helm_releases: true, … }"
         }
         _ => return None,
     };
-    kinds.contains(&key).then(|| format!("the {what} {key:?} is not available in this version, which has {have}"))
+    Some(reported.to_owned())
 }
 
-/// How messages call one entry of `sources`.
-pub(super) const SOURCE: &str = "a source";
 /// How messages call one entry of `production`.
 pub(super) const PRODUCTION: &str = "a production rule";
 
@@ -273,7 +270,7 @@ impl<'n> Reader<'n> {
                 Err(self.refuse(message, Some("write two entries".to_owned())))
             }
             (None, _) => {
-                let later = entries.iter().find_map(|(key, word, _)| Some((key.span, not_yet(name, word)?)));
+                let later = entries.iter().find_map(|(key, word, _)| Some((key.span, misplaced(name, word)?)));
                 if let Some((span, message)) = later {
                     return Err(ReadError { span: Some(span), message, fix: None });
                 }

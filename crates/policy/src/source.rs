@@ -3,6 +3,7 @@
 use url::Url;
 
 use super::check::Checker;
+use super::harbor::RegistryTerms;
 use super::patterns::Confirmation;
 use super::problem::{Span, quote};
 use super::raw::{RawOci, RawS3};
@@ -10,32 +11,46 @@ use super::spanned::Spanned;
 use super::{InventoryLocation, OciConfig, S3Config, Secret, SourceConfig};
 use prodpin_core::model::{Layout, NamePatterns};
 
-/// The repositories that a source selects.
-pub(super) fn repositories(config: &SourceConfig) -> &NamePatterns {
-    match config {
-        SourceConfig::Oci(oci) => &oci.repositories,
-        SourceConfig::S3(s3) => &s3.repositories,
-        SourceConfig::Ecr(ecr) => &ecr.repositories,
-        SourceConfig::Helm(helm) => &helm.repositories,
+impl SourceConfig {
+    /// The repositories that it selects.
+    pub(super) fn repositories(&self) -> &NamePatterns {
+        match self {
+            Self::Oci(oci) => &oci.repositories,
+            Self::S3(s3) => &s3.repositories,
+            Self::Ecr(ecr) => &ecr.repositories,
+            Self::Helm(helm) => &helm.repositories,
+        }
+    }
+
+    /// Whether it selects this one.
+    #[must_use]
+    pub fn selects(&self, repository: &str) -> bool {
+        self.repositories().matches(repository)
     }
 }
 
 impl Checker<'_> {
     pub(super) fn oci(&self, raw: &RawOci, span: Span) -> Option<OciConfig> {
-        let url = self.server(&raw.oci);
-        let confirmation = Confirmation { all: &raw.all, what: "repository" };
-        let repositories = self.patterns(&raw.repositories, span, &confirmation);
+        let config = self.registry(&raw.terms(), span)?;
+        Some(OciConfig { cleanup: raw.cleanup.value().copied(), ..config })
+    }
+
+    /// What every source that speaks the registry protocol has.
+    pub(super) fn registry(&self, raw: &RegistryTerms<'_>, span: Span) -> Option<OciConfig> {
+        let url = self.server(raw.address);
+        let confirmation = Confirmation { all: raw.all, what: "repository" };
+        let repositories = self.patterns(raw.repositories, span, &confirmation);
         if let Some(patterns) = &repositories {
-            self.repository_names(&raw.repositories, patterns);
+            self.repository_names(raw.repositories, patterns);
         }
-        let password = self.filled(&raw.password).map(Secret::new);
+        let password = self.filled(raw.password).map(Secret::new);
         if let Some(at) =
             raw.password.span().filter(|_| raw.password.value().is_some() && !raw.password.from_environment)
         {
             self.problems
                 .warn(at, "the password is written in the policy; write ${NAME} and set it in the environment");
         }
-        let username = self.filled(&raw.username);
+        let username = self.filled(raw.username);
         match (raw.username.span(), raw.password.span()) {
             (Some(at), None) => {
                 self.problems.error(at, "username without password", "add password: ${NAME}".to_owned())
@@ -54,11 +69,12 @@ impl Checker<'_> {
             repositories: repositories?,
             username,
             password,
-            token_realms: self.hosts(&raw.token_realms, "a token realm"),
+            token_realms: self.hosts(raw.token_realms, "a token realm"),
             private: raw.private.value().copied().unwrap_or(false),
-            ca_file: self.path(&raw.ca_file),
-            max_concurrency: self.concurrency(&raw.max_concurrency),
-            cleanup: raw.cleanup.value().copied(),
+            ca_file: self.path(raw.ca_file),
+            max_concurrency: self.concurrency(raw.max_concurrency),
+            cleanup: None,
+            harbor: false,
         })
     }
 

@@ -333,6 +333,7 @@ pub(super) fn cause(cause: Cause) -> &'static str {
         Cause::Unsupported => "not offered by the server",
         Cause::Throttled => "throttled",
         Cause::Unreachable => "unreachable",
+        Cause::ServerError => "server error",
         Cause::TimedOut => "timed out",
         Cause::Interrupted => "interrupted",
         Cause::Malformed => "malformed answer",

@@ -7,6 +7,7 @@ mod attached;
 mod closure;
 pub mod content;
 pub mod ecr;
+pub mod harbor;
 pub mod helm;
 #[cfg(test)]
 mod mangled;
@@ -209,7 +210,7 @@ pub trait Protector: Send + Sync {
     }
 }
 
-/// Removing pins. No command has it: what it lacks to be safe is in `docs/release.md`. Tests hold what there is to the law.
+/// Removing pins. No command has it yet; tests hold what there is to the law in `docs/release.md`.
 #[async_trait]
 pub trait Releaser: Send + Sync {
     /// Removes the pin of one artifact, and reads back that it is gone and that everything else is still there. `kept_by` is
@@ -307,6 +308,9 @@ pub async fn open(
     environment: &oci::HttpEnvironment,
 ) -> Result<Source, String> {
     match config {
+        SourceConfig::Oci(config) if config.harbor => {
+            harbor::open_in(name, config, options, environment).map_err(|error| error.to_string())
+        }
         SourceConfig::Oci(config) => {
             oci::open_in(name, config, options, environment).map_err(|error| error.to_string())
         }

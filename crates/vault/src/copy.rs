@@ -142,7 +142,7 @@ impl Vault {
                 Ok(()) => break,
                 // What came is hashed already: only the rest is asked for.
                 Err(Lost::Unknown(fault))
-                    if matches!(fault.cause, Cause::Unreachable | Cause::TimedOut)
+                    if matches!(fault.cause, Cause::Unreachable | Cause::ServerError | Cause::TimedOut)
                         && broke < CARRIED_ON
                         && taking.received > before
                         && !stopped() =>

@@ -140,7 +140,7 @@ async fn from_source(
             Err(_) if hashing.watcher.stopped() => return Err(Flaw::Interrupted),
             // What came is hashed already: only the rest is asked for.
             Err(Lost::Unknown(fault))
-                if matches!(fault.cause, Cause::Unreachable | Cause::TimedOut)
+                if matches!(fault.cause, Cause::Unreachable | Cause::ServerError | Cause::TimedOut)
                     && broke < CARRIED_ON
                     && hashing.received > before =>
             {

@@ -128,6 +128,7 @@ impl Vault {
             self.create(&layout, Bytes::from_static(br#"{"imageLayoutVersion":"1.0.0"}"#)).await?;
         }
         let path = Path::from("index.json");
+        let mut refused = None;
         for _ in 0..WRITES {
             let (before, version) = self.index(&path).await?;
             let (after, added) = merged(before.clone(), entries);
@@ -139,7 +140,12 @@ impl Vault {
                 None => PutMode::Create,
                 // A disk has no conditions: what another writer put meanwhile is seen in the next round.
                 Some(_) if self.local => PutMode::Overwrite,
-                Some(version) => PutMode::Update(version),
+                // Ceph refuses every condition on what is there. Nobody came in between, and the list follows from entries.
+                Some(version) if refused.as_ref() == Some(&version) => PutMode::Overwrite,
+                Some(version) => {
+                    refused = Some(version.clone());
+                    PutMode::Update(version)
+                }
             };
             let options = PutOptions { mode, ..PutOptions::default() };
             match self.objects.put_opts(&path, PutPayload::from(bytes), options).await {
@@ -153,6 +159,7 @@ impl Vault {
     /// Takes these entries off the list, where it names what they name. Written on the condition that nobody else did meanwhile.
     pub(super) async fn unlist(&self, entries: &[&Entry]) -> Result<(), VaultError> {
         let path = Path::from("index.json");
+        let mut refused = None;
         for _ in 0..WRITES {
             let (Some(mut before), version) = self.index(&path).await? else { return Ok(()) };
             if !shrink(&mut before, entries) {
@@ -160,7 +167,10 @@ impl Vault {
             }
             let bytes = serde_json::to_vec(&before).map_err(|error| self.odd(&path, &error.to_string()))?;
             let mode = match version {
-                Some(version) if !self.local => PutMode::Update(version),
+                Some(version) if !self.local && refused.as_ref() != Some(&version) => {
+                    refused = Some(version.clone());
+                    PutMode::Update(version)
+                }
                 _ => PutMode::Overwrite,
             };
             let options = PutOptions { mode, ..PutOptions::default() };

@@ -1,5 +1,7 @@
 //! Copying from sources that lie, break off and are killed.
 
+mod unconditional;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};

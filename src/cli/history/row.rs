@@ -75,6 +75,7 @@ pub(super) fn ends(event: &Event) -> (Option<&ArtifactId>, Option<&ArtifactId>) 
         | Event::DeploymentStarted { artifact, .. }
         | Event::DeploymentRecalled { artifact, .. }
         | Event::Pinned { artifact }
+        | Event::PinMade { artifact }
         | Event::PinNeeded { artifact }
         | Event::Attached { artifact, .. }
         | Event::Drilled { artifact, .. }
@@ -82,6 +83,7 @@ pub(super) fn ends(event: &Event) -> (Option<&ArtifactId>, Option<&ArtifactId>) 
         | Event::TargetFound { artifact } => (None, Some(artifact)),
         Event::DeploymentEnded { artifact, .. }
         | Event::PinLost { artifact }
+        | Event::PinUnmade { artifact }
         | Event::PinUnneeded { artifact }
         | Event::PinReleasing { artifact }
         | Event::PinReleased { artifact }

@@ -129,7 +129,9 @@ fn sentence(event: &Event) -> String {
         }
         Event::DeploymentRecalled { artifact, via, .. } => format!("{artifact} ran in production before, says {via}"),
         Event::Pinned { artifact } => format!("{artifact} pinned"),
+        Event::PinMade { artifact } => format!("the pin of {artifact} was made by this ledger's run"),
         Event::PinLost { artifact } => format!("{artifact} lost its pin"),
+        Event::PinUnmade { artifact } => format!("the pin of {artifact} that was made is not there"),
         Event::PinUnneeded { artifact } => format!("{artifact} is pinned, and not in the rollback set any more"),
         Event::PinNeeded { artifact } => format!("{artifact} is in the rollback set again"),
         Event::PinReleasing { artifact } => format!("the pin of {artifact} is about to be released"),

@@ -1,37 +1,48 @@
-//! One repository's pins: looked at, decided about, and removed where that is asked for.
+//! One repository's pins: looked at, and decided about. Nothing is changed here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::SignedDuration;
 
 use crate::decide::release::{self, EarlierRun, LastReference, Question, Verdict};
 use crate::decide::{self, Attempts};
-use crate::model::{ArtifactId, Cause, Event, Gap, RepositoryKey, Resolution, Scope, Tag};
+use crate::model::{ArtifactId, Cause, Event, Gap, Inspection, RepositoryKey, Resolution, Scope, Tag};
 use crate::outcome::release::{PinRelease, ReleaseState, RepositoryRelease};
-use crate::sources::{Inventory, Releaser};
+use crate::sources::Inventory;
 
+use super::super::RunError;
 use super::super::repository::{RepositoryScan, look};
 use super::super::setup::Setup;
-use super::super::{RunError, Stop};
-use super::{bytes, record};
+use super::bytes;
 
-/// One repository, and what is to be done with its pins.
+/// One repository, and what is asked about its pins.
 pub(super) struct Asking<'a> {
     pub(super) setup: &'a Arc<Setup>,
     pub(super) key: &'a RepositoryKey,
     pub(super) grace: SignedDuration,
+    /// Whether prodpin is being given up here.
+    pub(super) leaving: bool,
     pub(super) earlier: Vec<EarlierRun>,
     /// What the run could not read elsewhere.
     pub(super) gaps: &'a [Gap],
-    /// What removes pins; none where they are only talked about.
-    pub(super) releaser: Option<Arc<dyn Releaser>>,
-    pub(super) stop: &'a Stop,
+}
+
+/// What was seen and decided.
+pub(super) struct Decided {
+    pub(super) scan: RepositoryScan,
+    /// Closer looks at what has a pin that may go.
+    pub(super) looks: BTreeMap<ArtifactId, Inspection>,
+    /// The rollback targets.
+    pub(super) targets: Vec<ArtifactId>,
+    pub(super) said: RepositoryRelease,
+    /// What the closer looks are evidence of, to be put on record where anything is.
+    pub(super) gone: Vec<Event>,
 }
 
 impl Asking<'_> {
-    pub(super) async fn carry(self) -> Result<RepositoryRelease, RunError> {
-        let Self { setup, key, .. } = &self;
+    pub(super) async fn decide(&self) -> Result<Decided, RunError> {
+        let Self { setup, key, .. } = self;
         let inventory = setup.source(key).inventory.as_ref();
         // Looked at anew: every target is read back right before any pin goes (I2).
         let scan = look(setup, inventory, (*key).clone()).await?;
@@ -39,10 +50,15 @@ impl Asking<'_> {
         let input = scan.input(setup, &untried);
         let plan = decide::plan(&input);
         let state = input.state;
-        let asked: Vec<ArtifactId> = plan.unneeded.iter().chain(state.released.keys()).cloned().collect();
-        let looks = scan.look_closely(inventory, asked).await;
-        let read = self.permanent_tags(&scan, inventory, &plan.unneeded).await;
-        let removal = inventory.pin_removal(&key.name).await;
+        let pins = if self.leaving { release::every_pin(&input) } else { plan.unneeded.clone() };
+        // Of what was released before, or was about to be when a run was cut off, the parts may still be pinned.
+        let asked: BTreeSet<&ArtifactId> =
+            pins.iter().chain(state.released.keys()).chain(state.releasing.keys()).collect();
+        let looks = scan.look_closely(inventory, asked.into_iter().cloned().collect()).await;
+        let read = self.permanent_tags(&scan, inventory, &pins).await;
+        let before = setup.ledger.settings(&key.source);
+        let before = before.as_ref().map(|(_, facts)| facts);
+        let removal = release::removal(inventory.pin_removal(&key.name).await, &input.snapshot.cleanup, before);
         let mut gaps = self.gaps.to_vec();
         gaps.extend(self.of_ledger());
         let question = Question {
@@ -55,20 +71,20 @@ impl Asking<'_> {
             looks: &looks,
             read: &read,
             removal: &removal,
+            leaving: self.leaving,
         };
         let verdicts = release::decide(&question);
-        let kept: Vec<ArtifactId> = plan.report.targets.iter().map(|target| target.artifact.clone()).collect();
-        let unique = bytes::unique(inventory, &key.name, input.snapshot, &plan.unneeded, &kept).await;
-        let mut pins: Vec<PinRelease> = verdicts.iter().map(|verdict| row(verdict, &unique)).collect();
-        if let Some(releaser) = &self.releaser {
-            self.remove(releaser.as_ref(), &mut pins).await?;
-        }
-        Ok(RepositoryRelease {
+        let targets: Vec<ArtifactId> = plan.report.targets.iter().map(|target| target.artifact.clone()).collect();
+        let unique = bytes::unique(inventory, &key.name, input.snapshot, &pins, &targets).await;
+        let rows = verdicts.iter().map(|verdict| row(verdict, &unique)).collect();
+        let said = RepositoryRelease {
             source: key.source.clone(),
             name: key.name.clone(),
             gaps: plan.report.gaps.clone(),
-            pins,
-        })
+            pins: rows,
+        };
+        let gone = release::gone_by_look(input.state, &looks);
+        Ok(Decided { scan, looks, targets, said, gone })
     }
 
     /// What makes the ledger no evidence.
@@ -98,46 +114,6 @@ impl Asking<'_> {
             }
         }
         read
-    }
-
-    /// Removes the pins that may go, in their order. What is about to go is on record before (I15); one that another writer
-    /// found to be needed meanwhile stays, and after one that failed none is tried, because those after it were judged with it
-    /// gone.
-    async fn remove(&self, releaser: &dyn Releaser, pins: &mut [PinRelease]) -> Result<(), RunError> {
-        let Self { setup, key, stop, .. } = self;
-        let going = |pin: &&PinRelease| pin.state == ReleaseState::Planned;
-        let intended = pins.iter().filter(going).map(|pin| Event::PinReleasing { artifact: pin.artifact.clone() });
-        let intended: Vec<Event> = intended.collect();
-        if intended.is_empty() {
-            return Ok(());
-        }
-        record(setup, key, intended).await?;
-        let mut ended = false;
-        for pin in pins.iter_mut().filter(|pin| pin.state == ReleaseState::Planned) {
-            if ended || stop.is_set() {
-                pin.state = ReleaseState::NotTried;
-                continue;
-            }
-            let state = setup.ledger.recall(key).await?;
-            if !state.releasing.contains_key(&pin.artifact) || !state.unneeded.contains_key(&pin.artifact) {
-                (pin.state, ended) = (ReleaseState::Kept, true);
-                pin.failure = Some("another run found meanwhile that it is needed".to_owned());
-                continue;
-            }
-            match releaser.release(&key.name, &pin.artifact, pin.kept_by.as_ref()).await {
-                Ok(()) => {
-                    tracing::info!(repository = %key, artifact = %pin.artifact, "released the pin of {} in {key}", pin.artifact);
-                    pin.state = ReleaseState::Released;
-                    record(setup, key, [Event::PinReleased { artifact: pin.artifact.clone() }]).await?;
-                }
-                Err(failure) => {
-                    tracing::warn!(repository = %key, artifact = %pin.artifact, %failure, "a pin was not released");
-                    (pin.state, ended) = (ReleaseState::Failed, true);
-                    pin.failure = Some(failure.to_string());
-                }
-            }
-        }
-        Ok(())
     }
 }
 

@@ -11,7 +11,6 @@ use crate::outcome::release::{VaultEntry, VaultRelease};
 use crate::outcome::report::TargetReport;
 use crate::policy::LedgerLocation;
 
-use super::super::record::Recorder;
 use super::super::setup::Setup;
 use super::super::{RunError, vault};
 
@@ -29,7 +28,7 @@ impl OfVault<'_> {
     /// nothing else.
     pub(super) async fn carry(
         &self,
-        recorder: &mut Recorder,
+        mut targets: impl AsyncFnMut(&RepositoryKey) -> Result<Vec<TargetReport>, RunError>,
         keys: &BTreeSet<RepositoryKey>,
         earlier: impl Fn(&RepositoryKey) -> Vec<EarlierRun>,
     ) -> Result<VaultRelease, RunError> {
@@ -55,7 +54,7 @@ impl OfVault<'_> {
             if digests.is_empty() {
                 continue;
             }
-            let targets = recorder.targets(key)?;
+            let targets = targets(key).await?;
             for entry in self.of_repository(key, digests, &targets, &earlier(key)).await? {
                 if entry.grounds.is_empty() {
                     leaving.extend(entry.artifact.digest().map(|digest| (key.clone(), digest.clone())));
@@ -96,6 +95,7 @@ impl OfVault<'_> {
             earlier,
             targets: targets.len(),
             unprotected: unprotected.map(|target| &target.artifact),
+            leaving: false,
         };
         let entry = |digest: Digest| {
             let artifact = ArtifactId::Manifest(digest);

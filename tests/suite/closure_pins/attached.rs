@@ -98,6 +98,7 @@ impl Shop {
             ca_file: None,
             max_concurrency: None,
             cleanup: None,
+            harbor: false,
         };
         let options = prodpin::sources::OpenOptions {
             write: true,

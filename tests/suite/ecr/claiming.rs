@@ -87,7 +87,7 @@ async fn what_is_there_decides_and_not_what_was_answered_i22() {
     let server = registry().await;
     server.lie(|call| (call.operation == "PutLifecyclePolicy").then(|| Answer::error("ServerException", "oops")));
     let Unclaimed { failure, .. } = put(&server).await.unwrap_err();
-    assert_eq!((failure.cause, server.count("PutLifecyclePolicy")), (Cause::Unreachable, 1), "sent once: {failure}");
+    assert_eq!((failure.cause, server.count("PutLifecyclePolicy")), (Cause::ServerError, 1), "sent once: {failure}");
     // It was accepted, and something else is there.
     let server = registry().await;
     let accepted = json!({ "registryId": ACCOUNT, "repositoryName": "shop/api", "lifecyclePolicyText": change().to });

@@ -96,6 +96,7 @@ impl Opening {
             ca_file: None,
             max_concurrency: None,
             cleanup: None,
+            harbor: false,
         };
         let timing = Timing {
             connect: Duration::from_secs(2),

@@ -62,7 +62,7 @@ async fn where_anything_is_unknown_nothing_is_written_i4() {
     // Only the artifact itself is asked for by digest, and only its pin by a tag.
     for (lie, cause) in [
         (Lie::Gone("/manifests/sha256:".to_owned()), Cause::NotFound),
-        (Lie::Fails(500, 99), Cause::Unreachable),
+        (Lie::Fails(500, 99), Cause::ServerError),
         (Lie::Forbidden("shop/api"), Cause::Denied),
         (Lie::GonePage("prod-pinned-".to_owned()), Cause::Malformed),
         (Lie::Html("prod-pinned-"), Cause::Malformed),
@@ -84,7 +84,7 @@ async fn a_refused_or_diverted_write_is_a_failure_and_goes_nowhere_else_f7() {
     for (lie, cause) in [
         (Lie::Put(403), Cause::Denied),
         (Lie::Put(405), Cause::Unsupported),
-        (Lie::Put(500), Cause::Unreachable),
+        (Lie::Put(500), Cause::ServerError),
         (Lie::PutAt(format!("{}/v2/x", other.url())), Cause::Refused),
         (Lie::PutDigest, Cause::Malformed),
         (Lie::PutSilent, Cause::TimedOut),

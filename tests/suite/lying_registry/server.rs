@@ -5,6 +5,7 @@ mod connection;
 mod contents;
 mod lies;
 mod lists;
+mod removing;
 mod reply;
 mod tokens;
 
@@ -20,7 +21,7 @@ use tokio_rustls::TlsAcceptor;
 use self::connection::{Line, read_request};
 use self::reply::{Reply, Trick};
 
-pub(super) use self::lies::{Guard, Lie};
+pub(super) use self::lies::{Deleting, Guard, Lie};
 
 pub(super) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 pub(super) const IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";

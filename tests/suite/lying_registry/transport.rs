@@ -107,7 +107,7 @@ async fn a_server_that_is_not_there_is_unreachable_f1_f2() {
 
 #[tokio::test]
 async fn server_errors_are_tried_again_and_then_told() {
-    for (failures, expected) in [(2, vec![]), (99, vec![(Scope::Repository, Cause::Unreachable)])] {
+    for (failures, expected) in [(2, vec![]), (99, vec![(Scope::Repository, Cause::ServerError)])] {
         for status in [500, 502, 503, 504] {
             let (server, _) = with_image(Guard::Open, [Lie::Fails(status, failures)]).await;
             let snapshot = Opening::at(&server).open().inventory.observe(&repository()).await;

@@ -28,12 +28,48 @@ fn what_cleans_up_is_stated_where_it_cannot_be_read_and_nowhere_else_f123() {
         assert!(reported.contains("expected one of none, untagged, unknown"), "{wrong}: {reported}");
     }
     // What is read is not loosened by what is said.
-    for source in
-        ["ecr: { region: eu-west-1 }", "s3: acme, layout: \"{repository}/{version}\"", "helm: https://c.example"]
-    {
+    for source in [
+        "ecr: { region: eu-west-1 }",
+        "harbor: https://h.example",
+        "s3: acme, layout: \"{repository}/{version}\"",
+        "helm: https://c.example",
+    ] {
         let reported = reported([with_source(&format!("{{ {source}, repositories: [a], cleanup: none }}"))]);
         assert!(reported.contains("the rules of this source are read where they are: take cleanup out"), "{reported}");
     }
+}
+
+#[test]
+fn a_harbor_is_an_oci_registry_whose_repositories_have_a_project_in_front() {
+    let policy = good(&with_source(
+        "{ harbor: https://h.example, repositories: [\"shop/*\", pay/team/api], username: \"robot$$shop+pin\", \
+         password: hunter2, private: true, max_concurrency: 4, pins: { may_displace: true } }",
+    ));
+    let config = oci(&policy);
+    assert!(config.harbor && config.private && config.cleanup.is_none());
+    assert_eq!(config.username.as_deref(), Some("robot$shop+pin"));
+    assert!(policy.pins.for_source(&"shop".parse().unwrap()).may_displace);
+    assert!(!oci(&good(&with_source("{ oci: https://h.example, repositories: [a] }"))).harbor);
+    assert!(oci(&good(&with_source("{ harbor: https://h.example, all: true }"))).harbor);
+    for (wrong, said) in [
+        ("harbor: https://h.example, repositories: [api]", "Harbor has no repository \"api\""),
+        ("harbor: https://h.example, repositories: [shop/*, \"!old-*\"]", "Harbor has no repository \"old-*\""),
+        ("harbor: https://h.example, repositories: [\"**\"]", "this pattern selects every repository"),
+        ("harbor: https://h.example/api/v2.0, repositories: [shop/*]", "the address must end after host and port"),
+        ("harbor: h.example, repositories: [shop/*]", "the address has no scheme"),
+        ("harbor: https://h.example, repositories: [shop/*], username: x", "username without password"),
+        (
+            "harbor: https://h.example, repositories: [shop/*], projects: [shop]",
+            "unknown key \"projects\" in a harbor source",
+        ),
+        ("harbor: https://h.example, oci: https://h.example, repositories: [shop/*]", "a source is one of"),
+    ] {
+        let reported = reported([with_source(&format!("{{ {wrong} }}"))]);
+        assert!(reported.contains(said), "{wrong}: {reported}");
+    }
+    // One place, whatever it is called.
+    let twice = "{ harbor: https://h.example, repositories: [shop/*] }\n  again: { oci: https://h.example, repositories: [shop/*] }";
+    assert!(reported([with_source(twice)]).contains("is the same source as"));
 }
 
 #[test]

@@ -114,7 +114,8 @@ const STATE: &str = "state on the source what cleans up: `cleanup: none` (nothin
 const fn safe_pins(kind: RegistryKind) -> &'static str {
     match kind {
         RegistryKind::Harbor => {
-            "in each project add a tag immutability rule and a tag retention rule \"always\", both for repositories ** \
+            "write `harbor:` in place of `oci:` on the source, which reads its rules and needs no `cleanup`; or in each \
+             project add a tag immutability rule and a tag retention rule \"always\", both for repositories ** \
              and tags prod-pinned-*, and keep nothing by \"the most recently pushed, pulled or active # artifacts\": a pin \
              is a push there, and making it pulls the manifest"
         }

@@ -25,6 +25,8 @@ pub(super) struct Mutation<'a> {
     pub(super) production_tags: &'a BTreeSet<&'a Tag>,
     /// The upstream that this repository caches: its tags move when upstream's do (A46).
     pub(super) cached_from: Option<&'a str>,
+    /// Whether it drops what upstream deletes, and what nobody pulls: nobody here deleted it (J31).
+    pub(super) forgets: bool,
 }
 
 /// A tag's move within this run, from first to last.
@@ -51,6 +53,7 @@ impl Mutation<'_> {
         }
         for event in events {
             match event {
+                Event::TagDeleted { .. } if self.forgets => {}
                 Event::TagDeleted { tag } => findings.push(self.deleted(tag)),
                 Event::TagRecreated { tag, artifact } => findings.push(self.recreated(tag, artifact)),
                 _ => {}

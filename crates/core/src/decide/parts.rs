@@ -32,7 +32,10 @@ pub(super) fn record(
     for part in seen.parts.all().filter(|part| part.pin == PinState::Present) {
         let artifact = ArtifactId::Manifest(part.digest.clone());
         if listed.contains(&artifact) && !input.state.pinned.contains_key(&artifact) {
-            push_once(events, Event::Pinned { artifact });
+            push_once(events, Event::Pinned { artifact: artifact.clone() });
+        }
+        if input.attempts.get(&artifact).is_some_and(Result::is_ok) {
+            push_once(events, Event::PinMade { artifact });
         }
     }
     let attached = &seen.parts.attached;

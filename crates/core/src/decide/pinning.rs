@@ -181,7 +181,10 @@ fn claim(
         return None;
     }
     if let Some(Err(failure)) = input.claim {
-        let passing = matches!(failure.cause, Cause::Refused | Cause::Throttled | Cause::Unreachable | Cause::TimedOut);
+        let passing = matches!(
+            failure.cause,
+            Cause::Refused | Cause::Throttled | Cause::Unreachable | Cause::ServerError | Cause::TimedOut
+        );
         return Some(Err(Unclaimed { why: failure.detail.clone(), passing }));
     }
     let lasting = |why: String| Some(Err(Unclaimed { why, passing: false }));

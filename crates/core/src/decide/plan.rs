@@ -205,6 +205,9 @@ fn record(input: &Input<'_>, artifact: &ArtifactId, verdict: &ProtectionVerdict,
     if pinned && (!was_pinned || attempted) {
         plan.events.push(Event::Pinned { artifact: artifact.clone() });
     }
+    if verdict.pin == PinReport::Created {
+        plan.events.push(Event::PinMade { artifact: artifact.clone() });
+    }
     let missing = verdict.obstacles.contains(&Obstacle::Missing);
     let was_missing = input.state.missing.contains_key(&artifact);
     if missing && !was_missing {

@@ -86,7 +86,12 @@ pub(super) fn is_pinnable(inspection: &Inspection) -> bool {
     let passing = |gap: &Gap| {
         matches!(
             gap.cause,
-            Cause::Denied | Cause::Throttled | Cause::Unreachable | Cause::TimedOut | Cause::Unsupported
+            Cause::Denied
+                | Cause::Throttled
+                | Cause::Unreachable
+                | Cause::ServerError
+                | Cause::TimedOut
+                | Cause::Unsupported
         )
     };
     let sound = !inspection.obstacles.iter().any(|obstacle| matches!(obstacle, Obstacle::WrongBytes { .. }));
@@ -97,7 +102,11 @@ pub(super) fn is_pinnable(inspection: &Inspection) -> bool {
         (Closure::Unknown, ArtifactId::Manifest(_)) => sound && explained && inspection.gaps.iter().all(passing),
         (Closure::Broken(_), _) => false,
     };
-    whole && !archived && matches!(inspection.pin, PinState::Absent | PinState::Unsupported { marked: false })
+    let refused = inspection.obstacles.iter().any(|obstacle| matches!(obstacle, Obstacle::NoPins { .. }));
+    whole
+        && !archived
+        && !refused
+        && matches!(inspection.pin, PinState::Absent | PinState::Unsupported { marked: false })
 }
 
 /// So many lacking parts of one artifact are listed.

@@ -193,7 +193,12 @@ fn readable(draft: Draft<'_>) -> String {
                 commands::forecast(draft.repository())
             ),
         },
-        Retention::Unruled | Retention::Bucket(_) | Retention::Harbor(_) | Retention::Zot(_) => {
+        Retention::Harbor(harbor) => format!(
+            "grant project:read, tag-retention:read, immutable-tag:list and artifact:list in project {} to the robot \
+             account that prodpin runs as, and run again",
+            harbor.project
+        ),
+        Retention::Unruled | Retention::Bucket(_) | Retention::Zot(_) => {
             "grant the permission to read the lifecycle rules, and run again".to_owned()
         }
     }

@@ -1,6 +1,8 @@
 //! What a target survives, kind of loss by kind of loss, and whether it is protected, which follows from that and from
 //! nothing else. Unknown is never a yes: what was not read is no evidence.
 
+mod harbor;
+
 use jiff::Timestamp;
 
 use crate::model::{
@@ -321,6 +323,9 @@ impl<'a> Target<'a> {
         }
         if self.is_chart_server() {
             return Survival::unknown("whether files of this chart repository can be deleted cannot be read");
+        }
+        if let Retention::Harbor(harbor) = &self.snapshot.retention {
+            return self.deletion_in_harbor(harbor);
         }
         match (&self.snapshot.retention, self.snapshot.cleanup.kind()) {
             (Retention::Ecr(_), _) | (_, Some(RegistryKind::Ecr)) => {

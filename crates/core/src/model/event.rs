@@ -122,6 +122,17 @@ pub enum Event {
         /// The artifact.
         artifact: ArtifactId,
     },
+    /// A pin was made for this ledger, and read back where none was before. What is not on record like this is somebody
+    /// else's, and `release` leaves it.
+    PinMade {
+        /// The artifact.
+        artifact: ArtifactId,
+    },
+    /// A pin that was made is not there: whoever makes one there later, it is not this ledger's.
+    PinUnmade {
+        /// The artifact.
+        artifact: ArtifactId,
+    },
     /// A pin that was there is not.
     PinLost {
         /// The artifact.
@@ -301,6 +312,8 @@ impl Event {
             | Self::Attached { .. }
             | Self::Drilled { .. }
             | Self::Restored { .. }
+            | Self::PinMade { .. }
+            | Self::PinUnmade { .. }
             | Self::PinUnneeded { .. }
             | Self::PinNeeded { .. }
             | Self::PinReleasing { .. }

@@ -47,8 +47,10 @@ pub enum Cause {
     Unsupported,
     /// Too many requests, and waiting longer would have passed the deadline.
     Throttled,
-    /// Name resolution, connection, TLS, or a server error after retries.
+    /// Name resolution, connection or TLS.
     Unreachable,
+    /// The server answered that it has an error of its own, after retries.
+    ServerError,
     /// The run's or the request's deadline passed.
     TimedOut,
     /// The run was asked to end before it came to this.

@@ -26,6 +26,10 @@ pub struct RepositoryState {
     pub former: BTreeMap<Arc<str>, BTreeMap<Tag, (Mark, ArtifactId)>>,
     /// Every artifact whose pin was read back, and since when.
     pub pinned: BTreeMap<ArtifactId, Mark>,
+    /// Artifacts whose pins this ledger's runs made, since when: no pin of another ledger, of a person, or of a version of
+    /// prodpin that did not record this.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub made: BTreeMap<ArtifactId, Mark>,
     /// Rollback targets that were not found, and since when.
     pub missing: BTreeMap<ArtifactId, Mark>,
     /// The repository's protection settings as last read, and since when.
@@ -123,6 +127,7 @@ impl RepositoryState {
         self.tags.is_empty()
             && self.deployments.is_empty()
             && self.pinned.is_empty()
+            && self.made.is_empty()
             && self.missing.is_empty()
             && self.settings.is_none()
             && self.findings.keys().next().is_none()
@@ -189,6 +194,14 @@ impl RepositoryState {
                 self.releasing.remove(artifact);
                 self.released.remove(artifact);
             }
+            Event::PinMade { artifact } => {
+                self.made.entry(artifact.clone()).or_insert(mark);
+                self.releasing.remove(artifact);
+                self.released.remove(artifact);
+            }
+            Event::PinUnmade { artifact } => {
+                self.made.remove(artifact);
+            }
             Event::PinUnneeded { artifact } => {
                 self.unneeded.entry(artifact.clone()).or_insert(mark);
             }
@@ -200,12 +213,14 @@ impl RepositoryState {
             }
             Event::PinReleased { artifact } => {
                 self.pinned.remove(artifact);
+                self.made.remove(artifact);
                 self.unneeded.remove(artifact);
                 self.releasing.remove(artifact);
                 self.released.insert(artifact.clone(), mark);
             }
             Event::PinLost { artifact } => {
                 self.pinned.remove(artifact);
+                self.made.remove(artifact);
             }
             Event::TargetMissing { artifact } => {
                 self.missing.entry(artifact.clone()).or_insert(mark);

@@ -42,6 +42,11 @@ pub fn rebase(event: Event, state: &RepositoryState) -> Option<Event> {
             (!known).then_some(Event::DeploymentRecalled { artifact, via, tag, last, finished })
         }
         Event::Pinned { artifact } => (!state.misses_pin(&artifact)).then_some(Event::Pinned { artifact }),
+        Event::PinMade { artifact } => {
+            let known = state.made.contains_key(&artifact) && !state.releasing.contains_key(&artifact);
+            (!known).then_some(Event::PinMade { artifact })
+        }
+        Event::PinUnmade { artifact } => state.made.contains_key(&artifact).then_some(Event::PinUnmade { artifact }),
         Event::PinLost { artifact } => state.pinned.contains_key(&artifact).then_some(Event::PinLost { artifact }),
         Event::TargetMissing { artifact } => {
             (!state.missing.contains_key(&artifact)).then_some(Event::TargetMissing { artifact })
@@ -71,7 +76,9 @@ pub fn rebase(event: Event, state: &RepositoryState) -> Option<Event> {
             open.then_some(Event::PinReleasing { artifact })
         }
         Event::PinReleased { artifact } => {
-            let known = state.pinned.contains_key(&artifact) || state.releasing.contains_key(&artifact);
+            let known = state.pinned.contains_key(&artifact)
+                || state.made.contains_key(&artifact)
+                || state.releasing.contains_key(&artifact);
             known.then_some(Event::PinReleased { artifact })
         }
         other @ (Event::Settings { .. }

@@ -200,7 +200,7 @@ fn by_status(status: Option<u16>) -> Cause {
         Some(408) => Cause::TimedOut,
         Some(429 | 503) => Cause::Throttled,
         Some(300..=399) => Cause::Refused,
-        Some(status) if status >= 500 => Cause::Unreachable,
+        Some(status) if status >= 500 => Cause::ServerError,
         // What came back with any other status was not the service's protocol, or its body broke off.
         Some(_) => Cause::Malformed,
         None => Cause::Unreachable,

@@ -71,7 +71,7 @@ impl Fault {
             StatusCode::NOT_FOUND => Self::new(Cause::NotFound, said),
             StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => Self::new(Cause::Unsupported, said),
             StatusCode::TOO_MANY_REQUESTS => Self::new(Cause::Throttled, said),
-            status if status.is_server_error() => Self::new(Cause::Unreachable, said),
+            status if status.is_server_error() => Self::new(Cause::ServerError, said),
             status if status.is_redirection() => Self::refused(format!("{said}, a redirect that is not followed here")),
             _ => Self::malformed(said),
         }

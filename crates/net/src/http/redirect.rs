@@ -30,7 +30,12 @@ pub fn is_redirect(status: StatusCode) -> bool {
 pub fn next(from: &Url, headers: &HeaderMap, rule: Redirects, hop: u32) -> Result<Url, Fault> {
     let at = redacted(from);
     if rule == Redirects::None {
-        return Err(Fault::refused(format!("{at}: the answer is a redirect, and none is followed for this call")));
+        let to = headers.get(header::LOCATION).and_then(|value| from.join(value.to_str().ok()?).ok());
+        let host = to.as_ref().and_then(Url::host_str).map_or_else(String::new, |host| format!(" to {host}"));
+        return Err(Fault::refused(format!(
+            "{at}: the answer is a redirect{host}, and none is followed for this call; a login page or a proxy may stand \
+             in between"
+        )));
     }
     if hop >= MOST_HOPS {
         return Err(Fault::refused(format!("{at}: more than {MOST_HOPS} redirects in a row")));

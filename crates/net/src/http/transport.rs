@@ -1,6 +1,7 @@
 //! The one place that sends. What leaves here is allowed (I17), in time, counted, and answered or given up with a
 //! reason.
 
+mod harbor;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use tokio::time::timeout_at;
 use tracing::debug;
 use url::Url;
 
+use self::harbor::pins_by_name;
 use super::address::{AddressRefused, Dialer};
 use super::answer::{BodyFault, Limits, Sink};
 use super::environment::Timing;
@@ -214,6 +216,11 @@ impl Transport {
                 Err(Setback::Final(fault)) => return Err(fault),
                 // A write is sent again only if nothing was done with it.
                 Err(Setback::Fleeting(fault) | Setback::Slow(fault)) if writes(call) => return Err(fault),
+                // A removal is not sent again by itself, even where nothing seems to be done with it: who sends it looks first.
+                Err(Setback::Overload(fault, wait)) if call.purpose == Purpose::Unpin => {
+                    self.throttle.complaint(wait.map(|wait| wait.min(self.timing.longest_wait)));
+                    return Err(fault);
+                }
                 // Every repository of the source waits for this answer: once is long enough.
                 Err(Setback::Slow(fault)) if call.purpose == Purpose::Recognise => return Err(fault),
                 Err(Setback::Fleeting(fault)) => (fault, None),
@@ -365,13 +372,17 @@ impl Transport {
 }
 
 /// Whether this call may leave. Reading is GET and HEAD; a token server may be sent a POST; the only write of a
-/// run is a PUT of a pin, where it may write (I8, I17). What puts bytes back is asked elsewhere.
+/// run is a PUT of a pin, or Harbor's POST of its name, where it may write (I8, I17). What puts bytes back is asked
+/// elsewhere.
 fn permitted(call: &Call, write: bool) -> bool {
     match call.purpose {
         Purpose::Read => matches!(call.method, Method::GET | Method::HEAD) && call.content.is_none(),
         Purpose::Recognise => call.method == Method::GET && call.content.is_none(),
         Purpose::Token => matches!(call.method, Method::GET | Method::POST) && call.redirects == Redirects::None,
-        Purpose::Pin => write && call.method == Method::PUT && call.redirects == Redirects::None && names_pin(call),
+        Purpose::Pin => {
+            let puts = call.method == Method::PUT && call.redirects == Redirects::None && names_pin(call);
+            write && (puts || pins_by_name(call))
+        }
         // These have gates of their own.
         Purpose::Restore | Purpose::Unpin => false,
     }
@@ -437,7 +448,9 @@ fn broken(call: &Call, url: &Url, error: &reqwest::Error) -> Setback {
         source = inner.source();
     }
     let reason = innermost.unwrap_or_else(|| "the connection broke".to_owned());
+    let is_proxy = error.is_connect() && reason.starts_with("tunnel error");
     let doing = match (error.is_dns(), error.is_connect()) {
+        _ if is_proxy => "the proxy of the environment (HTTPS_PROXY) opens no tunnel to",
         (true, _) => "cannot resolve the name of",
         (false, true) => "cannot connect to",
         (false, false) => "the answer broke off at",

@@ -108,7 +108,7 @@ impl KubernetesFailure {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Cause::Denied,
             StatusCode::NOT_FOUND => Cause::NotFound,
             StatusCode::TOO_MANY_REQUESTS => Cause::Throttled,
-            status if status.is_server_error() => Cause::Unreachable,
+            status if status.is_server_error() => Cause::ServerError,
             status if status.is_redirection() => Cause::Refused,
             _ => Cause::Malformed,
         };

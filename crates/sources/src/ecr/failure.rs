@@ -80,11 +80,11 @@ impl EcrFailure {
             }
             (None, _) => root(error),
         };
-        let passing = matches!(cause, Cause::Throttled | Cause::Unreachable | Cause::TimedOut)
+        let passing = matches!(cause, Cause::Throttled | Cause::Unreachable | Cause::ServerError | Cause::TimedOut)
             // Whoever has no credentials has none a moment later.
             && !matches!(error, SdkError::ConstructionFailure(_));
         let no_credentials = status.is_none() && mentions_credentials(error);
-        let detail = sentence(place, call, (cause, code.as_deref(), status), &said, no_credentials);
+        let detail = sentence(place, call, (cause, code.as_deref()), &said, no_credentials);
         Self { cause, code, detail, passing }
     }
 
@@ -136,7 +136,7 @@ impl From<EcrFailure> for Fault {
 fn sentence(
     place: &RegistryAddress,
     call: &Call<'_>,
-    (cause, code, status): (Cause, Option<&str>, Option<u16>),
+    (cause, code): (Cause, Option<&str>),
     said: &str,
     no_credentials: bool,
 ) -> String {
@@ -160,8 +160,7 @@ fn sentence(
         Cause::Unreachable | Cause::TimedOut if code.is_none() && no_credentials => {
             format!("{registry}: the credentials could not be had ({said}); check the AWS profile, environment or role")
         }
-        // Whoever answers was reached.
-        Cause::Unreachable if status.is_some_and(|status| status >= 500) => {
+        Cause::ServerError => {
             format!("{registry}: {call} failed, {address} answered {said}; a server error, run again later")
         }
         Cause::Unreachable | Cause::TimedOut if code.is_none() => format!(

@@ -66,8 +66,9 @@ impl Unpinner {
         let outcome = self.delete(name, &pin).await;
         // Whatever was answered: what is there decides.
         self.must_name(name, tag, digest).await.map_err(|failure| PinFailure {
+            // More went than the pin, or nobody can tell.
+            cause: Cause::Suspicious,
             detail: format!("after {pin} was removed, {}; run `prodpin audit` at once", failure.detail),
-            ..failure
         })?;
         match pin_state(registry, name, digest, None).await.map_err(EcrFailure::pin_failure)? {
             PinState::Absent => Ok(()),

@@ -222,7 +222,12 @@ impl Web {
                 Ok(reported)
             }
             (Err(fault), Some(true)) => Err(fault),
-            (Err(fault), _) if matches!(fault.cause, Cause::Unreachable | Cause::TimedOut | Cause::Throttled) => {
+            (Err(fault), _)
+                if matches!(
+                    fault.cause,
+                    Cause::Unreachable | Cause::ServerError | Cause::TimedOut | Cause::Throttled
+                ) =>
+            {
                 Err(fault)
             }
             (Err(_), _) => {

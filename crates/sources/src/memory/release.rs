@@ -22,6 +22,8 @@ pub enum Removing {
     Lost,
     /// The manifest goes with its tag, and comes back as the pin is made again.
     TakesManifest,
+    /// The manifest goes with its tag, as where a tag is removed by deleting what it names, and nobody says so.
+    TakesAll,
 }
 
 impl Memory {
@@ -77,6 +79,11 @@ impl Releaser for Memory {
             Removing::Lost => fail(Cause::Unreachable, format!("{repository}: no answer came")),
             Removing::Alone => {
                 stored.tags.remove(&pin_tag(digest));
+                Ok(())
+            }
+            Removing::TakesAll => {
+                stored.manifests.remove(digest);
+                stored.tags.retain(|_, tagged| tagged.digest != *digest);
                 Ok(())
             }
             // What the run then knows is that nothing is known.

@@ -135,6 +135,11 @@ impl Auth {
         self.known.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The `Authorization` of a user with a password, whether or not anybody asked for one.
+    pub(super) async fn password_header(&self) -> Result<Option<HeaderValue>, Fault> {
+        Ok(self.keys.get().await?.basic())
+    }
+
     /// Who issued the tokens that were fetched so far, where they say so.
     pub(super) fn issuer(&self) -> Option<&str> {
         self.issuer.get().map(String::as_str)

@@ -61,7 +61,7 @@ pub(super) async fn look(registry: &Registry, repository: &Repository, look: &Pa
 /// What passes by itself is a gap, as everywhere; where a registry keeps its referrers to itself, that is reported once.
 fn note_unread(seen: &mut Inspection, fault: Fault) {
     match fault.cause {
-        Cause::Throttled | Cause::Unreachable | Cause::TimedOut | Cause::Interrupted => {
+        Cause::Throttled | Cause::Unreachable | Cause::ServerError | Cause::TimedOut | Cause::Interrupted => {
             seen.gaps.push(fault.gap(Scope::Artifact(seen.artifact.clone())));
         }
         _ => seen.parts.unread = Some(fault.detail),

@@ -127,7 +127,13 @@ impl Registry {
 fn is_open(fault: &Fault) -> bool {
     matches!(
         fault.cause,
-        Cause::Unreachable | Cause::TimedOut | Cause::Throttled | Cause::Interrupted | Cause::Denied | Cause::Malformed
+        Cause::Unreachable
+            | Cause::ServerError
+            | Cause::TimedOut
+            | Cause::Throttled
+            | Cause::Interrupted
+            | Cause::Denied
+            | Cause::Malformed
     )
 }
 

@@ -52,7 +52,7 @@ const BLOBS_KEPT: usize = 4096;
 
 /// One registry.
 #[derive(Debug)]
-pub(super) struct Registry {
+pub(crate) struct Registry {
     pub(super) host: RegistryHost,
     pub(super) transport: Transport,
     pub(super) auth: Auth,

@@ -1,6 +1,8 @@
-//! Removing pins: `DELETE` of the pin's tag, and of nothing by its digest (F35). The manifest's bytes are in hand before, and
-//! everything is read back after: a registry that takes the manifest along gets it back, and no further call (I5).
+//! Removing pins: `DELETE` of the pin's tag, and of nothing by its digest (F35). The bytes of the manifest and of every manifest
+//! below it are in hand before, and all are read back after: a registry that takes any of them along gets them back, and no
+//! further call (I5).
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -14,6 +16,7 @@ use super::pin::Pins;
 use super::registry::{Registry, Repository};
 use super::transport::Transport;
 use super::{HttpEnvironment, OciError, OpenOptions, inventory, registry_of};
+use crate::content::parts;
 use crate::{OpenToRelease, PinFailure, Protector as _, Releaser, Source};
 use prodpin_core::model::{
     ArtifactId, Cause, Digest, Pin, PinRemoval, PinState, Recognised, RegistryKind, RepositoryName, Resolution,
@@ -40,11 +43,27 @@ struct Unpinner {
     pins: Pins,
 }
 
+/// Services that remove no single tag by the registry's interface (K58): by digest alone, or by an interface of their own.
+const WITHOUT_UNTAGGING: [&str; 6] =
+    ["ghcr.io", "docker.io", "index.docker.io", "registry-1.docker.io", "public.ecr.aws", "mcr.microsoft.com"];
+
+/// So often a removal that the registry put off is sent, with a look before each time.
+const MOST_TRIES: u32 = 3;
+
+/// So many manifests, and so many bytes of them, are held in hand at the most.
+const MOST_MANIFESTS: usize = 256;
+const MOST_BYTES: usize = 64 << 20;
+
 /// What is known of removing a tag: in distribution and what is built like it the tag goes alone, and a manifest stays
 /// without one until untagged manifests are collected (K64b). Of the others it was never shown.
 pub(super) async fn removal(registry: &Registry) -> PinRemoval {
+    let host = registry.host.host().trim_end_matches('.').to_ascii_lowercase();
+    if WITHOUT_UNTAGGING.iter().any(|service| host == *service || host.ends_with(&format!(".{service}"))) {
+        let detail = format!("{host} removes no single tag by the registry's interface; remove the pin there by hand");
+        return PinRemoval::Unsupported { detail };
+    }
     let kind = match registry.kind().await {
-        Recognised::Plain | Recognised::NotAsked => return PinRemoval::Untag { leaves_untagged: true },
+        Recognised::Plain => return PinRemoval::Untag { leaves_untagged: true },
         Recognised::Kind(RegistryKind::Ecr) | Recognised::Before(RegistryKind::Ecr) => {
             let detail = "this is Amazon ECR, where removing the last tag deletes the image; use an `ecr` source";
             return PinRemoval::Unsupported { detail: detail.to_owned() };
@@ -57,6 +76,10 @@ pub(super) async fn removal(registry: &Registry) -> PinRemoval {
         Recognised::Kind(kind) | Recognised::Before(kind) => kind,
         Recognised::Unknown { detail } => {
             return PinRemoval::Unsupported { detail: format!("which kind of registry this is is unknown: {detail}") };
+        }
+        Recognised::NotAsked => {
+            let detail = "which kind of registry this is was not asked".to_owned();
+            return PinRemoval::Unsupported { detail };
         }
     };
     let detail =
@@ -93,6 +116,7 @@ impl Releaser for Unpinner {
 
 /// A manifest as it is to be put back.
 struct Kept {
+    digest: Digest,
     media_type: HeaderValue,
     bytes: Bytes,
 }
@@ -102,31 +126,44 @@ impl Unpinner {
         let registry = &*self.pins.registry;
         let repository = registry.repository(name)?;
         let pin = Pin::for_digest(digest);
-        match pin_state(registry, &repository, digest).await? {
-            PinState::Present => {}
-            PinState::Absent => return Ok(()),
-            PinState::Moved(other) => {
-                return Err(Fault::refused(format!("its pin {pin} names {other}; find out who moved it")));
+        let mut kept = None;
+        let mut outcome = Ok(());
+        for tried in 1..=MOST_TRIES {
+            match pin_state(registry, &repository, digest).await? {
+                PinState::Present => {}
+                // Gone, whatever was answered.
+                PinState::Absent => break,
+                PinState::Moved(other) => {
+                    return Err(Fault::refused(format!("its pin {pin} names {other}; find out who moved it")));
+                }
+                PinState::Unsupported { .. } | PinState::Unknown => {
+                    return Err(Fault::malformed(format!("whether {pin} is there could not be told")));
+                }
             }
-            PinState::Unsupported { .. } | PinState::Unknown => {
-                return Err(Fault::malformed(format!("whether {pin} is there could not be told")));
+            if kept.is_none() {
+                kept = Some(in_hand(registry, &repository, digest).await?);
+            }
+            // The last thing that is read before: what names it from then on (I5).
+            if let Some(tag) = kept_by {
+                must_name(registry, &repository, tag, digest).await?;
+            }
+            outcome = match registry.delete_pin(&repository, &pin).await {
+                Ok(answer) if answer.status.is_success() => Ok(()),
+                Ok(answer) => {
+                    let fault = Fault::from_answer(&answer, &format!("DELETE {pin}"));
+                    Err(refusal(fault, answer.status.as_u16()))
+                }
+                // It may have been carried out all the same.
+                Err(fault) => Err(fault),
+            };
+            let put_off = matches!(&outcome, Err(fault) if fault.cause == Cause::Throttled);
+            if !put_off || tried == MOST_TRIES {
+                break;
             }
         }
-        let kept = in_hand(registry, &repository, digest).await?;
-        // The last thing that is read before: what names it from then on (I5).
-        if let Some(tag) = kept_by {
-            must_name(registry, &repository, tag, digest).await?;
-        }
-        let outcome = match registry.delete_pin(&repository, &pin).await {
-            Ok(answer) if answer.status.is_success() => Ok(()),
-            Ok(answer) => {
-                let fault = Fault::from_answer(&answer, &format!("DELETE {pin}"));
-                Err(refusal(fault, answer.status.as_u16()))
-            }
-            // It may have been carried out all the same.
-            Err(fault) => Err(fault),
-        };
-        self.read_back(&repository, digest, kept_by, kept).await?;
+        // Where it was gone before anything was sent, nothing was taken along by this.
+        let Some(kept) = kept else { return Ok(()) };
+        self.read_back(&repository, digest, kept_by, &kept).await?;
         match pin_state(registry, &repository, digest).await? {
             PinState::Absent => Ok(()),
             _ => Err(outcome.err().unwrap_or_else(|| {
@@ -135,49 +172,76 @@ impl Unpinner {
         }
     }
 
-    /// Everything but the pin must be as it was; what is not is put back.
+    /// Everything but the pin must be as it was; what is not is put back: the parts first, then what has them.
     async fn read_back(
         &self,
         repository: &Repository,
         digest: &Digest,
         kept_by: Option<&Tag>,
-        kept: Kept,
+        kept: &[Kept],
     ) -> Result<(), Fault> {
         let registry = &*self.pins.registry;
-        let lost = match registry.verified(repository, digest).await {
-            Ok(_) => match kept_by {
-                Some(tag) => must_name(registry, repository, tag, digest).await.err(),
-                None => None,
-            },
-            Err(Trouble::NotFound) => Some(Fault::new(Cause::NotFound, "the manifest was removed with its tag")),
-            Err(Trouble::WrongBytes(detail)) => Some(Fault::malformed(detail)),
-            Err(Trouble::Unknown(fault)) => Some(fault),
-        };
+        let (mut lost, mut gone) = (None, Vec::new());
+        for manifest in kept {
+            let fault = match registry.verified(repository, &manifest.digest).await {
+                Ok(_) => continue,
+                Err(Trouble::NotFound) => format!("the manifest {} was removed with it", manifest.digest),
+                Err(Trouble::WrongBytes(detail)) => detail,
+                Err(Trouble::Unknown(fault)) => fault.detail,
+            };
+            lost = lost.or(Some(fault));
+            gone.push(manifest);
+        }
+        if let (None, Some(tag)) = (&lost, kept_by) {
+            lost = must_name(registry, repository, tag, digest).await.err().map(|fault| fault.detail);
+        }
         let Some(lost) = lost else { return Ok(()) };
+        // Itself last, and always: whatever else happened, its pin is to be there again.
+        let parts = gone.into_iter().filter(|manifest| manifest.digest != *digest);
+        let mut is_back = true;
+        for manifest in parts.chain(kept.iter().filter(|manifest| manifest.digest == *digest)) {
+            let pin = Pin::for_digest(&manifest.digest);
+            let put = registry.put_pin(repository, &pin, manifest.media_type.clone(), manifest.bytes.clone()).await;
+            is_back &= put.is_ok_and(|answer| answer.status.is_success())
+                && matches!(pin_state(registry, repository, &manifest.digest).await, Ok(PinState::Present));
+        }
         let pin = Pin::for_digest(digest);
-        let put = registry.put_pin(repository, &pin, kept.media_type, kept.bytes).await;
-        let is_back = put.is_ok_and(|answer| answer.status.is_success())
-            && matches!(pin_state(registry, repository, digest).await, Ok(PinState::Present));
         let outcome = match is_back {
-            true => format!("{pin} was put back, with the same bytes"),
+            true => format!("{pin} and what was lost below it were put back, with the same bytes"),
             false => format!(
                 "and {pin} could not be put back: run `prodpin enforce`, or `prodpin restore` where there is a vault"
             ),
         };
-        Err(Fault::new(lost.cause, format!("after {pin} was removed, {}; {outcome}", lost.detail)))
+        Err(Fault::new(Cause::Suspicious, format!("after {pin} was removed: {lost}; {outcome}")))
     }
 }
 
-/// The manifest's exact bytes as the registry serves them now.
-async fn in_hand(registry: &Registry, repository: &Repository, digest: &Digest) -> Result<Kept, Fault> {
-    let (answer, _room) = registry.verified(repository, digest).await.map_err(|trouble| match trouble {
-        Trouble::NotFound => Fault::new(Cause::NotFound, "the manifest does not exist any more"),
-        Trouble::WrongBytes(detail) => Fault::malformed(detail),
-        Trouble::Unknown(fault) => fault,
-    })?;
-    let media_type = answer.media_type().and_then(|media_type| HeaderValue::from_str(media_type).ok());
-    let media_type = media_type.ok_or_else(|| Fault::malformed("the manifest came without a Content-Type"))?;
-    Ok(Kept { media_type, bytes: answer.body })
+/// The exact bytes, as the registry serves them now, of the manifest and of all below it, the deepest first.
+async fn in_hand(registry: &Registry, repository: &Repository, digest: &Digest) -> Result<Vec<Kept>, Fault> {
+    let (mut kept, mut open) = (Vec::new(), vec![digest.clone()]);
+    let (mut seen, mut size) = (BTreeSet::from([digest.clone()]), 0);
+    while let Some(digest) = open.pop() {
+        let (answer, _room) = registry.verified(repository, &digest).await.map_err(|trouble| match trouble {
+            Trouble::NotFound => Fault::new(Cause::NotFound, format!("the manifest {digest} does not exist any more")),
+            Trouble::WrongBytes(detail) => Fault::malformed(detail),
+            Trouble::Unknown(fault) => fault,
+        })?;
+        let media_type = answer.media_type().map(str::to_owned);
+        let header = media_type.as_deref().and_then(|media_type| HeaderValue::from_str(media_type).ok());
+        let header =
+            header.ok_or_else(|| Fault::malformed(format!("the manifest {digest} came without a Content-Type")))?;
+        let parts = parts(&answer.body, media_type.as_deref())?;
+        let below = parts.into_iter().filter(|part| part.is_manifest && !part.is_foreign).map(|part| part.digest);
+        open.extend(below.filter(|digest| seen.insert(digest.clone())));
+        size += answer.body.len();
+        kept.push(Kept { digest, media_type: header, bytes: answer.body });
+        if kept.len() + open.len() > MOST_MANIFESTS || size > MOST_BYTES {
+            let detail = "it has more manifests below it than can be held to be put back; remove its pin by hand";
+            return Err(Fault::new(Cause::Unsupported, detail));
+        }
+    }
+    kept.reverse();
+    Ok(kept)
 }
 
 async fn must_name(registry: &Registry, repository: &Repository, tag: &Tag, digest: &Digest) -> Result<(), Fault> {

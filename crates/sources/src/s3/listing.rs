@@ -86,6 +86,25 @@ impl Page {
         if self.encoded { decode(text) } else { Some(Cow::Borrowed(text)) }
     }
 
+    /// The next key marker as it really is. S3 encodes it as it does keys; Ceph and LocalStack encode the keys, say so, and
+    /// give the marker plain: read as S3's, a marker with a `%` in it would skip what lies between the two.
+    fn marker<'t>(&self, text: &'t str) -> Option<Cow<'t, str>> {
+        if !self.encoded {
+            return Some(Cow::Borrowed(text));
+        }
+        let sent = [
+            self.versions.last().and_then(ObjectVersion::key),
+            self.markers.last().and_then(DeleteMarkerEntry::key),
+            self.prefixes.last().map(String::as_str),
+        ];
+        // A page ends with the greatest of these, and goes on from there.
+        let last = sent.into_iter().flatten().filter_map(|sent| Some((decode(sent)?, sent))).max();
+        match last {
+            Some((plain, sent)) if plain == text && sent != text => Some(Cow::Borrowed(text)),
+            _ => decode(text),
+        }
+    }
+
     /// The keys of the last version and of the last marker.
     pub(super) fn last_keys(&self) -> [Option<Cow<'_, str>>; 2] {
         let version = self.versions.last().and_then(ObjectVersion::key);
@@ -199,7 +218,7 @@ impl<'b> Listing<'b> {
         let Some(key) = output.next_key_marker().filter(|key| !key.is_empty()) else {
             return malformed("a page says that more follow, and not from where on");
         };
-        let Some(key) = page.plain(key) else { return malformed("the next key marker is not valid UTF-8") };
+        let Some(key) = page.marker(key) else { return malformed("the next key marker is not valid UTF-8") };
         let version = output.next_version_id_marker().filter(|version| !version.is_empty()).map(str::to_owned);
         let next = Markers { key: key.into_owned(), version };
         let back = self.at.as_ref().is_some_and(|at| next.key < at.key);

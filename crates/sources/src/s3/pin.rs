@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use std::sync::Arc;
 
+use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::types::{ObjectLockLegalHold, ObjectLockLegalHoldStatus, Tag as ObjectTag, Tagging};
 
 use crate::{PinFailure, Protector};
@@ -94,6 +95,11 @@ impl Pinner {
 
     async fn set_hold(&self, key: &Tag, id: &VersionId, to: ObjectLockLegalHoldStatus) -> Result<(), S3Failure> {
         let bucket = &*self.0;
+        // Taking a hold off is not sent again without a look in between: somebody may have put one on meanwhile.
+        let retries = match to {
+            ObjectLockLegalHoldStatus::Off => aws_sdk_s3::config::Builder::new().retry_config(RetryConfig::disabled()),
+            _ => aws_sdk_s3::config::Builder::new(),
+        };
         let request = bucket
             .client
             .put_object_legal_hold()
@@ -102,7 +108,7 @@ impl Pinner {
             .version_id(id.as_asked())
             .legal_hold(ObjectLockLegalHold::builder().status(to).build())
             .set_expected_bucket_owner(bucket.owner());
-        bucket.budget.call(HOLD, with_md5(request.customize()).send()).await.map(drop)
+        bucket.budget.call(HOLD, with_md5(request.customize().config_override(retries)).send()).await.map(drop)
     }
 
     /// Writing tags replaces all of them, so the others are read first and written back.

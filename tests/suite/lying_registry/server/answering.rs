@@ -154,6 +154,7 @@ impl State {
         if let Some((name, reference)) = rest.split_once("/manifests/") {
             return match request.method.as_str() {
                 "PUT" => self.put(request, name, reference),
+                "DELETE" => self.untag(name, reference),
                 _ => self.manifest(request, name, reference),
             };
         }

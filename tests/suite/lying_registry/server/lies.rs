@@ -2,9 +2,28 @@
 
 use prodpin::model::Digest;
 
+/// What a registry does where a tag is to be removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Deleting {
+    /// 429, this many times, and nothing is done.
+    PutsOff(usize),
+    /// It is done, and 429 is said.
+    DoneAndPutOff,
+    /// It is done, and the connection says 500.
+    DoneAndFails,
+    /// This status, and nothing is done.
+    Refuses(u16),
+    /// What the tag names goes, with every tag on it.
+    TakesManifest,
+    /// The tag goes, and every manifest that an index under it lists.
+    TakesChildren,
+}
+
 /// One lie or refusal. A registry without any is honest.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Lie {
+    /// F35: what becomes of a tag that is to be removed, in place of that.
+    Deletes(Deleting),
     /// F3: lists of tags are reset in mid-body, this many times.
     ResetLists(usize),
     /// F4: lists of tags end short of their Content-Length, this many times.

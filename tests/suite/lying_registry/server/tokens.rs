@@ -27,7 +27,14 @@ impl State {
                 let scope = if name.starts_with("_catalog") {
                     "registry:catalog:*".to_owned()
                 } else {
-                    format!("repository:{name}:{}", if request.method == "PUT" { "pull,push" } else { "pull" })
+                    format!(
+                        "repository:{name}:{}",
+                        match request.method.as_str() {
+                            "PUT" => "pull,push",
+                            "DELETE" => "pull,push,delete",
+                            _ => "pull",
+                        }
+                    )
                 };
                 if let Some((after, for_good)) = self.find(|lie| match lie {
                     Lie::Revoked { after, for_good } => Some((*after, *for_good)),

@@ -124,7 +124,7 @@ async fn what_is_no_list_is_a_gap_that_quotes_nothing_i18() {
         ),
         (StatusCode::UNAUTHORIZED, String::new(), Cause::Denied),
         (StatusCode::NOT_FOUND, String::new(), Cause::NotFound),
-        (StatusCode::INTERNAL_SERVER_ERROR, String::new(), Cause::Unreachable),
+        (StatusCode::INTERNAL_SERVER_ERROR, String::new(), Cause::ServerError),
     ] {
         let server = ApiServer::start().await;
         rollout(&server, 0);

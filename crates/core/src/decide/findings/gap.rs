@@ -34,11 +34,14 @@ pub fn next_step(cause: Cause) -> &'static str {
         }
         Cause::Unsupported => "use a source kind or a setting that the server supports",
         Cause::Throttled => "lower --concurrency, or ask for a higher limit",
-        Cause::Unreachable => "check the network and the server, and run again",
+        Cause::Unreachable => "check the address, the network and any proxy, and run again",
+        Cause::ServerError => "the server has an error of its own: look at its log or status page, and run again later",
         Cause::TimedOut => "raise --deadline, or split the work with --shard",
         Cause::Interrupted => "run it again: it was asked to end before it was done",
         Cause::Malformed => "check what stands between prodpin and the server; the answer breaks the protocol",
-        Cause::Refused => "change the policy if this is meant; the detail names the setting",
+        Cause::Refused => {
+            "see why prodpin refused it: correct what answers there, or the setting that the detail names"
+        }
         Cause::Suspicious => {
             "find out what happened before anything else: lost access looks like this, and so does a mass deletion"
         }

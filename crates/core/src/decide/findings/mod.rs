@@ -57,6 +57,7 @@ pub(super) fn findings(
         labels: input.labels,
         production_tags: &production_tags,
         cached_from: input.snapshot.retention.cached_from(),
+        forgets: matches!(&input.snapshot.retention, Retention::Harbor(harbor) if harbor.cached_from.is_some()),
     };
     let mut found = Findings::default();
     found.add(mutation.findings(input.events));
@@ -69,6 +70,7 @@ pub(super) fn findings(
         // The one event under the code of a condition: what is lacking is there again, and was gone.
         found.events.extend(pin::pinned_again(input, draft, target));
     }
+    pin::together(&mut found.conditions, draft, report);
     found.add(evidence::unserved_tags(input, draft));
     found.add(evidence::left_out(input, draft));
     found.add(pin::moved(input, draft, report));

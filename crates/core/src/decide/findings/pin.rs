@@ -79,6 +79,28 @@ pub(super) fn unpinned(
     }
 }
 
+/// Releases of one service that only wait for a pin are one finding: they have one cause and one remedy, and a first audit
+/// of many services would bury everything else under five lines for each. A lack that is worse stays by itself.
+pub(super) fn together(conditions: &mut Vec<Finding>, draft: Draft<'_>, report: &RepositoryReport) {
+    let waits = |finding: &Finding| finding.code == Code::PinMissing && finding.severity == Severity::Medium;
+    let Some(first) = conditions.iter().position(waits) else { return };
+    let remedy = conditions[first].remedy.clone();
+    let is_one = |finding: &Finding| waits(finding) && finding.remedy == remedy;
+    let artifacts: BTreeSet<String> =
+        conditions.iter().filter(|finding| is_one(finding)).filter_map(|finding| finding.artifact.clone()).collect();
+    let targets: Vec<&TargetReport> =
+        report.targets.iter().filter(|target| artifacts.contains(&target.artifact.to_string())).collect();
+    if targets.len() < 2 {
+        return;
+    }
+    let named: Vec<String> = targets.iter().map(|target| name_of(target)).collect();
+    let has_parts = targets.iter().any(|target| target.parts.is_some_and(|parts| parts.planned > 0));
+    let parts = if has_parts { ", nor is all that belongs to them" } else { "" };
+    let message = format!("{} releases are not pinned yet{parts}: {}", targets.len(), named.join(", "));
+    conditions.retain(|finding| !is_one(finding));
+    conditions.insert(first, draft.finding(Code::PinMissing, Severity::Medium, message, remedy));
+}
+
 /// Pin tags that name another artifact than their own name says, whether or not that is a target today.
 pub(super) fn moved(input: &Input<'_>, draft: Draft<'_>, report: &RepositoryReport) -> Vec<Finding> {
     let pins = input.snapshot.tags.iter().filter_map(|tag| {

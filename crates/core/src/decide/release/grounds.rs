@@ -40,6 +40,8 @@ pub struct RunFacts<'a> {
     pub targets: usize,
     /// A target that was not read back as protected in this run.
     pub unprotected: Option<&'a ArtifactId>,
+    /// Whether prodpin is being given up here: then the rollback set keeps no pin, and neither does time.
+    pub leaving: bool,
 }
 
 /// What would be left on an artifact without its pin.
@@ -60,6 +62,8 @@ pub struct PinFacts<'a> {
     pub unneeded: Option<Mark>,
     /// Whether something in the rollback set needs it now: it is a target, or a part of one.
     pub needed: bool,
+    /// Whether a run of this ledger made it.
+    pub ours: bool,
     /// The pin as just read.
     pub pin: &'a PinState,
     /// Something that is pinned and has it as a part.
@@ -112,6 +116,8 @@ pub enum Ground {
         #[schemars(with = "String")]
         newest: Timestamp,
     },
+    /// No run of this ledger is on record as having made it: it is another ledger's, a person's, or from before that was recorded.
+    NotOurs,
     /// Whether the pin is there could not be read.
     Unread,
     /// The pin names something else.
@@ -146,11 +152,16 @@ pub enum Ground {
 #[must_use]
 pub fn grounds(run: &RunFacts<'_>, pin: &PinFacts<'_>) -> Vec<Ground> {
     let mut grounds = Vec::new();
-    if pin.needed {
+    if pin.needed && !run.leaving {
         grounds.push(Ground::Needed);
     }
     of_run(run, &mut grounds);
-    of_time(run, pin.unneeded, &mut grounds);
+    if !run.leaving {
+        of_time(run, pin.unneeded, &mut grounds);
+    }
+    if !pin.ours {
+        grounds.push(Ground::NotOurs);
+    }
     match pin.pin {
         PinState::Present => {}
         PinState::Moved(to) => grounds.push(Ground::Moved { to: to.clone() }),
@@ -187,6 +198,9 @@ fn of_run(run: &RunFacts<'_>, grounds: &mut Vec<Ground>) {
     if let Some(detail) = run.gap {
         grounds.push(Ground::Gap { detail: detail.to_owned() });
     }
+    if run.leaving {
+        return;
+    }
     match run.earlier.iter().find(|earlier| earlier.covers) {
         None => grounds.push(Ground::NoEarlierRun),
         Some(earlier) if !earlier.complete => grounds.push(Ground::EarlierRunIncomplete),
@@ -201,8 +215,7 @@ fn of_run(run: &RunFacts<'_>, grounds: &mut Vec<Ground>) {
     }
 }
 
-/// The sequence orders, and the clock only informs (I21): a run whose clock was behind did not see it earlier than the run that
-/// was recorded before it.
+/// The sequence orders, and the clock only informs (I21).
 fn of_time(run: &RunFacts<'_>, unneeded: Option<Mark>, grounds: &mut Vec<Ground>) {
     if let Some(newest) = run.newest.filter(|newest| newest.duration_since(run.now) > SKEW) {
         grounds.push(Ground::Clock { newest });
@@ -212,12 +225,32 @@ fn of_time(run: &RunFacts<'_>, unneeded: Option<Mark>, grounds: &mut Vec<Ground>
         grounds.push(Ground::NotOnRecord);
         return;
     };
-    let before = run.earlier.iter().filter(|earlier| earlier.sequence < mark.sequence);
-    let since = before.map(|earlier| earlier.finished).max().map_or(mark.at, |before| before.max(mark.at));
-    let until = since.saturating_add(run.grace.max(SignedDuration::ZERO)).unwrap_or(Timestamp::MAX);
-    if run.now < until {
+    let (since, over) = witnessed(run, mark);
+    let left = run.grace.max(SignedDuration::ZERO) - over;
+    if left.is_positive() || run.now < since {
+        let until = run.now.max(since).saturating_add(left).unwrap_or(Timestamp::MAX);
         grounds.push(Ground::Grace { since, until });
     }
+}
+
+/// Since when nothing needs a pin, and how much time has passed since, as the runs on record bear witness.
+///
+/// A run whose clock was behind did not see it earlier than the run that was recorded before it; and none ended later than any
+/// run that was recorded after it. What is left of a clock that was ahead is one leap between two runs, so that the longest time
+/// between two of them does not count: no single clock brings the end of the grace period nearer (I21).
+fn witnessed(run: &RunFacts<'_>, mark: Mark) -> (Timestamp, SignedDuration) {
+    let before = run.earlier.iter().filter(|earlier| earlier.sequence < mark.sequence);
+    let since = before.map(|earlier| earlier.finished).max().map_or(mark.at, |before| before.max(mark.at));
+    let (mut later, mut passed, mut longest) = (run.now.max(since), SignedDuration::ZERO, SignedDuration::ZERO);
+    let after = run.earlier.iter().filter(|earlier| earlier.sequence >= mark.sequence);
+    for time in after.map(|earlier| earlier.finished.max(since)).chain([since]) {
+        let time = time.min(later);
+        let gap = later.duration_since(time);
+        passed = passed.saturating_add(gap);
+        longest = longest.max(gap);
+        later = time;
+    }
+    (since, passed - longest)
 }
 
 fn of_what_is_left(pin: &PinFacts<'_>) -> Option<Ground> {
@@ -263,12 +296,17 @@ impl Ground {
                 "no earlier complete run recorded that it left the rollback set; this run records it".to_owned()
             }
             Self::Grace { since, until } => format!(
-                "it left the rollback set on {}, and the grace period ends on {}",
+                "it left the rollback set on {}, and the grace period ends on {} at the earliest",
                 since.strftime("%Y-%m-%d %H:%MZ"),
                 until.strftime("%Y-%m-%d %H:%MZ")
             ),
             Self::Clock { newest } => {
                 format!("the clock of this machine is behind the ledger, whose last entry is from {newest}")
+            }
+            Self::NotOurs => {
+                "no run of this ledger is on record as having made it: it may be another ledger's or a person's; \
+                              remove it by hand once nobody needs it"
+                    .to_owned()
             }
             Self::Unread => "whether its pin is there could not be told".to_owned(),
             Self::Moved { to } => format!("its pin names {to}: somebody moved it; find out who can push here"),

@@ -4,17 +4,25 @@
 //!   record is the evidence for the grace period; no clock of the run that releases is.
 //! - [`grounds`] is the whole law about one pin, on plain facts: every reason for which it stays, none if it may go.
 //! - [`decide`] gathers those facts for a repository, and puts the pins that may go in an order in which they can.
+//! - [`loss`] says what a removal took along.
+//! - [`removal`] says how pins are removed in a source, by all that is known of it; [`to_make_again`] which are made again.
 //! - `permanent` says which tags may be the last on an artifact; `worse` who would fare worse under the live rules.
 
 mod grounds;
+mod loss;
 mod order;
 mod permanent;
+mod removal;
 #[cfg(test)]
 mod tests;
+mod undo;
 mod unneeded;
 mod worse;
 
 pub use grounds::{EarlierRun, Ground, LastReference, PinFacts, RunFacts, grounds, vault_grounds};
+pub use loss::loss;
 pub use order::{Question, Verdict, decide};
 pub use permanent::permanent_tags;
-pub use unneeded::{of_snapshot, unneeded};
+pub use removal::removal;
+pub use undo::{NeededNow, may_still_go, to_make_again};
+pub use unneeded::{every_pin, gone_by_look, of_snapshot, unneeded};

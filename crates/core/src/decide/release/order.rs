@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::grounds::{EarlierRun, Ground, LastReference, PinFacts, RunFacts, grounds};
+use super::unneeded::every_pin;
 use super::worse::Rules;
 use crate::decide::input::Input;
 use crate::decide::plan::Plan;
@@ -31,6 +32,16 @@ pub struct Question<'a> {
     pub read: &'a BTreeMap<ArtifactId, Tag>,
     /// How pins are removed here.
     pub removal: &'a PinRemoval,
+    /// Whether prodpin is being given up here: every pin that it made goes that can go.
+    pub leaving: bool,
+}
+
+impl Question<'_> {
+    /// The pins that it is about.
+    #[must_use]
+    pub fn pins(&self) -> Vec<ArtifactId> {
+        if self.leaving { every_pin(self.input) } else { self.plan.unneeded.clone() }
+    }
 }
 
 /// What is decided about one pin.
@@ -63,7 +74,11 @@ pub fn decide(question: &Question<'_>) -> Vec<Verdict> {
     let deciding = Deciding::new(question);
     let mut gone = BTreeSet::new();
     let mut verdicts: Vec<Verdict> = Vec::new();
-    let mut open: Vec<ArtifactId> = question.plan.unneeded.clone();
+    let mut open = question.pins();
+    // The first one shows whether a removal takes more than the pin: it is the one that is needed least, with a tag that stays.
+    let state = question.input.state;
+    let since = |artifact: &ArtifactId| state.unneeded.get(artifact).map_or(u64::MAX, |mark| mark.sequence);
+    open.sort_by_cached_key(|artifact| (!question.read.contains_key(artifact), since(artifact), artifact.clone()));
     loop {
         let before = open.len();
         let mut left = Vec::new();
@@ -112,7 +127,7 @@ impl<'a> Deciding<'a> {
         let state = question.input.state;
         let owners = || question.looks.iter().filter(|(_, seen)| seen.parts.find(artifact).is_some());
         let part_of = owners().find(|(owner, seen)| !gone.contains(*owner) && seen.pin != PinState::Absent);
-        let is_part = part_of.is_some() || owners().next().is_some() || state.releasing.contains_key(artifact);
+        let is_part = part_of.is_some() || owners().next().is_some();
         let left = match question.read.get(artifact) {
             Some(tag) => LastReference::Tag(tag.clone()),
             None if is_part => LastReference::Part,
@@ -127,10 +142,12 @@ impl<'a> Deciding<'a> {
             earlier: question.earlier,
             targets: question.plan.report.targets.len(),
             unprotected: self.unprotected,
+            leaving: question.leaving,
         };
         let facts = PinFacts {
             unneeded: state.unneeded.get(artifact).copied(),
             needed: false,
+            ours: state.made.contains_key(artifact),
             pin: question.looks.get(artifact).map_or(&unread, |seen| &seen.pin),
             part_of: part_of.map(|(owner, _)| owner),
             left: &left,

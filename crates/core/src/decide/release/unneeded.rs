@@ -1,9 +1,9 @@
 //! Pins that nothing in the rollback set needs, and what is put on record of them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::decide::input::Input;
-use crate::model::{ArtifactId, Event, Pin, Resolution, Snapshot};
+use crate::model::{ArtifactId, Event, Inspection, Pin, PinState, RepositoryState, Resolution, Snapshot, Tag};
 use crate::outcome::report::RepositoryReport;
 
 /// What carries a pin by its own name: a tag that names the artifact from whose digest it is derived.
@@ -44,19 +44,51 @@ pub fn unneeded(input: &Input<'_>, report: &RepositoryReport) -> (Vec<ArtifactId
     (unneeded, events)
 }
 
-/// Pins that a `release` set out to remove before it was cut off, and that are not there: it removed them. Of targets the
+/// Every pin that is listed, or that the ledger knows of where pins are in no list: what leaving prodpin is about.
+#[must_use]
+pub fn every_pin(input: &Input<'_>) -> Vec<ArtifactId> {
+    let held = input.state.pinned.keys().filter(|artifact| artifact.digest().is_none());
+    of_snapshot(input.snapshot).chain(held).cloned().collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// Pins that are on record as made and are not there. Of those that a `release` set out to remove before it was cut off, it
+/// removed them; the others were removed by somebody else, and what bears that name later is not this ledger's. Of targets the
 /// verdict on their pin tells.
 fn gone(input: &Input<'_>, targets: &BTreeSet<&ArtifactId>) -> Vec<Event> {
     if !input.snapshot.listing_is_complete() {
         return Vec::new();
     }
+    let state = input.state;
+    if state.releasing.is_empty() && state.made.is_empty() {
+        return Vec::new();
+    }
+    let named = input.snapshot.tags.iter().filter(|tag| tag.target != Resolution::NotFound).map(|tag| &tag.name);
+    let listed: BTreeSet<&str> = named.filter(|tag| Pin::read(tag).is_some()).map(Tag::as_str).collect();
     // What could not be resolved may be it.
-    let named = |artifact: &ArtifactId| {
-        let digest = artifact.digest()?;
-        let pin = Pin::for_digest(digest).to_string();
-        Some(input.snapshot.tags.iter().any(|tag| tag.name.as_str() == pin && tag.target != Resolution::NotFound))
+    let is_gone = |artifact: &&ArtifactId| {
+        let digest =
+            artifact.digest().filter(|_| !targets.contains(*artifact) && !input.attempts.contains_key(*artifact));
+        digest.is_some_and(|digest| !listed.contains(Pin::for_digest(digest).to_string().as_str()))
     };
-    let releasing = input.state.releasing.keys().filter(|artifact| !targets.contains(*artifact));
-    let gone = releasing.filter(|artifact| named(artifact) == Some(false));
-    gone.map(|artifact| Event::PinReleased { artifact: artifact.clone() }).collect()
+    let released = state.releasing.keys().filter(is_gone);
+    let lost = state.made.keys().filter(is_gone).filter(|artifact| !state.releasing.contains_key(*artifact));
+    let released = released.map(|artifact| Event::PinReleased { artifact: artifact.clone() });
+    released.chain(lost.map(|artifact| Event::PinUnmade { artifact: artifact.clone() })).collect()
+}
+
+/// What a closer look says of holds on object versions, which are in no list: those that a `release` set out to take off and that
+/// are not there it took off, and the others that this ledger's runs put on somebody else did.
+#[must_use]
+pub fn gone_by_look(state: &RepositoryState, looks: &BTreeMap<ArtifactId, Inspection>) -> Vec<Event> {
+    let absent = |seen: &Inspection| matches!(seen.pin, PinState::Absent | PinState::Unsupported { marked: false });
+    let objects = looks.iter().filter(|(artifact, seen)| artifact.digest().is_none() && absent(seen));
+    let gone = objects.filter_map(|(artifact, _)| {
+        let artifact = artifact.clone();
+        match (state.releasing.contains_key(&artifact), state.made.contains_key(&artifact)) {
+            (true, _) => Some(Event::PinReleased { artifact }),
+            (false, true) => Some(Event::PinUnmade { artifact }),
+            (false, false) => None,
+        }
+    });
+    gone.collect()
 }

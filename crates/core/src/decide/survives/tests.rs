@@ -1,3 +1,5 @@
+mod harbor;
+
 use std::sync::Arc;
 
 use super::super::protection::judge;

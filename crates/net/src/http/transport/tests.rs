@@ -29,6 +29,43 @@ fn nothing_but_reading_leaves_a_run_that_may_not_write_i17_i8() {
 }
 
 #[test]
+fn harbor_is_sent_a_pins_name_for_its_own_artifact_and_nothing_else_i17_i8() {
+    let (own, other) = (Digest::sha256(b"x"), Digest::sha256(b"y"));
+    let pin = Pin::for_digest(&own);
+    let path = |artifact: &str| format!("/api/v2.0/projects/shop/repositories/team%252Fapi/artifacts/{artifact}/tags");
+    let post = |path: &str, body: &str| {
+        let content = Some((HeaderValue::from_static("application/json"), Bytes::from(body.to_owned())));
+        Call { content, ..call(Purpose::Pin, Method::POST, path) }
+    };
+    let good = post(&path(&own.to_string()), &format!(r#"{{"name":"{pin}"}}"#));
+    assert!(permitted(&good, true));
+    assert!(!permitted(&good, false), "no run that only reads may");
+    for purpose in [Purpose::Read, Purpose::Recognise] {
+        assert!(!permitted(&Call { purpose, ..good.clone() }, true));
+    }
+    for method in [Method::PUT, Method::DELETE, Method::PATCH] {
+        assert!(!permitted(&Call { method, ..good.clone() }, true));
+    }
+    assert!(!permitted(&Call { redirects: Redirects::SameOrigin, ..good.clone() }, true));
+    assert!(!permitted(&Call { content: None, ..good }, true));
+    let named = format!(r#"{{"name":"{pin}"}}"#);
+    for (path, body) in [
+        (path(&other.to_string()), named.as_str()),
+        (path("v1.0.0"), &named),
+        (format!("{}/v1", path(&own.to_string())), &named),
+        (format!("{}?x=1", path(&own.to_string())), &named),
+        (format!("/api/v2.0/projects/shop/immutabletagrules/{own}/tags"), &named),
+        ("/api/v2.0/retentions/1/executions".to_owned(), &named),
+        (path(&own.to_string()), r#"{"name":"latest"}"#),
+        (path(&own.to_string()), r#"{"name":""}"#),
+        (path(&own.to_string()), "{}"),
+        (path(&own.to_string()), &format!(r#"{{"name":"{pin}","immutable":true}}"#)),
+    ] {
+        assert!(!permitted(&post(&path, body), true), "{path} {body}");
+    }
+}
+
+#[test]
 fn what_puts_back_is_bytes_under_their_own_names_and_free_tags_i8_i27() {
     let bytes = Bytes::from_static(b"manifest");
     let (own, other) = (Digest::sha256(&bytes), Digest::sha256(b"other"));

@@ -1,0 +1,30 @@
+//! Pins by Harbor's own interface: a tag is created on an artifact that is named by its digest, and no tag is moved (J39).
+
+use reqwest::Method;
+use serde::Deserialize;
+
+use super::{Call, Redirects};
+use prodpin_core::model::{Digest, Pin, Tag};
+
+/// What `POST …/artifacts/{reference}/tags` takes. Whatever else stands in it is nothing that prodpin sends.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewTag {
+    name: String,
+}
+
+/// Whether a call creates the pin of the artifact that it names by digest, and does nothing else (I8).
+pub(super) fn pins_by_name(call: &Call) -> bool {
+    call.method == Method::POST && call.redirects == Redirects::None && names_its_artifact(call).unwrap_or(false)
+}
+
+fn names_its_artifact(call: &Call) -> Option<bool> {
+    let path = call.url.path().strip_prefix("/api/v2.0/projects/")?.strip_suffix("/tags")?;
+    let parts: Vec<&str> = path.split('/').collect();
+    let [_, "repositories", _, "artifacts", artifact] = parts[..] else { return None };
+    let digest: Digest = artifact.parse().ok()?;
+    let (_, body) = call.content.as_ref()?;
+    let sent: NewTag = serde_json::from_slice(body).ok()?;
+    let name: Tag = sent.name.parse().ok()?;
+    Some(call.url.query().is_none() && Pin::read(&name)?.names(&digest))
+}

@@ -1,0 +1,227 @@
+//! Harbor: an OCI registry whose own interface tells what no registry call does (FIELD-GUIDE-2 J).
+//!
+//! Manifests, blobs, what is below a target, and the word "not there" go through `/v2` as in any registry: see `oci`. Harbor's
+//! API v2.0 adds projects and repositories, every artifact with times, the rules that decide how long it stays, and pins.
+//!
+//! | file | what is in it |
+//! | --- | --- |
+//! | `api` | calls, pages, refusals |
+//! | `documents` | what is read of answers |
+//! | `estate` | what repositories share: login, version, garbage collection, and a project's rules |
+//! | `repositories` | which repositories there are |
+//! | `artifacts` | every artifact of one, for the simulator |
+//! | `pin` | pins as tags that Harbor creates |
+
+mod api;
+mod artifacts;
+mod documents;
+mod estate;
+mod pin;
+mod repositories;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::stream::{BoxStream, StreamExt as _};
+use jiff::Timestamp;
+
+use self::api::{Api, Place};
+use self::estate::Estate;
+use self::pin::{TagPins, artifact_at, has_tag, no_pins};
+use crate::content::Content;
+use crate::matched::Matched;
+use crate::oci::{HttpEnvironment, Known, OciError, open_known};
+use crate::{Inventory, OpenOptions, PartsLook, PinLook, Protector, Reservation, Source};
+use prodpin_core::model::{
+    ArtifactId, Cause, DeployedReference, Digest, Gap, Inspection, NamePatterns, Obstacle, Pin, PinRemoval, PinState,
+    Presence, Provenance, Reference, RegistryKind, RepositoryName, Resolution, Scope, SettingFacts, Snapshot,
+    SourceName, Tag, TagTable,
+};
+use prodpin_policy::OciConfig;
+
+/// Opens a Harbor. Nothing is sent yet.
+pub fn open_in(
+    name: &SourceName,
+    config: &OciConfig,
+    options: &OpenOptions,
+    environment: &HttpEnvironment,
+) -> Result<Source, OciError> {
+    let Known { registry, inventory, pins } = open_known(name, config, RegistryKind::Harbor, options, environment)?;
+    let estate = Arc::new(Estate::new(Api::new(registry)));
+    let protector =
+        pins.map(|by_push| Arc::new(TagPins { estate: Arc::clone(&estate), by_push }) as Arc<dyn Protector>);
+    let patterns = config.repositories.clone();
+    let inventory = Arc::new(HarborInventory { registry: inventory, estate, patterns, matched: Matched::default() });
+    Ok(Source { inventory, protector, rehearsal: None })
+}
+
+/// The reading half.
+struct HarborInventory {
+    /// What `/v2` tells.
+    registry: Arc<dyn Inventory>,
+    estate: Arc<Estate>,
+    patterns: NamePatterns,
+    matched: Matched,
+}
+
+impl HarborInventory {
+    /// Harbor's own word about a tag that a rule of the project keeps from being pulled: by this interface it is seen all the
+    /// same (J10).
+    async fn seen_behind(
+        &self,
+        repository: &RepositoryName,
+        tag: &Tag,
+        seen: (Resolution, Option<Gap>),
+    ) -> (Resolution, Option<Gap>) {
+        let is_blocked = seen.1.as_ref().is_some_and(|gap| gap.cause == Cause::Blocked);
+        let Some(place) = Place::of(repository).filter(|_| is_blocked && tag.is_oci()) else { return seen };
+        match artifact_at(&self.estate, &place, tag.as_str()).await {
+            Ok(Some(digest)) => (Resolution::Artifact(digest.into()), None),
+            Ok(None) | Err(_) => seen,
+        }
+    }
+
+    /// Reads the pin back from the artifact's own list of tags, which is what rules go by. Where that and `/v2` do not say the
+    /// same, nothing is proven.
+    async fn look_at_pin(&self, place: &Place, digest: &Digest, seen: &mut Inspection) {
+        if matches!(seen.pin, PinState::Moved(_)) || seen.presence == Presence::NotFound {
+            return;
+        }
+        let pin = Pin::for_digest(digest);
+        let listed = has_tag(&self.estate, place, digest, &pin.to_string()).await;
+        let state = match (listed, &seen.pin) {
+            (Ok(true), PinState::Present) => PinState::Present,
+            (Ok(false), PinState::Absent) => PinState::Absent,
+            // A rule of the project may keep `/v2` from telling.
+            (Ok(true), PinState::Unknown) => PinState::Present,
+            (Ok(false), PinState::Unknown) => PinState::Absent,
+            (Ok(is_listed), _) => {
+                let said = if is_listed { "lists" } else { "does not list" };
+                let but = if is_listed { "404" } else { "the artifact" };
+                let detail = format!(
+                    "Harbor {said} {pin} among the tags of the artifact, and answers with {but} where it is asked for that tag"
+                );
+                seen.gaps.push(Gap::new(Scope::Artifact(seen.artifact.clone()), Cause::Malformed, detail));
+                PinState::Unknown
+            }
+            // What it was not read back from says nothing against a lack.
+            (Err(_), PinState::Absent) => PinState::Absent,
+            (Err(fault), _) => {
+                let detail = match fault.cause {
+                    Cause::Denied => format!("{}; grant tag:list to the robot account", fault.detail),
+                    _ => fault.detail,
+                };
+                seen.gaps.push(Gap::new(Scope::Artifact(seen.artifact.clone()), fault.cause, detail));
+                PinState::Unknown
+            }
+        };
+        seen.pin = state;
+    }
+}
+
+#[async_trait]
+impl Inventory for HarborInventory {
+    async fn settings(&self) -> (SettingFacts, Vec<Gap>) {
+        self.registry.settings().await
+    }
+
+    fn repositories(&self) -> BoxStream<'_, Result<RepositoryName, Gap>> {
+        repositories::repositories(&self.estate, &self.patterns, &self.matched).boxed()
+    }
+
+    fn is_pacing(&self) -> bool {
+        self.registry.is_pacing()
+    }
+
+    async fn observe(&self, repository: &RepositoryName) -> Snapshot {
+        self.observe_within(repository, &Reservation::unlimited()).await
+    }
+
+    async fn observe_within(&self, repository: &RepositoryName, memory: &Reservation) -> Snapshot {
+        self.observe_known(repository, memory, &TagTable::default()).await
+    }
+
+    async fn observe_known(&self, repository: &RepositoryName, memory: &Reservation, known: &TagTable) -> Snapshot {
+        artifacts::observe(&self.estate, self.registry.as_ref(), repository, memory, known).await
+    }
+
+    async fn look_for_pin(&self, repository: &RepositoryName, memory: &Reservation) -> PinLook {
+        self.registry.look_for_pin(repository, memory).await
+    }
+
+    async fn look_up(&self, repository: &RepositoryName, tag: &Tag) -> (Resolution, Option<Gap>) {
+        let seen = self.registry.look_up(repository, tag).await;
+        self.seen_behind(repository, tag, seen).await
+    }
+
+    async fn confirm(&self, repository: &RepositoryName, tag: &Tag, listed: ArtifactId) -> (Resolution, Option<Gap>) {
+        let seen = self.registry.confirm(repository, tag, listed).await;
+        self.seen_behind(repository, tag, seen).await
+    }
+
+    fn confirms_by_bytes(&self) -> bool {
+        self.registry.confirms_by_bytes()
+    }
+
+    async fn reads_tags(&self) -> bool {
+        self.registry.reads_tags().await
+    }
+
+    async fn read_tag(&self, repository: &RepositoryName, tag: &Tag, listed: ArtifactId) -> (Resolution, Option<Gap>) {
+        self.registry.read_tag(repository, tag, listed).await
+    }
+
+    async fn inspect(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Inspection {
+        let mut seen = self.registry.inspect(repository, artifact).await;
+        let (Some(place), Some(digest)) = (Place::of(repository), artifact.digest()) else { return seen };
+        match &self.estate.project(&place.project).await.cached_from {
+            Some(upstream) => {
+                seen.pin = PinState::Unsupported { marked: false };
+                seen.obstacles.push(Obstacle::NoPins { detail: no_pins(upstream) });
+            }
+            None => self.look_at_pin(&place, digest, &mut seen).await,
+        }
+        seen
+    }
+
+    async fn look_at_parts(&self, repository: &RepositoryName, look: &PartsLook<'_>, seen: &mut Inspection) {
+        self.registry.look_at_parts(repository, look, seen).await;
+    }
+
+    async fn created(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Option<Timestamp> {
+        self.registry.created(repository, artifact).await
+    }
+
+    async fn provenance(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Result<Provenance, Gap> {
+        self.registry.provenance(repository, artifact).await
+    }
+
+    fn address(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Option<String> {
+        self.registry.address(repository, artifact)
+    }
+
+    fn locate(&self, reference: &Reference) -> Option<(RepositoryName, DeployedReference)> {
+        self.registry.locate(reference)
+    }
+
+    async fn identities(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Result<BTreeSet<Digest>, Gap> {
+        self.registry.identities(repository, artifact).await
+    }
+
+    fn selects(&self, repository: &RepositoryName) -> bool {
+        self.patterns.matches(repository.as_str())
+    }
+
+    fn unmatched_patterns(&self) -> Vec<String> {
+        self.matched.lacking(&self.patterns)
+    }
+
+    async fn pin_removal(&self, repository: &RepositoryName) -> PinRemoval {
+        self.registry.pin_removal(repository).await
+    }
+
+    fn content(&self) -> Option<&dyn Content> {
+        self.registry.content()
+    }
+}

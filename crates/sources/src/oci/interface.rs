@@ -1,0 +1,104 @@
+//! What a registry has beside the registry protocol, for sources that know which kind it is: its own interface, asked on the
+//! same connection, within the same limits, by the same credentials.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use reqwest::Method;
+use reqwest::header::{HeaderMap, HeaderValue};
+
+use super::fault::Fault;
+use super::pin::Pins;
+use super::redirect::Redirects;
+use super::registry::Registry;
+use super::transport::{Call, Extras, HttpAnswer, Purpose, Transport};
+use super::{HttpEnvironment, OciError, OpenOptions, inventory, registry_of};
+use crate::{Inventory, Protector};
+use prodpin_core::model::{Recognised, RegistryKind, SourceName};
+use prodpin_policy::OciConfig;
+
+/// A page of a list, or one document.
+const DOCUMENT_CAP: usize = 16 << 20;
+
+/// A registry of a known kind, as far as the registry protocol goes.
+pub(crate) struct Known {
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) inventory: Arc<dyn Inventory>,
+    /// Present where the run may write.
+    pub(crate) pins: Option<Arc<dyn Protector>>,
+}
+
+/// Opens a registry of which the policy says what it is. Nothing is sent yet.
+pub(crate) fn open_known(
+    name: &SourceName,
+    config: &OciConfig,
+    kind: RegistryKind,
+    options: &OpenOptions,
+    environment: &HttpEnvironment,
+) -> Result<Known, OciError> {
+    let keep = |transport: Transport| transport;
+    let registry = Arc::new(registry_of(name, config, options, environment, keep)?);
+    // Nobody need be asked.
+    let _ = registry.recognised.set(Recognised::Kind(kind));
+    let inventory = Arc::new(inventory(&registry, config));
+    let pins = options.write.then(|| Arc::new(Pins { registry: Arc::clone(&registry) }) as Arc<dyn Protector>);
+    Ok(Known { registry, inventory, pins })
+}
+
+impl Registry {
+    /// Reads a document of the registry's own interface. Credentials go with the first request: it may answer a stranger with
+    /// less instead of asking who that is (J40).
+    pub(crate) async fn read_document(
+        &self,
+        path: &str,
+        query: Option<&str>,
+        headers: HeaderMap,
+    ) -> Result<HttpAnswer, Fault> {
+        self.ask((Purpose::Read, Method::GET), (path, query), headers, None).await
+    }
+
+    /// Sends a pin by the registry's own interface. What leaves is judged where it leaves.
+    pub(crate) async fn post_pin(&self, path: &str, headers: HeaderMap, body: Bytes) -> Result<HttpAnswer, Fault> {
+        let content = (HeaderValue::from_static("application/json"), body);
+        self.ask((Purpose::Pin, Method::POST), (path, None), headers, Some(content)).await
+    }
+
+    async fn ask(
+        &self,
+        (purpose, method): (Purpose, Method),
+        (path, query): (&str, Option<&str>),
+        headers: HeaderMap,
+        content: Option<(HeaderValue, Bytes)>,
+    ) -> Result<HttpAnswer, Fault> {
+        let call = Call {
+            purpose,
+            method,
+            url: self.url(path, query),
+            accept: Some(HeaderValue::from_static("application/json")),
+            authorization: self.auth.password_header().await?,
+            content,
+            redirects: Redirects::None,
+            cap: DOCUMENT_CAP,
+        };
+        self.transport.send_with(&call, Extras { headers, ..Extras::default() }).await
+    }
+
+    /// The host, for messages.
+    pub(crate) fn shown(&self) -> &str {
+        self.host.shown()
+    }
+
+    /// Whether there are credentials at all.
+    pub(crate) async fn has_password(&self) -> bool {
+        self.auth.password_header().await.is_ok_and(|header| header.is_some())
+    }
+
+    /// What an answer that is no success means, with what may explain it.
+    pub(crate) fn refusal(&self, answer: &HttpAnswer, what: &str) -> Fault {
+        let blocked = || Fault::blocked(answer, what, self.own_words(answer).as_deref());
+        // What is said of a precondition is no word about pulling (J2).
+        let is_gate = answer.error_codes().iter().any(|code| code == "PROJECTPOLICYVIOLATION");
+        let fault = if is_gate { blocked() } else { None };
+        self.explain(fault.unwrap_or_else(|| Fault::from_answer(answer, what)))
+    }
+}

@@ -1,0 +1,252 @@
+//! Removing the pins of one repository that may go, one at a time, with everything read back after each.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::decide::release::{NeededNow, loss, may_still_go, to_make_again};
+use crate::model::{ArtifactId, Cause, Event, Inspection, PinFailure, RepositoryKey};
+use crate::outcome::release::{PinRelease, ReleaseState};
+use crate::sources::{Inventory, Releaser};
+
+use super::super::setup::Setup;
+use super::super::{RunError, Stop};
+use super::record;
+use super::repository::Decided;
+
+/// What removes pins in one repository, and until when.
+pub(super) struct Removing<'a> {
+    pub(super) setup: &'a Arc<Setup>,
+    pub(super) key: &'a RepositoryKey,
+    pub(super) releaser: &'a dyn Releaser,
+    pub(super) stop: &'a Stop,
+    /// Nothing is begun after it: what is left of the run is for looking back.
+    pub(super) until: Option<Instant>,
+}
+
+/// What came of it, beside what is said of each pin.
+#[derive(Debug, Default)]
+pub(super) struct Removed {
+    /// Why no further pin of this source is removed.
+    pub(super) stops: Option<String>,
+    /// The run ended before all that may go was tried.
+    pub(super) cut: bool,
+    /// A pin was removed here, and everything else found to be as it was.
+    pub(super) proven: bool,
+}
+
+impl Removing<'_> {
+    /// Removes the pins that may go, in their order. What is about to go is on record before (I15). One that another writer
+    /// found to be needed meanwhile stays, and after one that failed none is tried, because those after it were judged with it
+    /// gone. Until one removal in the source was `proven` to take nothing along, each stands for all: after it the targets are
+    /// read back too.
+    pub(super) async fn carry(&self, decided: &mut Decided, proven: bool) -> Result<Removed, RunError> {
+        let mut removed = Removed { proven, ..Removed::default() };
+        let going: Vec<ArtifactId> = planned(&decided.said.pins).map(|pin| pin.artifact.clone()).collect();
+        if going.is_empty() {
+            return Ok(removed);
+        }
+        self.intend(&going).await?;
+        let mut ended = false;
+        for at in 0..decided.said.pins.len() {
+            if decided.said.pins[at].state != ReleaseState::Planned {
+                continue;
+            }
+            if self.is_over() {
+                removed.cut = true;
+            }
+            if ended || removed.cut || removed.stops.is_some() {
+                decided.said.pins[at].state = ReleaseState::NotTried;
+                continue;
+            }
+            let gone = self.one(decided, at).await?;
+            let lost = match gone {
+                // Whatever failed: what is there decides what is said of it.
+                Gone::Kept => None,
+                Gone::No => self.lost(decided, at, false).await,
+                Gone::More => decided.said.pins[at].failure.clone(),
+                Gone::Yes => self.lost(decided, at, !removed.proven).await,
+            };
+            ended = !matches!(gone, Gone::Yes);
+            if let Some(lost) = lost {
+                self.undo(decided, at, &lost).await?;
+                removed.stops = Some(lost);
+            } else if matches!(gone, Gone::Yes) {
+                removed.proven = true;
+            } else if !removed.proven && !matches!(gone, Gone::Kept) {
+                removed.stops = decided.said.pins[at].failure.clone();
+            }
+        }
+        let any = decided.said.pins.iter().any(|pin| pin.state == ReleaseState::Released);
+        if any && let Some(lost) = self.lost_target(decided).await {
+            self.put_back(&mut decided.said.pins, NeededNow::Unknown, &lost).await?;
+            removed.stops = Some(lost);
+        }
+        Ok(removed)
+    }
+
+    fn is_over(&self) -> bool {
+        self.stop.is_set() || self.until.is_some_and(|until| Instant::now() >= until)
+    }
+
+    /// Puts on record what is about to go. What leaves with prodpin itself was not found to be needless before.
+    async fn intend(&self, going: &[ArtifactId]) -> Result<(), RunError> {
+        let state = self.setup.ledger.recall(self.key).await?;
+        let needless = going.iter().filter(|artifact| !state.unneeded.contains_key(*artifact));
+        let needless = needless.map(|artifact| Event::PinUnneeded { artifact: artifact.clone() });
+        let going = going.iter().map(|artifact| Event::PinReleasing { artifact: artifact.clone() });
+        record(self.setup, self.key, needless.chain(going)).await
+    }
+
+    /// Removes one pin, if no other writer found meanwhile that it is to stay.
+    async fn one(&self, decided: &mut Decided, at: usize) -> Result<Gone, RunError> {
+        let Self { setup, key, releaser, .. } = self;
+        let pin = &mut decided.said.pins[at];
+        let state = setup.ledger.recall(key).await?;
+        if !may_still_go(&state, &pin.artifact) {
+            pin.state = ReleaseState::Kept;
+            pin.failure = Some("another run found meanwhile that it is needed".to_owned());
+            return Ok(Gone::Kept);
+        }
+        match releaser.release(&key.name, &pin.artifact, pin.kept_by.as_ref()).await {
+            Ok(()) => {
+                tracing::info!(repository = %key, artifact = %pin.artifact, "released the pin of {} in {key}", pin.artifact);
+                pin.state = ReleaseState::Released;
+                record(setup, key, [Event::PinReleased { artifact: pin.artifact.clone() }]).await?;
+                Ok(Gone::Yes)
+            }
+            Err(failure) => {
+                tracing::warn!(repository = %key, artifact = %pin.artifact, %failure, "a pin was not released");
+                pin.state = ReleaseState::Failed;
+                pin.failure = Some(failure.to_string());
+                // Whoever removed it says that more went than the pin.
+                Ok(if matches!(failure.cause, Cause::NotFound | Cause::Suspicious) { Gone::More } else { Gone::No })
+            }
+        }
+    }
+
+    /// What the removal took along: of the artifact itself, and where that is asked for of the rollback targets.
+    async fn lost(&self, decided: &Decided, at: usize, targets: bool) -> Option<String> {
+        let artifact = &decided.said.pins[at].artifact;
+        let before = decided.looks.get(artifact)?;
+        let after = decided.scan.look_closely(self.inventory(), vec![artifact.clone()]).await;
+        let lost = match after.get(artifact) {
+            Some(after) => loss(before, after, &removed(&decided.said.pins)),
+            None => Some(format!("whether {} is there could not be read", artifact.short())),
+        };
+        match lost {
+            None if targets => self.lost_target(decided).await,
+            lost => lost,
+        }
+    }
+
+    /// What is not as it was of the rollback targets.
+    async fn lost_target(&self, decided: &Decided) -> Option<String> {
+        let after: BTreeMap<ArtifactId, Inspection> =
+            decided.scan.look_closely(self.inventory(), decided.targets.clone()).await;
+        // Who leaves removes those of targets, too.
+        let removed = removed(&decided.said.pins);
+        decided.targets.iter().find_map(|target| {
+            let lost = match (decided.scan.inspections().get(target), after.get(target)) {
+                (Some(before), Some(after)) => loss(before, after, &removed)?,
+                _ => format!("whether {} is there could not be read", target.short()),
+            };
+            Some(format!("of rollback target {}: {lost}", target.short()))
+        })
+    }
+
+    fn inventory(&self) -> &dyn Inventory {
+        self.setup.source(self.key).inventory.as_ref()
+    }
+
+    /// Puts everything back that was removed in this repository, because one removal took more than its pin.
+    async fn undo(&self, decided: &mut Decided, at: usize, lost: &str) -> Result<(), RunError> {
+        let pins = &mut decided.said.pins;
+        let artifact = pins[at].artifact.clone();
+        self.put_back(pins, NeededNow::Unknown, lost).await?;
+        let pin = &mut pins[at];
+        let back = if pin.state == ReleaseState::PinnedAgain {
+            "the pin was made again"
+        } else {
+            "the pin was not made again"
+        };
+        let before = pin.failure.take().map_or_else(String::new, |before| format!("; {before}"));
+        pin.state = ReleaseState::Failed;
+        pin.failure = Some(format!(
+            "after its pin was removed, {lost}{before}; {back}; no further pin is removed in this source; see what is left, and \
+             put back what is not: {}",
+            self.way_back(&artifact)
+        ));
+        Ok(())
+    }
+
+    /// How what was lost is put back.
+    fn way_back(&self, artifact: &ArtifactId) -> String {
+        match &self.setup.vault {
+            Some(_) => format!("{} --apply", crate::decide::bring_back::restore_command(self.key, artifact)),
+            None => {
+                "`prodpin audit` says what is missing, and only another copy has it: a replica, or another registry"
+                    .to_owned()
+            }
+        }
+    }
+
+    /// Makes those pins again that are needed by now, with all that went beside them; says whether each was made.
+    pub(super) async fn put_back(
+        &self,
+        pins: &mut [PinRelease],
+        needed: NeededNow<'_>,
+        why: &str,
+    ) -> Result<bool, RunError> {
+        let tried = |pin: &&PinRelease| matches!(pin.state, ReleaseState::Released | ReleaseState::Failed);
+        let removed: Vec<ArtifactId> = pins.iter().filter(tried).map(|pin| pin.artifact.clone()).collect();
+        let (mut all, mut made) = (true, Vec::new());
+        for artifact in to_make_again(&removed, needed) {
+            let Some(pin) = pins.iter_mut().find(|pin| pin.artifact == artifact) else { continue };
+            match self.releaser.pin_again(&self.key.name, &artifact).await {
+                Ok(()) => {
+                    tracing::warn!(repository = %self.key, artifact = %artifact, "pinned {artifact} again: {why}");
+                    if pin.state == ReleaseState::Released {
+                        (pin.state, pin.failure) = (ReleaseState::PinnedAgain, Some(why.to_owned()));
+                    }
+                    made.extend([Event::Pinned { artifact: artifact.clone() }, Event::PinMade { artifact }]);
+                }
+                Err(PinFailure { detail, .. }) => {
+                    tracing::error!(repository = %self.key, "{artifact} could not be pinned again: {detail}");
+                    (all, pin.state) = (false, ReleaseState::Failed);
+                    pin.failure = Some(format!(
+                        "it was released, and is to have its pin again ({why}), and pinning it failed: {detail}; run `prodpin \
+                         enforce`"
+                    ));
+                }
+            }
+        }
+        if !made.is_empty() {
+            record(self.setup, self.key, made).await?;
+        }
+        Ok(all)
+    }
+}
+
+/// Whether a pin went.
+#[derive(Debug, Clone, Copy)]
+enum Gone {
+    Yes,
+    /// It is to stay.
+    Kept,
+    /// It failed, and may be gone all the same.
+    No,
+    /// It failed because more went.
+    More,
+}
+
+/// What has no pin any more, or may have none.
+fn removed(pins: &[PinRelease]) -> BTreeSet<ArtifactId> {
+    let tried = pins.iter().filter(|pin| matches!(pin.state, ReleaseState::Released | ReleaseState::Failed));
+    tried.map(|pin| pin.artifact.clone()).collect()
+}
+
+/// The pins that may go.
+pub(super) fn planned(pins: &[PinRelease]) -> impl Iterator<Item = &PinRelease> {
+    pins.iter().filter(|pin| pin.state == ReleaseState::Planned)
+}
