@@ -94,8 +94,19 @@ impl Body {
             return;
         }
         // A routine's head ends at its first BEGIN; behind these words it is a name.
-        const NAMES: &[&str] =
-            &["of", "trigger", "procedure", "function", "event", "on", "exists", "follows", "precedes", "from", "select"];
+        const NAMES: &[&str] = &[
+            "of",
+            "trigger",
+            "procedure",
+            "function",
+            "event",
+            "on",
+            "exists",
+            "follows",
+            "precedes",
+            "from",
+            "select",
+        ];
         let behind_name = before.is_none_or(|before| {
             let mark = before.kind == Kind::Op && !matches!(before.text, ")" | ";" | ":");
             mark || NAMES.iter().any(|word| before.is(word))

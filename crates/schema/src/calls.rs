@@ -43,9 +43,9 @@ pub(crate) fn runs_functions(tokens: &[Token<'_>], action: &Action) -> bool {
         | Action::Guarded(_) => true,
         Action::CreateTable(table) => table.from_select,
         Action::CreateView(view) => view.head.contains("materialized"),
-        Action::Nothing | Action::Judged(..) => {
-            ["select", "values", "table", "with", "(", "copy", "set", "refresh"].iter().any(|word| tokens[0].text.eq_ignore_ascii_case(word))
-        }
+        Action::Nothing | Action::Judged(..) => ["select", "values", "table", "with", "(", "copy", "set", "refresh"]
+            .iter()
+            .any(|word| tokens[0].text.eq_ignore_ascii_case(word)),
         _ => false,
     }
 }

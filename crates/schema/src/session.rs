@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::apply;
-use crate::calls;
 use crate::apply::Standing;
+use crate::calls;
 use crate::catalogue::{Catalogue, Id, Key, TEMPORARY, Touched};
 use crate::cursor::normal;
 use crate::dialect::Dialect;
@@ -197,7 +197,11 @@ impl<'a> Session<'a> {
         }
         if self.changing {
             if runs && calls::runs_functions(&statement.tokens, &action) {
-                self.see(Verdict::Unknown, "", "the statement calls what the schema defines, and bodies are not understood");
+                self.see(
+                    Verdict::Unknown,
+                    "",
+                    "the statement calls what the schema defines, and bodies are not understood",
+                );
             }
             if self.after.event_triggers && calls::changes_schema(&action) {
                 self.see(Verdict::Unknown, "", "an event trigger fires, and what it does is not understood");

@@ -31,7 +31,15 @@ pub(crate) struct Splitter<'a> {
 
 impl<'a> Splitter<'a> {
     pub(crate) fn new(text: &'a str, dialect: Dialect) -> Self {
-        Self { lexer: Lexer::new(text, dialect), dialect, delimiter: ";", odd_delimiter: false, line: 1, counted: 0, pending: None }
+        Self {
+            lexer: Lexer::new(text, dialect),
+            dialect,
+            delimiter: ";",
+            odd_delimiter: false,
+            line: 1,
+            counted: 0,
+            pending: None,
+        }
     }
 
     fn token(&mut self) -> Option<Token<'a>> {
@@ -76,7 +84,8 @@ impl<'a> Splitter<'a> {
         let wanted = self.lexer.text[start..self.lexer.at].trim();
         self.delimiter = if wanted.is_empty() { ";" } else { wanted };
         // Marks of quotes and comments mean other things to the client than here.
-        self.odd_delimiter = self.delimiter.contains(['\'', '"', '`', '\\', '#', '*']) || self.delimiter.starts_with("--");
+        self.odd_delimiter =
+            self.delimiter.contains(['\'', '"', '`', '\\', '#', '*']) || self.delimiter.starts_with("--");
         true
     }
 

@@ -11,7 +11,8 @@ type Row<'a> = (Dialect, &'a str, &'a str, Verdict);
 fn check(rows: &[Row<'_>]) {
     let mut wrong = Vec::new();
     for (dialect, base, change, mildest) in rows {
-        let report = classify(*dialect, &[Source { file: "1.sql", text: base }], &[Source { file: "2.sql", text: change }]);
+        let report =
+            classify(*dialect, &[Source { file: "1.sql", text: base }], &[Source { file: "2.sql", text: change }]);
         // Unknown promises nothing, so that it is never too mild.
         if report.verdict < *mildest && report.verdict != Unknown {
             wrong.push(format!("{dialect}: {change}\n  answered {}: {:?}", report.verdict, report.findings));
@@ -29,19 +30,54 @@ const F: &str = "CREATE TABLE t (id int PRIMARY KEY, a int, b varchar(10) NOT NU
 #[test]
 fn names_that_are_words_of_blocks_hide_nothing() {
     check(&[
-        (Sqlite, T, "CREATE TRIGGER x AFTER INSERT ON n WHEN (SELECT begin FROM n) BEGIN SELECT 1; END; DROP TABLE t; END;", Contract),
-        (Sqlite, T, "CREATE TRIGGER x AFTER INSERT ON n BEGIN SELECT begin FROM n; END; DROP TABLE t; SELECT 1; END;", Contract),
-        (Sqlite, T, "CREATE TRIGGER x AFTER UPDATE OF begin ON n BEGIN SELECT 1; END; DROP TABLE t; SELECT 1; END;", Contract),
-        (Sqlite, T, "CREATE TRIGGER x AFTER INSERT ON n BEGIN SELECT CASE WHEN begin THEN begin END; END; DROP TABLE t; END;", Contract),
+        (
+            Sqlite,
+            T,
+            "CREATE TRIGGER x AFTER INSERT ON n WHEN (SELECT begin FROM n) BEGIN SELECT 1; END; DROP TABLE t; END;",
+            Contract,
+        ),
+        (
+            Sqlite,
+            T,
+            "CREATE TRIGGER x AFTER INSERT ON n BEGIN SELECT begin FROM n; END; DROP TABLE t; SELECT 1; END;",
+            Contract,
+        ),
+        (
+            Sqlite,
+            T,
+            "CREATE TRIGGER x AFTER UPDATE OF begin ON n BEGIN SELECT 1; END; DROP TABLE t; SELECT 1; END;",
+            Contract,
+        ),
+        (
+            Sqlite,
+            T,
+            "CREATE TRIGGER x AFTER INSERT ON n BEGIN SELECT CASE WHEN begin THEN begin END; END; DROP TABLE t; END;",
+            Contract,
+        ),
         (Sqlite, T, "CREATE TRIGGER begin AFTER INSERT ON n BEGIN SELECT 1; END; DROP TABLE t; END;", Contract),
         (Sqlite, T, "CREATE TABLE event (begin int, a int); DROP TABLE t; COMMIT; END;", Contract),
         (Mysql, T, "CREATE PROCEDURE p(IN begin int) SELECT 1; DROP TABLE t; END;", Contract),
-        (Mysql, T, "CREATE TRIGGER x BEFORE INSERT ON n FOR EACH ROW UPDATE u begin SET begin.a=1; DROP TABLE t; END;", Contract),
-        (Mysql, T, "CREATE TRIGGER x BEFORE INSERT ON n FOR EACH ROW FOLLOWS begin SET NEW.a=1; DROP TABLE t; END;", Contract),
+        (
+            Mysql,
+            T,
+            "CREATE TRIGGER x BEFORE INSERT ON n FOR EACH ROW UPDATE u begin SET begin.a=1; DROP TABLE t; END;",
+            Contract,
+        ),
+        (
+            Mysql,
+            T,
+            "CREATE TRIGGER x BEFORE INSERT ON n FOR EACH ROW FOLLOWS begin SET NEW.a=1; DROP TABLE t; END;",
+            Contract,
+        ),
         (Mysql, T, "CREATE PROCEDURE p() BEGIN UPDATE u begin SET a=1; END; DROP TABLE t; END;", Contract),
         (Mysql, T, "CREATE PROCEDURE p() BEGIN REPEAT SET @a=1; UNTIL 1 END REPEAT; END; DROP TABLE t;", Contract),
         (Mysql, T, "CREATE PROCEDURE p() BEGIN CASE 1 WHEN 1 THEN SELECT 1; END CASE; END; DROP TABLE t;", Contract),
-        (Postgres, T, "CREATE FUNCTION g(begin atomic) RETURNS int LANGUAGE sql RETURN 1; DROP TABLE t; END;", Contract),
+        (
+            Postgres,
+            T,
+            "CREATE FUNCTION g(begin atomic) RETURNS int LANGUAGE sql RETURN 1; DROP TABLE t; END;",
+            Contract,
+        ),
         (Mssql, T, "IF 1 = 1\nBEGIN\n BEGIN TRAN\n PRINT 'x'\n COMMIT\nEND\nDROP TABLE t\nGO", Contract),
     ]);
 }
@@ -89,15 +125,55 @@ fn writes_set_off_triggers_and_rules() {
         CREATE TRIGGER x AFTER INSERT ON n FOR EACH ROW EXECUTE FUNCTION g();";
     check(&[
         (Postgres, fired, "INSERT INTO n VALUES (1);", Contract),
-        (Postgres, T, "CREATE TABLE n (a int); CREATE TRIGGER x AFTER INSERT ON n EXECUTE FUNCTION g(); INSERT INTO n VALUES (1);", Contract),
-        (Postgres, T, "CREATE TEMP TABLE n (a int); CREATE TRIGGER x AFTER INSERT ON n EXECUTE FUNCTION g(); INSERT INTO n VALUES (1);", Contract),
-        (Sqlite, T, "CREATE TABLE n (a int); CREATE TEMP TRIGGER x AFTER INSERT ON n BEGIN DELETE FROM t; END; INSERT INTO n VALUES (1);", Data),
-        (Postgres, T, "CREATE TABLE n (a int); CREATE RULE r AS ON INSERT TO n DO ALSO DELETE FROM t; INSERT INTO n VALUES (1);", Data),
-        (Postgres, T, "CREATE VIEW w AS SELECT 1 AS a; CREATE RULE r AS ON INSERT TO w DO INSTEAD DELETE FROM t; INSERT INTO w VALUES (1);", Data),
+        (
+            Postgres,
+            T,
+            "CREATE TABLE n (a int); CREATE TRIGGER x AFTER INSERT ON n EXECUTE FUNCTION g(); INSERT INTO n VALUES (1);",
+            Contract,
+        ),
+        (
+            Postgres,
+            T,
+            "CREATE TEMP TABLE n (a int); CREATE TRIGGER x AFTER INSERT ON n EXECUTE FUNCTION g(); INSERT INTO n VALUES (1);",
+            Contract,
+        ),
+        (
+            Sqlite,
+            T,
+            "CREATE TABLE n (a int); CREATE TEMP TRIGGER x AFTER INSERT ON n BEGIN DELETE FROM t; END; INSERT INTO n VALUES (1);",
+            Data,
+        ),
+        (
+            Postgres,
+            T,
+            "CREATE TABLE n (a int); CREATE RULE r AS ON INSERT TO n DO ALSO DELETE FROM t; INSERT INTO n VALUES (1);",
+            Data,
+        ),
+        (
+            Postgres,
+            T,
+            "CREATE VIEW w AS SELECT 1 AS a; CREATE RULE r AS ON INSERT TO w DO INSTEAD DELETE FROM t; INSERT INTO w VALUES (1);",
+            Data,
+        ),
         (Postgres, T, "CREATE EVENT TRIGGER e ON ddl_command_end EXECUTE FUNCTION g();", Contract),
-        (Postgres, "CREATE TABLE t (id int); CREATE EVENT TRIGGER e ON ddl_command_end EXECUTE FUNCTION g();", "CREATE TABLE n (a int);", Contract),
-        (Postgres, T, "CREATE TABLE n (a int PRIMARY KEY); INSERT INTO n VALUES (1); ALTER TABLE t ADD COLUMN x int REFERENCES n ON DELETE CASCADE; UPDATE t SET x = 1; DELETE FROM n;", Data),
-        (Sqlite, T, "CREATE TABLE n (a int); CREATE TRIGGER x AFTER INSERT ON n BEGIN DELETE FROM t; END; INSERT INTO n VALUES (1);", Data),
+        (
+            Postgres,
+            "CREATE TABLE t (id int); CREATE EVENT TRIGGER e ON ddl_command_end EXECUTE FUNCTION g();",
+            "CREATE TABLE n (a int);",
+            Contract,
+        ),
+        (
+            Postgres,
+            T,
+            "CREATE TABLE n (a int PRIMARY KEY); INSERT INTO n VALUES (1); ALTER TABLE t ADD COLUMN x int REFERENCES n ON DELETE CASCADE; UPDATE t SET x = 1; DELETE FROM n;",
+            Data,
+        ),
+        (
+            Sqlite,
+            T,
+            "CREATE TABLE n (a int); CREATE TRIGGER x AFTER INSERT ON n BEGIN DELETE FROM t; END; INSERT INTO n VALUES (1);",
+            Data,
+        ),
     ]);
 }
 
@@ -112,7 +188,12 @@ fn transactions_that_may_end_otherwise() {
         (Postgres, T, "BEGIN; SAVEPOINT s; DROP TABLE t; RELEASE SAVEPOINT s; ROLLBACK TO s; COMMIT;", Contract),
         (Postgres, T, "SAVEPOINT s; DROP TABLE t; ROLLBACK TO s;", Contract),
         (Postgres, T, "DO $$ BEGIN IF false THEN ROLLBACK; END IF; CREATE TABLE n (a int); END $$;", Verdict::None),
-        (Postgres, T, "BEGIN; DELETE FROM t; DO $$ BEGIN IF false THEN ROLLBACK; END IF; CREATE TABLE n (a int); END $$; COMMIT;", Data),
+        (
+            Postgres,
+            T,
+            "BEGIN; DELETE FROM t; DO $$ BEGIN IF false THEN ROLLBACK; END IF; CREATE TABLE n (a int); END $$; COMMIT;",
+            Data,
+        ),
         (Postgres, T, "ALTER TABLE t RENAME TO u; COMMIT; BEGIN; ALTER TABLE u RENAME TO t;", Contract),
         (Sqlite, T, "SAVEPOINT a; DROP TABLE t; RELEASE a; ROLLBACK;", Contract),
         (Sqlite, T, "BEGIN; BEGIN; DROP TABLE t; ROLLBACK;", Contract),
@@ -123,7 +204,12 @@ fn transactions_that_may_end_otherwise() {
         (Mysql, T, "START TRANSACTION; DELETE FROM t; CALL p(); ROLLBACK;", Data),
         (Mysql, T, "START TRANSACTION; DELETE FROM t; START TRANSACTION; ROLLBACK;", Data),
         (Mysql, "CREATE TABLE t (id int) ENGINE=MyISAM;", "START TRANSACTION; DELETE FROM t; ROLLBACK;", Data),
-        (Mysql, T, "CREATE TRIGGER x BEFORE INSERT ON n FOR EACH ROW IF NEW.a THEN SET NEW.a = 1; END IF; START TRANSACTION; DELETE FROM t; END WHILE; ROLLBACK;", Data),
+        (
+            Mysql,
+            T,
+            "CREATE TRIGGER x BEFORE INSERT ON n FOR EACH ROW IF NEW.a THEN SET NEW.a = 1; END IF; START TRANSACTION; DELETE FROM t; END WHILE; ROLLBACK;",
+            Data,
+        ),
     ]);
 }
 
@@ -136,8 +222,18 @@ fn temporary_tables_hide_others_only_while_they_are_there() {
         (Postgres, "CREATE TABLE temp.t (id int);", "DROP TABLE temp.t;", Contract),
         (Mysql, T, "DELETE FROM temp.t;", Data),
         (Postgres, T, "BEGIN; SET LOCAL search_path = pg_temp; COMMIT; DELETE FROM elsewhere;", Data),
-        (Postgres, T, "BEGIN; SET LOCAL search_path = archive; COMMIT; CREATE TABLE t (a int); DROP TABLE t;", Contract),
-        (Postgres, "CREATE TABLE users_old.t (id int); CREATE TABLE t (id int);", "SET search_path = users_old; DROP TABLE t;", Contract),
+        (
+            Postgres,
+            T,
+            "BEGIN; SET LOCAL search_path = archive; COMMIT; CREATE TABLE t (a int); DROP TABLE t;",
+            Contract,
+        ),
+        (
+            Postgres,
+            "CREATE TABLE users_old.t (id int); CREATE TABLE t (id int);",
+            "SET search_path = users_old; DROP TABLE t;",
+            Contract,
+        ),
     ]);
 }
 
@@ -162,9 +258,18 @@ fn words_of_one_dialect_that_only_some_servers_take() {
         (Mysql, T, "RENAME TABLE t TO archive.t;", Contract),
         (Mysql, T, "RENAME TABLE shop.t TO archive.t;", Contract),
         (Mysql, T, "ALTER TABLE t RENAME TO archive.t;", Contract),
-        (Sqlite, T, "ALTER TABLE t ADD COLUMN c int; CREATE UNIQUE INDEX u ON t (c); UPDATE OR REPLACE t SET c = 1;", Data),
-        (Sqlite, "CREATE TABLE p (id INTEGER PRIMARY KEY, a TEXT UNIQUE);",
-            "PRAGMA foreign_keys=OFF; CREATE TABLE n (id INTEGER PRIMARY KEY, a TEXT UNIQUE ON CONFLICT REPLACE); INSERT INTO n SELECT * FROM p; DROP TABLE p; ALTER TABLE n RENAME TO p;", Contract),
+        (
+            Sqlite,
+            T,
+            "ALTER TABLE t ADD COLUMN c int; CREATE UNIQUE INDEX u ON t (c); UPDATE OR REPLACE t SET c = 1;",
+            Data,
+        ),
+        (
+            Sqlite,
+            "CREATE TABLE p (id INTEGER PRIMARY KEY, a TEXT UNIQUE);",
+            "PRAGMA foreign_keys=OFF; CREATE TABLE n (id INTEGER PRIMARY KEY, a TEXT UNIQUE ON CONFLICT REPLACE); INSERT INTO n SELECT * FROM p; DROP TABLE p; ALTER TABLE n RENAME TO p;",
+            Contract,
+        ),
     ]);
 }
 
@@ -235,7 +340,8 @@ fn a_cast_that_computes_is_no_plain_cast() {
 /// Thousands of savepoints, each of which would hold a whole catalogue.
 #[test]
 fn many_savepoints_take_no_more_memory_than_a_few() {
-    let tables: String = (0..500).map(|at| format!("CREATE TABLE t{at} (id int PRIMARY KEY, a int, b int, c int);\n")).collect();
+    let tables: String =
+        (0..500).map(|at| format!("CREATE TABLE t{at} (id int PRIMARY KEY, a int, b int, c int);\n")).collect();
     let points: String = (0..20_000).map(|at| format!("SAVEPOINT s{at};\n")).collect();
     let change = format!("BEGIN; {points} ROLLBACK;");
     check(&[(Postgres, &tables, &change, Unknown)]);

@@ -4,7 +4,9 @@ use prodpin_schema::layout::{File, Judged, Unreadable, compare};
 use prodpin_schema::{Dialect, Verdict};
 
 fn files(all: &[(&str, &str)]) -> Vec<File> {
-    all.iter().map(|(path, text)| File { path: (*path).to_owned(), text: (*text).to_owned(), doubt: Option::None }).collect()
+    all.iter()
+        .map(|(path, text)| File { path: (*path).to_owned(), text: (*text).to_owned(), doubt: Option::None })
+        .collect()
 }
 
 /// The change between the first files and those with the last ones added.
@@ -74,7 +76,10 @@ fn a_name_that_ends_in_down_goes_up() {
 
 #[test]
 fn lines_are_those_of_the_file() {
-    let judged = added(&[("m/1_a.sql", &format!("-- +goose Up\n{T}"))], &[("m/2_b.sql", &format!("-- +goose Up\n\n\n\n{DROP}\n-- +goose Down\nx\n"))]);
+    let judged = added(
+        &[("m/1_a.sql", &format!("-- +goose Up\n{T}"))],
+        &[("m/2_b.sql", &format!("-- +goose Up\n\n\n\n{DROP}\n-- +goose Down\nx\n"))],
+    );
     assert_eq!((judged[0].report.verdict, judged[0].report.findings[0].line), (Verdict::Contract, 5));
 }
 

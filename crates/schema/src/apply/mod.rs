@@ -18,20 +18,7 @@ pub(crate) use transaction::{Standing, end_of_file};
 /// Applies what one statement does.
 pub(crate) fn action(session: &mut Session<'_>, action: Action) {
     commit_by_itself(session, &action);
-    let settles = matches!(
-        action,
-        Action::Nothing
-            | Action::Upkeep
-            | Action::Begin
-            | Action::Commit
-            | Action::Rollback
-            | Action::Savepoint(_)
-            | Action::Release(_)
-            | Action::RollbackTo(_)
-            | Action::SearchPath(..)
-            | Action::ForeignKeys(_)
-    );
-    session.standing.done |= !settles;
+    session.standing.done |= !settles(&action);
     match action {
         Action::Nothing | Action::Upkeep => {}
         Action::Calling(inner) => {
@@ -81,6 +68,25 @@ pub(crate) fn action(session: &mut Session<'_>, action: Action) {
             keys::create_index(session, &table, &index, if_not_exists)
         }
         Action::RenameObject { kind, name, to, if_exists } => objects::rename(session, kind, &name, &to, if_exists),
+        Action::Policy { on, why } => policy(session, &on, why),
+        Action::Publish(names) => publish(session, &names),
+        Action::GrantAll(names) => grant_all(session, &names),
+        Action::Insert { table, overwrites, copies } => rows::insert(session, &table, overwrites, copies),
+        Action::Update { tables, columns } => rows::update(session, &tables, &columns),
+        Action::Remove { tables, what } => rows::remove(session, &tables, what),
+        Action::Guarded(actions) => {
+            for inner in actions {
+                session.keep_floor();
+                self::action(session, guarded(inner));
+            }
+        }
+        other => object(session, other),
+    }
+}
+
+/// What is made and changed beside tables.
+fn object(session: &mut Session<'_>, action: Action) {
+    match action {
         Action::CreateView(view) => objects::create_view(session, view),
         Action::CreateFunction(function) => objects::create_function(session, function),
         Action::CreateTrigger { on, name, replace, if_not_exists, temporary, definition } => {
@@ -98,19 +104,25 @@ pub(crate) fn action(session: &mut Session<'_>, action: Action) {
             let id = session.id();
             session.after.extensions.entry(name).or_insert(id);
         }
-        Action::Policy { on, why } => policy(session, &on, why),
-        Action::Publish(names) => publish(session, &names),
-        Action::GrantAll(names) => grant_all(session, &names),
-        Action::Insert { table, overwrites, copies } => rows::insert(session, &table, overwrites, copies),
-        Action::Update { tables, columns } => rows::update(session, &tables, &columns),
-        Action::Remove { tables, what } => rows::remove(session, &tables, what),
-        Action::Guarded(actions) => {
-            for inner in actions {
-                session.keep_floor();
-                self::action(session, guarded(inner));
-            }
-        }
+        _ => {}
     }
+}
+
+/// Whether nothing is done that a transaction could take back.
+fn settles(action: &Action) -> bool {
+    matches!(
+        action,
+        Action::Nothing
+            | Action::Upkeep
+            | Action::Begin
+            | Action::Commit
+            | Action::Rollback
+            | Action::Savepoint(_)
+            | Action::Release(_)
+            | Action::RollbackTo(_)
+            | Action::SearchPath(..)
+            | Action::ForeignKeys(_)
+    )
 }
 
 /// What may not run makes nothing for certain, and copies nothing for certain.

@@ -41,7 +41,11 @@ fn runs_on_write(session: &mut Session<'_>, key: &Key) {
         || session.after.tables.get(key).is_some_and(|table| table.runs)
         || session.after.views.get(key).is_some_and(|view| view.calls);
     if fires {
-        session.see(Verdict::Unknown, label(key), "writing to it sets off what is not understood: a trigger, a rule, a function");
+        session.see(
+            Verdict::Unknown,
+            label(key),
+            "writing to it sets off what is not understood: a trigger, a rule, a function",
+        );
     }
 }
 
@@ -58,7 +62,9 @@ fn is_catalogue(session: &mut Session<'_>, name: &Name) -> bool {
         Dialect::Sqlite => "sqlite_",
         _ => "",
     };
-    let own = !prefix.is_empty() && name.name.starts_with(prefix) && !session.after.tables.contains_key(&session.after.find(name));
+    let own = !prefix.is_empty()
+        && name.name.starts_with(prefix)
+        && !session.after.tables.contains_key(&session.after.find(name));
     let found = own || name.schema.as_deref().is_some_and(|schema| schemas.contains(&schema));
     if found {
         session.see(Verdict::Unknown, name.name.clone(), "the database's own catalogue is edited");
@@ -69,9 +75,8 @@ fn is_catalogue(session: &mut Session<'_>, name: &Name) -> bool {
 /// Only InnoDB undoes what a transaction did to rows.
 fn stays_in_doubt(session: &mut Session<'_>, key: &Key) {
     let known = session.after.tables.get(key);
-    let undone = known.is_some_and(|table| {
-        !table.opaque && table.options.engine.as_deref().is_none_or(|engine| engine == "innodb")
-    });
+    let undone = known
+        .is_some_and(|table| !table.opaque && table.options.engine.as_deref().is_none_or(|engine| engine == "innodb"));
     if session.after.dialect.is_mysql() && !undone {
         session.rows_mark = None;
     }
@@ -175,7 +180,10 @@ pub(crate) fn remove(session: &mut Session<'_>, tables: &[Name], what: &str) {
 /// Rows of tables that were there before may refer to those of a new one, and change with them.
 fn reaches_children(session: &mut Session<'_>, key: &Key, acts: impl Fn(&Foreign) -> bool) {
     let refers = |table: &Table| {
-        table.constraints.iter().any(|made| made.parent.as_ref() == Some(key) && made.foreign.as_ref().is_some_and(&acts))
+        table
+            .constraints
+            .iter()
+            .any(|made| made.parent.as_ref() == Some(key) && made.foreign.as_ref().is_some_and(&acts))
     };
     let children: Vec<Key> =
         session.after.tables.iter().filter(|(_, table)| refers(table)).map(|(key, _)| key.clone()).collect();

@@ -2,9 +2,9 @@
 
 use crate::apply::{columns, keys, label};
 use crate::catalogue::{Constraint, Index, Key, TEMPORARY, Table};
-use crate::read::calls::text_calls;
 use crate::cursor::Name;
 use crate::dialect::Dialect;
+use crate::read::calls::text_calls;
 use crate::session::Session;
 use crate::statement::{Change, NewColumn, NewTable};
 use crate::verdict::Verdict;
@@ -228,7 +228,11 @@ fn apply(session: &mut Session<'_>, key: Key, change: Change) -> Key {
         Change::Nothing => {}
         Change::Rename(to) => {
             if session.after.dialect.is_mysql() && to.schema.is_some() {
-                session.see(Verdict::Contract, label(&key), "the table moves to another database, unless it is the same");
+                session.see(
+                    Verdict::Contract,
+                    label(&key),
+                    "the table moves to another database, unless it is the same",
+                );
             }
             let schema = if to.schema.is_some() { session.after.key(&to).0 } else { key.0.clone() };
             let new = (schema, to.name);

@@ -14,8 +14,8 @@ use crate::report::{Finding, Report};
 use crate::session::{Source, classify, same_meaning};
 use crate::verdict::Verdict;
 
-pub use names::may_be_migration;
 use names::{Named, Step};
+pub use names::{may_be_migration, may_hold_migrations};
 
 /// A file of a revision.
 #[derive(Debug, Clone)]
@@ -90,11 +90,12 @@ pub fn compare(from: &[File], to: &[File], dialect: Option<Dialect>) -> Result<V
 
 /// The dialect of a folder. What the older revision says counts first: a new file must not make the others be read otherwise.
 fn told(folder: &str, from: &[File], to: &[File], old: &Series<'_>, new: &Series<'_>) -> Option<Dialect> {
-    let texts = |series: &Series<'_>| series.steps.iter().map(|(_, file)| file.text.clone()).collect::<Vec<_>>();
-    let (before, after) = (texts(old), texts(new));
     let only_code = new.steps.iter().chain(&old.steps).all(|(named, _)| named.step == Step::Code);
-    let of = |texts: &[String]| dialects::of_folder(folder, from.iter().chain(to), texts.iter().map(String::as_str));
-    of(&before).or_else(|| of(&after)).or(only_code.then_some(Dialect::Postgres))
+    let of = |series: &Series<'_>| {
+        let texts = series.steps.iter().map(|(_, file)| file.text.as_str());
+        dialects::of_folder(folder, from.iter().chain(to), texts)
+    };
+    of(old).or_else(|| of(new)).or(only_code.then_some(Dialect::Postgres))
 }
 
 fn series(files: &[File]) -> BTreeMap<String, Series<'_>> {
@@ -156,11 +157,8 @@ struct Up<'f> {
 
 fn ups<'f>(series: &'f Series<'_>, dialect: Dialect, ways: parts::Ways) -> Vec<Up<'f>> {
     let up = |(named, file): &'f (Named, &File)| {
-        let (text, doubt) = if named.step == Step::Code {
-            (file.text.clone(), None)
-        } else {
-            parts::up(&file.text, dialect, ways)
-        };
+        let (text, doubt) =
+            if named.step == Step::Code { (file.text.clone(), None) } else { parts::up(&file.text, dialect, ways) };
         Up { named, path: &file.path, text, doubt: file.doubt.or(doubt) }
     };
     series.steps.iter().map(up).collect()
@@ -178,7 +176,8 @@ fn judge(folder: &str, dialect: Dialect, old: &Series<'_>, new: &Series<'_>, mov
         match known.remove(it.named.name.as_str()) {
             Some(was) if was.text == it.text || same_meaning(dialect, &was.text, &it.text) => {
                 // What cannot be read may have changed unseen.
-                findings.extend(it.doubt.filter(|_| it.text != was.text || it.text.is_empty()).map(|why| unread(it, why)));
+                findings
+                    .extend(it.doubt.filter(|_| it.text != was.text || it.text.is_empty()).map(|why| unread(it, why)));
             }
             Some(_) if matches!(it.named.step, Step::Repeatable | Step::Always) => change.push(it),
             Some(was) => findings.push(edited(it.path, &was.text, &it.text)),
@@ -204,7 +203,8 @@ fn judge(folder: &str, dialect: Dialect, old: &Series<'_>, new: &Series<'_>, mov
         // They run again with every migration.
         let again = new.iter().filter(|it| it.named.step == Step::Always);
         change.extend(again.filter(|it| !change.iter().any(|known| known.path == it.path)).collect::<Vec<_>>());
-        change.sort_by(|left, right| (&left.named.order, &left.named.name).cmp(&(&right.named.order, &right.named.name)));
+        change
+            .sort_by(|left, right| (&left.named.order, &left.named.name).cmp(&(&right.named.order, &right.named.name)));
     }
     let earlier: Vec<Source<'_>> = sources(old.iter(), CODE);
     let added: Vec<Source<'_>> = sources(change.iter().copied(), "");

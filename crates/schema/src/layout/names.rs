@@ -46,9 +46,9 @@ impl Number {
 
 /// Languages that migrations are written in beside SQL, and forms of SQL that another program fills in first.
 const CODE: &[&str] = &[
-    "go", "ts", "js", "mjs", "cjs", "mts", "cts", "rb", "py", "php", "java", "kt", "kts", "cs", "fs", "vb", "ex", "exs", "rs",
-    "scala", "groovy", "clj", "edn", "lua", "pl", "sh", "ps1", "xml", "yaml", "yml", "json", "hcl", "tmpl", "tpl", "j2",
-    "jinja", "erb", "gotmpl", "gz", "zip",
+    "go", "ts", "js", "mjs", "cjs", "mts", "cts", "rb", "py", "php", "java", "kt", "kts", "cs", "fs", "vb", "ex",
+    "exs", "rs", "scala", "groovy", "clj", "edn", "lua", "pl", "sh", "ps1", "xml", "yaml", "yml", "json", "hcl",
+    "tmpl", "tpl", "j2", "jinja", "erb", "gotmpl", "gz", "zip",
 ];
 
 /// Endings of files that hold SQL.
@@ -75,6 +75,15 @@ fn is_code(path: &str) -> bool {
     path.contains('.') && CODE.contains(&extension(path).as_str())
 }
 
+/// Whether a folder of this name would hold migrations, of whatever is not read.
+#[must_use]
+pub fn may_hold_migrations(folder: &str) -> bool {
+    let last = folder.rsplit('/').next().unwrap_or_default().to_lowercase();
+    let words = ["db", "sql", "schema", "database", "flyway", "liquibase", "versions", "deploy"];
+    in_migrations(&format!("{folder}/x"))
+        || words.iter().any(|word| last.split(['-', '_', '.']).any(|part| part == *word))
+}
+
 /// Whether a folder on the way is called after migrations.
 fn in_migrations(path: &str) -> bool {
     let folders = path.rsplit_once('/').map_or("", |(folders, _)| folders);
@@ -87,11 +96,33 @@ fn in_migrations(path: &str) -> bool {
 /// Flyway's names for what is run before and after.
 /// Source: <https://documentation.red-gate.com/fd/callback-events-277579082.html>.
 const CALLBACKS: &[&str] = &[
-    "beforemigrate", "beforerepeatables", "beforeeachmigrate", "beforeeachmigratestatement", "aftereachmigratestatement",
-    "aftereachmigratestatementerror", "aftereachmigrate", "aftereachmigrateerror", "aftermigrate", "aftermigrateapplied",
-    "aftermigrateerror", "afterversioned", "beforevalidate", "aftervalidate", "beforebaseline", "afterbaseline",
-    "beforerepair", "afterrepair", "beforeinfo", "afterinfo", "beforedeploy", "afterdeploy", "beforeconnect", "afterconnect",
-    "beforecreateschema", "createschema", "aftercreateschema",
+    "beforemigrate",
+    "beforerepeatables",
+    "beforeeachmigrate",
+    "beforeeachmigratestatement",
+    "aftereachmigratestatement",
+    "aftereachmigratestatementerror",
+    "aftereachmigrate",
+    "aftereachmigrateerror",
+    "aftermigrate",
+    "aftermigrateapplied",
+    "aftermigrateerror",
+    "afterversioned",
+    "beforevalidate",
+    "aftervalidate",
+    "beforebaseline",
+    "afterbaseline",
+    "beforerepair",
+    "afterrepair",
+    "beforeinfo",
+    "afterinfo",
+    "beforedeploy",
+    "afterdeploy",
+    "beforeconnect",
+    "afterconnect",
+    "beforecreateschema",
+    "createschema",
+    "aftercreateschema",
 ];
 
 /// Reads a path. None: no migration, or a part that goes down. `paths` are all of its revision.

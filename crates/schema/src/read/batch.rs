@@ -5,10 +5,45 @@ use crate::lex::{Kind, Token};
 
 /// Words that begin a statement.
 const STARTS: &[&str] = &[
-    "alter", "create", "drop", "truncate", "insert", "update", "delete", "merge", "exec", "execute", "declare", "if",
-    "while", "print", "use", "grant", "revoke", "deny", "commit", "rollback", "begin", "save", "backup", "restore", "dbcc",
-    "waitfor", "disable", "enable", "bulk", "kill", "reconfigure", "shutdown", "throw", "raiserror", "goto", "return",
-    "break", "continue", "set",
+    "alter",
+    "create",
+    "drop",
+    "truncate",
+    "insert",
+    "update",
+    "delete",
+    "merge",
+    "exec",
+    "execute",
+    "declare",
+    "if",
+    "while",
+    "print",
+    "use",
+    "grant",
+    "revoke",
+    "deny",
+    "commit",
+    "rollback",
+    "begin",
+    "save",
+    "backup",
+    "restore",
+    "dbcc",
+    "waitfor",
+    "disable",
+    "enable",
+    "bulk",
+    "kill",
+    "reconfigure",
+    "shutdown",
+    "throw",
+    "raiserror",
+    "goto",
+    "return",
+    "break",
+    "continue",
+    "set",
 ];
 
 /// Whether another statement begins within this one, which is neither a routine nor guarded.
@@ -39,7 +74,9 @@ fn belongs(first: &Token<'_>, before: &Token<'_>, token: &Token<'_>) -> bool {
     let is_one = |words: &[&str]| words.iter().any(|word| token.is(word));
     match first.text.to_ascii_lowercase().as_str() {
         "update" => token.is("set"),
-        "merge" => before.is("then") && is_one(&["insert", "update", "delete"]) || before.is("update") && token.is("set"),
+        "merge" => {
+            before.is("then") && is_one(&["insert", "update", "delete"]) || before.is("update") && token.is("set")
+        }
         // One statement behind the named queries; which, its reader tells.
         "with" => before.op(")") && is_one(&["insert", "update", "delete", "merge"]) || token.is("set"),
         "begin" | "save" | "commit" | "rollback" => is_one(&["transaction", "tran"]),

@@ -73,8 +73,20 @@ pub(crate) fn is_harmless(name: &str) -> bool {
 }
 
 /// Words behind which a name with a list is a table or an alias with its columns.
-const TARGETS: &[&str] =
-    &["into", "as", "insert", "ignore", "overwrite", "table", "view", "references", "with", "recursive", "exists", "copy"];
+const TARGETS: &[&str] = &[
+    "into",
+    "as",
+    "insert",
+    "ignore",
+    "overwrite",
+    "table",
+    "view",
+    "references",
+    "with",
+    "recursive",
+    "exists",
+    "copy",
+];
 
 /// Whether anything is called that is not known to be harmless. A name with a schema is somebody's own.
 pub(crate) fn calls(tokens: &[Token<'_>]) -> bool {

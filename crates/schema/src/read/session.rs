@@ -139,8 +139,26 @@ fn transaction(cursor: &mut Cursor<'_, '_>) -> Option<Option<Action>> {
 fn begin(cursor: &mut Cursor<'_, '_>) -> Option<Action> {
     // Alone or with words about transactions only.
     const WORDS: &[&str] = &[
-        "begin", "work", "transaction", "tran", "isolation", "level", "read", "immediate", "exclusive", "deferred", "not",
-        "deferrable", "serializable", "repeatable", "committed", "write", "only", "with", "consistent", "snapshot",
+        "begin",
+        "work",
+        "transaction",
+        "tran",
+        "isolation",
+        "level",
+        "read",
+        "immediate",
+        "exclusive",
+        "deferred",
+        "not",
+        "deferrable",
+        "serializable",
+        "repeatable",
+        "committed",
+        "write",
+        "only",
+        "with",
+        "consistent",
+        "snapshot",
     ];
     let tokens = cursor.rest();
     // SQL Server's BEGIN alone opens a block.
