@@ -86,7 +86,8 @@ impl Marks {
                 odd |= is_way_back(&plain);
                 kept.push_str(line);
                 continue;
-            } else if downs == 0 && !(plain.is_empty() || plain.starts_with("--") || plain.starts_with('#')) {
+            } else if downs == 0 && !(plain.is_empty() || ["--", "#", "/*", "*"].iter().any(|it| plain.starts_with(it)))
+            {
                 odd = true;
             }
             // Each tool looks for its marks at the beginning of a line.
