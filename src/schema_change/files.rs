@@ -1,11 +1,13 @@
 //! The files of one side: a commit of the local repository, or a folder.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use prodpin_schema::layout::{File, may_be_migration};
+use prodpin_schema::layout::File;
 
+use super::links::{Listing, follow};
 use super::{SchemaChangeError, git};
 
 /// A longer file is no migration that anybody wrote: 256 MiB.
@@ -58,8 +60,14 @@ pub(super) fn read(side: &Side) -> Result<Read, SchemaChangeError> {
     match side {
         Side::Revision(revision) => git::read(revision),
         Side::Folder(path) => {
-            let mut files = Vec::new();
-            walk(path, path, 0, &mut files)?;
+            let top = fs::canonicalize(path).map_err(|error| failed(path, &error))?;
+            let mut listing = Listing { files: BTreeMap::new(), links: BTreeMap::new(), modules: BTreeMap::new() };
+            walk(&top, &top, 0, &mut listing)?;
+            let wanted = follow(&listing)?;
+            let mut files = wanted.unread;
+            for (name, place) in wanted.files {
+                files.push(File { path: name, text: text(&place)?, doubt: None });
+            }
             files.sort_by(|left, right| left.path.cmp(&right.path));
             Ok(Read { named: path.display().to_string(), files })
         }
@@ -70,23 +78,25 @@ fn failed(path: &Path, error: &std::io::Error) -> SchemaChangeError {
     SchemaChangeError::Reading(format!("{}: {error}", path.display()))
 }
 
-fn walk(top: &Path, folder: &Path, depth: usize, files: &mut Vec<File>) -> Result<(), SchemaChangeError> {
+fn walk(top: &Path, folder: &Path, depth: usize, listing: &mut Listing<PathBuf>) -> Result<(), SchemaChangeError> {
     if depth > DEEPEST {
         return Err(SchemaChangeError::Reading(format!("{}: folders are nested too deep", folder.display())));
     }
     for entry in fs::read_dir(folder).map_err(|error| failed(folder, &error))? {
         let entry = entry.map_err(|error| failed(folder, &error))?;
         let (path, kind) = (entry.path(), entry.file_type().map_err(|error| failed(&entry.path(), &error))?);
-        // A link may lead out of the folder, or round in circles.
-        if kind.is_dir() {
+        let named = |path: &Path| path.strip_prefix(top).ok().map(|name| name.to_string_lossy().replace('\\', "/"));
+        let Some(name) = named(&path) else { continue };
+        if kind.is_symlink() {
+            // What it leads to is read only where it is a part of the folder.
+            let target = fs::canonicalize(&path).ok().and_then(|target| named(&target));
+            listing.links.insert(name, target);
+        } else if kind.is_dir() {
             if !SKIPPED.iter().any(|name| entry.file_name() == *name) {
-                walk(top, &path, depth + 1, files)?;
+                walk(top, &path, depth + 1, listing)?;
             }
         } else if kind.is_file() {
-            let name = path.strip_prefix(top).unwrap_or(&path).to_string_lossy().replace('\\', "/");
-            if may_be_migration(&name) {
-                files.push(File { path: name, text: text(&path)? });
-            }
+            listing.files.insert(name, path);
         }
     }
     Ok(())

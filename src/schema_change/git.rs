@@ -1,12 +1,14 @@
 //! The files of a commit, by the `git` program and the local repository alone: nothing is fetched.
 
+use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read as _, Write};
 use std::process::{Command, Stdio};
 
-use prodpin_schema::layout::{File, may_be_migration};
+use prodpin_schema::layout::File;
 
 use super::SchemaChangeError;
 use super::files::{LONGEST, Read, decoded};
+use super::links::{Listing, follow, target_of};
 
 /// `git` without what a repository or a user could have it run, and without asking a server for what is missing.
 fn git(arguments: &[&str]) -> Command {
@@ -37,21 +39,31 @@ pub(super) fn read(revision: &str) -> Result<Read, SchemaChangeError> {
     let commit = commit(revision)?;
     // From the top, wherever in the repository one stands.
     let listed = output(&["ls-tree", "-r", "-z", "--full-tree", &commit])?;
-    let mut wanted = Vec::new();
+    let mut listing = Listing { files: BTreeMap::new(), links: BTreeMap::new(), modules: BTreeMap::new() };
+    let mut links = Vec::new();
     for entry in listed.split(|byte| *byte == 0).filter(|entry| !entry.is_empty()) {
         let entry = String::from_utf8_lossy(entry);
         let Some((about, path)) = entry.split_once('\t') else { continue };
         let mut about = about.split(' ');
-        let (mode, kind, object) = (about.next(), about.next(), about.next());
-        // Links are text that names another file.
-        if let (Some(mode), Some("blob"), Some(object)) = (mode, kind, object)
-            && mode.starts_with("100")
-            && may_be_migration(path)
-        {
-            wanted.push((path.to_owned(), object.to_owned()));
+        match (about.next(), about.next(), about.next()) {
+            (Some("120000"), _, Some(object)) => links.push((path.to_owned(), object.to_owned())),
+            (_, Some("commit"), Some(object)) => {
+                listing.modules.insert(path.to_owned(), object.to_owned());
+            }
+            (_, Some("blob"), Some(object)) => {
+                listing.files.insert(path.to_owned(), object.to_owned());
+            }
+            _ => {}
         }
     }
-    Ok(Read { files: blobs(&wanted)?, named: commit })
+    for File { path, text, .. } in blobs(&links)? {
+        let target = target_of(&path, text.trim_end());
+        listing.links.insert(path, target);
+    }
+    let wanted = follow(&listing)?;
+    let mut files = blobs(&wanted.files)?;
+    files.extend(wanted.unread);
+    Ok(Read { files, named: commit })
 }
 
 /// Whether the repository here knows it.
@@ -92,7 +104,7 @@ fn blobs(wanted: &[(String, String)]) -> Result<Vec<File>, SchemaChangeError> {
         writeln!(asks, "{object}").and_then(|()| asks.flush()).map_err(|error| failed(&error.to_string()))?;
         let bytes = answer(&mut answers).map_err(|error| failed(&error.to_string()))?;
         let text = decoded(bytes).map_err(failed)?;
-        files.push(File { path: path.clone(), text });
+        files.push(File { path: path.clone(), text, doubt: None });
     }
     drop(asks);
     let _ = process.wait();

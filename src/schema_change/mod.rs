@@ -6,6 +6,7 @@ mod document;
 mod files;
 mod git;
 mod junit;
+mod links;
 mod markdown;
 mod render;
 mod sarif;

@@ -213,3 +213,32 @@ fn json_follows_its_schema() {
     let document = json(directory.path(), &["--from", "v1"]);
     crate::reports::check(&document, &schema, &schema, "schema-change").expect("a document of its schema");
 }
+
+/// A migration that is a link, or lies in a folder that is one, is read; one that leads out of the repository is unknown.
+#[cfg(unix)]
+#[test]
+fn links_are_followed_and_those_that_lead_out_are_unknown() {
+    use std::os::unix::fs::symlink;
+    let drop = "ALTER TABLE customer DROP COLUMN age;\n";
+    for (link, target, verdict) in [
+        ("db/migrations/0004_x.up.sql", "../../odd/x.txt", "contract"),
+        ("db/migrations/0004_x", "../../odd", "contract"),
+        ("db/migrations/0004_x.up.sql", "/etc/hostname", "unknown"),
+        ("db/migrations/0004_x.up.sql", "nowhere.sql", "unknown"),
+    ] {
+        let directory = repository();
+        let path = directory.path();
+        write(path, "odd/x.txt", drop);
+        write(path, "odd/up.sql", drop);
+        release(path, "v4");
+        symlink(target, path.join(link)).expect("a link");
+        assert_eq!(
+            json(path, &["--from", "v4", "--to", ".", "--dialect", "postgres"])["verdict"],
+            verdict,
+            "{link} {target}"
+        );
+        release(path, "v5");
+        let found = json(path, &["--from", "v4", "--to", "v5", "--dialect", "postgres"]);
+        assert_eq!(found["verdict"], verdict, "{link} {target}");
+    }
+}

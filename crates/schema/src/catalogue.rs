@@ -17,6 +17,9 @@ pub(crate) type Touched = Option<usize>;
 /// Schema and name.
 pub(crate) type Key = (String, String);
 
+/// The schema of temporary tables: no name that a file could spell.
+pub(crate) const TEMPORARY: &str = "\0temporary";
+
 #[derive(Debug, Clone)]
 pub(crate) struct Catalogue {
     pub(crate) dialect: Dialect,
@@ -37,6 +40,10 @@ pub(crate) struct Catalogue {
     pub(crate) current: String,
     /// What may be there although it is not here.
     pub(crate) hidden: Hidden,
+    /// Something runs at every change of the schema.
+    pub(crate) event_triggers: bool,
+    /// Databases of MySQL that are named: names in all of them are taken for one.
+    pub(crate) databases: BTreeSet<String>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -52,6 +59,9 @@ pub(crate) struct Table {
     pub(crate) inherits: bool,
     pub(crate) copied: Option<Copied>,
     pub(crate) all_granted: bool,
+    /// Writing to it, or reading it, runs what is not understood: rules, defaults and checks that call something.
+    pub(crate) runs: bool,
+    pub(crate) until_commit: bool,
     pub(crate) touched: Touched,
 }
 
@@ -120,6 +130,7 @@ pub(crate) struct View {
     pub(crate) head: String,
     pub(crate) items: Vec<String>,
     pub(crate) tail: String,
+    pub(crate) calls: bool,
     pub(crate) all_granted: bool,
     pub(crate) touched: Touched,
 }
@@ -138,6 +149,7 @@ pub(crate) struct Trigger {
     pub(crate) on: Key,
     pub(crate) definition: String,
     pub(crate) enabled: bool,
+    pub(crate) temporary: bool,
     pub(crate) touched: Touched,
 }
 
@@ -172,7 +184,9 @@ impl Catalogue {
             sequences: BTreeMap::new(),
             schemas: BTreeMap::new(),
             extensions: BTreeMap::new(),
-            passing: BTreeSet::from(["temp".to_owned(), "pg_temp".to_owned(), "tempdb".to_owned()]),
+            passing: BTreeSet::from([TEMPORARY.to_owned()]),
+            event_triggers: false,
+            databases: BTreeSet::new(),
             renamed: BTreeSet::new(),
             current: current.to_owned(),
             hidden: Hidden::default(),
@@ -187,6 +201,8 @@ impl Catalogue {
     fn schema(&self, name: &Name) -> String {
         match (self.dialect, name.schema.as_deref()) {
             (_, None) => self.current.clone(),
+            (Dialect::Sqlite, Some("temp")) => TEMPORARY.to_owned(),
+            (Dialect::Postgres, Some(schema)) if schema.starts_with("pg_temp") => TEMPORARY.to_owned(),
             (Dialect::Sqlite, Some("main")) | (Dialect::Mssql, Some("dbo")) => String::new(),
             // A database may be named or not, and mostly it is the one at hand: all are taken for one.
             (Dialect::Mysql | Dialect::Mariadb, Some(schema)) if !self.passing.contains(schema) => String::new(),
@@ -197,7 +213,7 @@ impl Catalogue {
     /// The key of a table or view that is there. Temporary tables hide others.
     pub(crate) fn find(&self, name: &Name) -> Key {
         if name.schema.is_none() {
-            let hidden = ("temp".to_owned(), name.name.clone());
+            let hidden = (TEMPORARY.to_owned(), name.name.clone());
             if self.tables.contains_key(&hidden) || self.views.contains_key(&hidden) {
                 return hidden;
             }

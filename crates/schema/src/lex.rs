@@ -93,6 +93,8 @@ impl<'a> Lexer<'a> {
             b'[' if matches!(self.dialect, Dialect::Sqlite | Dialect::Mssql) => self.quoted(b']'),
             b'$' if self.dialect == Dialect::Postgres => self.dollar(),
             b'\\' => self.client_command(),
+            // Left over by what passes over comments: some servers execute it, others do not.
+            b'/' if next == b'*' => self.doubtful_comment(),
             b'{' | b'}' => self.one(Kind::Bad),
             b'0'..=b'9' => self.number(),
             b'.' if next.is_ascii_digit() && !self.follows_name() => self.number(),
@@ -125,10 +127,20 @@ impl<'a> Lexer<'a> {
 
     fn word(&mut self) -> Kind {
         self.at += 1;
-        while is_name(self.byte(0)) || matches!(self.byte(0), b'$' | b'#' | b'@') && self.dialect != Dialect::Sqlite {
+        while is_name(self.byte(0)) || self.continues_name(self.byte(0)) {
             self.at += 1;
         }
         Kind::Word
+    }
+
+    /// `#` begins a comment of MySQL and is an operator of PostgreSQL, also right behind a name.
+    fn continues_name(&self, byte: u8) -> bool {
+        match byte {
+            b'$' => self.dialect != Dialect::Sqlite,
+            b'@' => self.dialect.is_mysql() || self.dialect == Dialect::Mssql,
+            b'#' => self.dialect == Dialect::Mssql,
+            _ => false,
+        }
     }
 
     fn number(&mut self) -> Kind {
@@ -238,7 +250,7 @@ impl<'a> Lexer<'a> {
                 self.open_comments -= 1;
                 self.at += 2;
             }
-            (b'/', b'*') => self.block_comment(),
+            (b'/', b'*') if self.executable() != Executable::Doubtful => self.block_comment(),
             _ => {}
         }
         self.at > start
@@ -252,7 +264,9 @@ impl<'a> Lexer<'a> {
 
     /// `/* … */`; nested where the dialect nests them. What MySQL or MariaDB would execute is opened instead of skipped.
     fn block_comment(&mut self) {
-        if self.dialect.is_mysql() && self.executable_comment() {
+        if let Executable::Always(mark) = self.executable() {
+            self.at += 2 + mark;
+            self.open_comments += 1;
             return;
         }
         let nests = matches!(self.dialect, Dialect::Postgres | Dialect::Mssql);
@@ -275,30 +289,49 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// `/*! … */`, `/*!50100 … */` and `/*M! … */`. Which server will run the file is not known, so that whatever a
-    /// present one may execute is read. MariaDB leaves out versions 50700 to 99999, which only MySQL has, and MySQL all
-    /// that begins with `M!`.
-    /// Source: <https://mariadb.com/kb/en/comment-syntax/>.
-    fn executable_comment(&mut self) -> bool {
-        let rest = &self.bytes()[self.at + 2..];
+    fn doubtful_comment(&mut self) -> Kind {
+        let rest = &self.text[self.at..];
+        self.at += rest.find("*/").map_or(rest.len(), |end| end + 2);
+        Kind::Bad
+    }
+
+    /// `/*! … */`, `/*!50100 … */` and `/*M! … */`. MariaDB leaves out versions 50700 to 99999, which only MySQL has, and
+    /// MySQL all that begins with `M!`. What every server in use executes is read; what some do is not understood: read,
+    /// it could take back what others leave done. That a file is MySQL's is mostly a guess, so that MariaDB counts there.
+    /// Source: <https://mariadb.com/kb/en/comment-syntax/>, <https://dev.mysql.com/doc/refman/8.4/en/comments.html>.
+    fn executable(&self) -> Executable {
+        let rest = self.bytes().get(self.at + 2..).unwrap_or_default();
         let only_mariadb = rest.starts_with(b"M!");
         let mark = if only_mariadb { 2 } else { 1 };
-        if !only_mariadb && !rest.starts_with(b"!") {
-            return false;
+        if !self.dialect.is_mysql() || !(only_mariadb || rest.starts_with(b"!")) {
+            return Executable::Never;
         }
         let digits = rest[mark..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-        let digits = if (5..=6).contains(&digits) { digits } else { 0 };
-        let version = self.text[self.at + 2 + mark..][..digits].parse::<u32>().unwrap_or(0);
-        let read = match self.dialect {
-            Dialect::Mariadb => only_mariadb || !(50_700..=99_999).contains(&version),
-            _ => !only_mariadb,
-        };
-        if read {
-            self.at += 2 + mark + digits;
-            self.open_comments += 1;
+        if !matches!(digits, 0 | 5 | 6) {
+            return Executable::Doubtful;
         }
-        read
+        let version = self.text[self.at + 2 + mark..][..digits].parse::<u32>().unwrap_or(0);
+        match (self.dialect, version) {
+            (Dialect::Mariadb, 50_700..=99_999) if !only_mariadb => Executable::Never,
+            (Dialect::Mariadb, 0..=OLDEST_MARIADB) => Executable::Always(mark + digits),
+            (Dialect::Mysql, 0..=50_699) if !only_mariadb => Executable::Always(mark + digits),
+            _ => Executable::Doubtful,
+        }
     }
+}
+
+/// MariaDB 10.5, the oldest that was maintained in 2025.
+const OLDEST_MARIADB: u32 = 100_500;
+
+/// What becomes of a comment.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Executable {
+    /// No server reads it.
+    Never,
+    /// Every server in use executes it; its mark has this many bytes.
+    Always(usize),
+    /// That depends on the server.
+    Doubtful,
 }
 
 /// Whether the byte stands in a name without quotes. Bytes beyond ASCII do in all dialects.

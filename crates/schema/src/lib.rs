@@ -14,6 +14,8 @@
 //! Pure: texts go in, a report comes out.
 
 mod apply;
+mod body;
+mod calls;
 mod catalogue;
 mod chain;
 mod cursor;

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::apply;
-use crate::catalogue::{Catalogue, Function, Id, Key, Touched};
-use crate::cursor::{normal, unquoted};
+use crate::apply::Standing;
+use crate::calls;
+use crate::catalogue::{Catalogue, Id, Key, TEMPORARY, Touched};
+use crate::cursor::normal;
 use crate::dialect::Dialect;
 use crate::diff;
-use crate::lex::{Kind, Token};
 use crate::report::{Finding, Report};
 use crate::split::{Splitter, Statement};
 use crate::statement::Action;
@@ -21,6 +22,9 @@ pub struct Source<'a> {
     /// Its text. What does not go up is blanked, so that lines keep their numbers.
     pub text: &'a str,
 }
+
+/// More catalogues than anybody's transactions need put aside.
+const MOST_KEPT: usize = 2000;
 
 /// How much of a statement a report shows.
 const SHOWN: usize = 160;
@@ -59,7 +63,12 @@ pub(crate) struct Session<'a> {
     changing: bool,
     next: Id,
     pub(crate) open: Option<Snapshot>,
-    pub(crate) savepoints: Vec<(String, Snapshot)>,
+    pub(crate) savepoints: Vec<(String, Option<Snapshot>)>,
+    pub(crate) standing: Standing,
+    /// The schema of names without one, where only the transaction has another.
+    pub(crate) path_before: Option<String>,
+    /// How many catalogues were put aside.
+    kept: usize,
     /// How many rows' changes had been seen when MySQL's transaction began.
     pub(crate) rows_mark: Option<usize>,
     pub(crate) foreign_keys: Option<bool>,
@@ -116,6 +125,9 @@ impl<'a> Session<'a> {
             next: 1,
             open: None,
             savepoints: Vec::new(),
+            standing: Standing::default(),
+            path_before: None,
+            kept: 0,
             rows_mark: None,
             foreign_keys: None,
             may_roll_back: false,
@@ -153,18 +165,17 @@ impl<'a> Session<'a> {
             }
             self.step(&statement);
         }
+        apply::end_of_file(self);
     }
 
     /// A file is a session of its own: settings and open transactions do not outlive it.
     fn start_file(&mut self, text: &str) {
-        self.open = None;
-        self.savepoints.clear();
-        self.rows_mark = None;
         self.foreign_keys = None;
         self.after.current = if self.after.dialect == Dialect::Postgres { "public".to_owned() } else { String::new() };
-        let passing = std::mem::take(&mut self.after.passing);
+        let passing = std::mem::replace(&mut self.after.passing, [TEMPORARY.to_owned()].into());
         self.after.tables.retain(|key, _| !passing.contains(&key.0));
-        self.after.passing = passing.into_iter().filter(|schema| schema.contains("temp")).collect();
+        self.after.views.retain(|key, _| !passing.contains(&key.0));
+        self.after.triggers.retain(|_, trigger| !trigger.temporary && !passing.contains(&trigger.on.0));
         self.may_roll_back = mentions(text, b"rollback") || mentions(text, b"abort");
     }
 
@@ -176,24 +187,41 @@ impl<'a> Session<'a> {
             }
             None => crate::read::statement(&statement.tokens, self.after.dialect),
         };
-        match action {
-            Some(action) => {
-                if self.changing && runs_functions(&action) && self.calls_own_function(statement) {
-                    self.see(
-                        Verdict::Unknown,
-                        "",
-                        "the statement calls a function of the schema, and bodies are not understood",
-                    );
-                }
-                apply::action(self, action);
-            }
-            None => self.unknown(statement, "the statement is not understood"),
+        let Some(mut action) = action else {
+            self.unknown(statement, "the statement is not understood");
+            return;
+        };
+        let runs = calls::may_run(&self.after, &statement.tokens);
+        if let Action::CreateView(view) = &mut action {
+            view.calls |= runs;
         }
+        if self.changing {
+            if runs && calls::runs_functions(&statement.tokens, &action) {
+                self.see(
+                    Verdict::Unknown,
+                    "",
+                    "the statement calls what the schema defines, and bodies are not understood",
+                );
+            }
+            if self.after.event_triggers && calls::changes_schema(&action) {
+                self.see(Verdict::Unknown, "", "an event trigger fires, and what it does is not understood");
+            }
+        } else if matches!(action, Action::Guarded(_)) {
+            // It may not have run: what it drops may be there, and what it makes may not.
+            let own = self.after.functions.keys().map(|key| &key.1);
+            self.after.hidden.take(statement, own);
+        }
+        apply::action(self, action);
     }
 
     fn unknown(&mut self, statement: &Statement<'_>, why: &str) {
+        // It may have ended a transaction.
+        self.open = None;
+        self.rows_mark = None;
+        self.savepoints.clear();
         // What pg_dump writes at the top of every file sets the search path of its own session only.
-        let sets_path = statement.tokens.iter().any(|token| token.is("set_config"));
+        let is_path = |text: &str| text == "'search_path'";
+        let sets_path = statement.tokens.windows(3).any(|it| it[0].is("set_config") && is_path(it[2].text));
         if !self.changing {
             if !sets_path {
                 let own = self.after.functions.keys().map(|key| &key.1);
@@ -202,23 +230,6 @@ impl<'a> Session<'a> {
             return;
         }
         self.see(Verdict::Unknown, String::new(), why);
-    }
-
-    /// Whether the statement calls a function that earlier statements made.
-    fn calls_own_function(&self, statement: &Statement<'_>) -> bool {
-        let known = &self.after.functions;
-        let own = |token: &Token<'_>| {
-            let name = match token.kind {
-                Kind::Word => self.after.dialect.fold(token.text, false),
-                Kind::Quoted => self.after.dialect.fold(&unquoted(token.text), true),
-                _ => return false,
-            };
-            // PostgreSQL lets no function write that is declared to read only.
-            let reads =
-                |function: &Function| [" immutable", " stable"].iter().any(|word| function.definition.contains(word));
-            known.iter().any(|(key, all)| key.1 == name && !all.iter().all(reads))
-        };
-        !known.is_empty() && statement.tokens.windows(2).any(|pair| pair[1].op("(") && own(&pair[0]))
     }
 
     pub(crate) fn id(&mut self) -> Id {
@@ -278,13 +289,44 @@ impl<'a> Session<'a> {
         }
     }
 
-    pub(crate) fn snapshot(&self) -> Option<Snapshot> {
-        self.may_roll_back.then(|| Snapshot { after: self.after.clone(), seen: self.seen.len() })
+    /// The catalogue as it stands, where the file may come back to it.
+    pub(crate) fn snapshot(&mut self) -> Option<Snapshot> {
+        if !self.may_roll_back {
+            return None;
+        }
+        self.kept += 1;
+        if self.kept > MOST_KEPT {
+            self.give_up_snapshots();
+            self.see(Verdict::Unknown, "", "there are too many transactions to follow");
+            return None;
+        }
+        Some(Snapshot { after: self.after.clone(), seen: self.seen.len() })
+    }
+
+    /// Nothing more of this file is taken back, and nothing of it is certain.
+    pub(crate) fn give_up_snapshots(&mut self) {
+        self.open = None;
+        self.savepoints.clear();
+        self.may_roll_back = false;
     }
 
     pub(crate) fn restore(&mut self, snapshot: Snapshot) {
         self.after = snapshot.after;
-        self.seen.truncate(snapshot.seen);
+        self.forget(snapshot.seen);
+    }
+
+    /// Takes back what was seen since. What was not understood may have been kept all the same.
+    pub(crate) fn forget(&mut self, since: usize) {
+        let later = self.seen.split_off(since.min(self.seen.len()));
+        self.seen.extend(later.into_iter().filter(|seen| seen.verdict == Verdict::Unknown));
+    }
+
+    /// What is gone with the transaction: temporary tables and settings.
+    pub(crate) fn drop_at_commit(&mut self) {
+        self.after.tables.retain(|_, table| !table.until_commit);
+        if let Some(path) = self.path_before.take() {
+            self.after.current = path;
+        }
     }
 
     /// What was seen, and what comparing shows, in words of files and lines.
@@ -311,16 +353,6 @@ impl<'a> Session<'a> {
             object: seen.object,
             why: seen.why,
         }
-    }
-}
-
-/// Whether carrying the statement out runs the functions that it names.
-fn runs_functions(action: &Action) -> bool {
-    match action {
-        Action::Insert { .. } | Action::Update { .. } | Action::Remove { .. } | Action::AlterTable { .. } => true,
-        Action::CreateTable(table) => table.from_select,
-        Action::CreateView(view) => view.head.contains("materialized"),
-        _ => false,
     }
 }
 

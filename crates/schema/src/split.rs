@@ -1,5 +1,6 @@
 //! A file becomes statements, as the vendor's own client would take it apart.
 
+use crate::body::{Body, routine_at};
 use crate::dialect::Dialect;
 use crate::lex::{Kind, Lexer, Token};
 
@@ -23,13 +24,22 @@ pub(crate) struct Splitter<'a> {
     delimiter: &'a str,
     line: u32,
     counted: usize,
+    odd_delimiter: bool,
     /// A token that was read too far: the next statement begins with it.
     pending: Option<Token<'a>>,
 }
 
 impl<'a> Splitter<'a> {
     pub(crate) fn new(text: &'a str, dialect: Dialect) -> Self {
-        Self { lexer: Lexer::new(text, dialect), dialect, delimiter: ";", line: 1, counted: 0, pending: None }
+        Self {
+            lexer: Lexer::new(text, dialect),
+            dialect,
+            delimiter: ";",
+            odd_delimiter: false,
+            line: 1,
+            counted: 0,
+            pending: None,
+        }
     }
 
     fn token(&mut self) -> Option<Token<'a>> {
@@ -73,6 +83,9 @@ impl<'a> Splitter<'a> {
         self.lexer.skip_line();
         let wanted = self.lexer.text[start..self.lexer.at].trim();
         self.delimiter = if wanted.is_empty() { ";" } else { wanted };
+        // Marks of quotes and comments mean other things to the client than here.
+        self.odd_delimiter =
+            self.delimiter.contains(['\'', '"', '`', '\\', '#', '*']) || self.delimiter.starts_with("--");
         true
     }
 
@@ -84,7 +97,9 @@ impl<'a> Splitter<'a> {
         let text = self.lexer.text;
         let before = text[..token.at].rsplit('\n').next().unwrap_or_default();
         let after = text[token.at + token.text.len()..].split('\n').next().unwrap_or_default().trim();
-        before.trim().is_empty() && after.bytes().all(|byte| byte.is_ascii_digit())
+        let count = after.trim_end_matches(';').trim_end();
+        let alone = count.bytes().all(|byte| byte.is_ascii_digit()) || after.starts_with("--");
+        before.trim().is_empty() && alone
     }
 
     /// Whether a token of SQL Server begins a statement although nothing ended the one before.
@@ -98,7 +113,9 @@ impl<'a> Splitter<'a> {
         }
         let own_line = self.lexer.text[..token.at].rsplit('\n').next().unwrap_or_default().trim().is_empty();
         let guard = so_far[0].is("if") && !so_far[1..].iter().any(|token| STARTS.iter().any(|word| token.is(word)));
-        let continues = so_far[0].is("merge") || so_far[0].is("with") || (so_far[0].is("create") && is_routine(so_far));
+        // ALTER TABLE t, and its first clause on the next line.
+        let altered = so_far.len() <= 7 && so_far[0].is("alter") && so_far.iter().skip(2).all(is_name_part);
+        let continues = so_far[0].is("merge") || so_far[0].is("with") || altered || is_routine(so_far);
         own_line && !guard && !continues && STARTS.iter().any(|word| token.is(word))
     }
 
@@ -139,8 +156,18 @@ impl<'a> Splitter<'a> {
             // Whatever stands behind it would be taken for its body.
             fault = Some("a body in it never ends");
         }
-        if self.delimiter != ";" && end == self.lexer.text.len() && tokens.iter().any(|token| token.op(";")) {
+        let several = self.delimiter != ";" && tokens.iter().any(|token| token.op(";"));
+        if several && end == self.lexer.text.len() {
             fault = Some("its delimiter does not come again, and what follows would be taken for its body");
+        } else if several && !is_routine(&tokens) {
+            fault = Some("it holds several statements, and whether the client sends all of them is not known");
+        }
+        if self.odd_delimiter {
+            fault = Some("its delimiter is a mark of quotes or comments");
+        }
+        body.finish();
+        if body.doubtful {
+            fault = Some("where a body in it ends is not certain: a name in it is a word of blocks");
         }
         if self.dialect == Dialect::Postgres && copies_from_stdin(&tokens) && !self.skip_copy_data() {
             fault = Some("the data behind COPY … FROM stdin has no end mark and swallows the rest of the file");
@@ -184,49 +211,13 @@ impl<'a> Iterator for Splitter<'a> {
     }
 }
 
-/// Bodies that hold semicolons without quoting them: `BEGIN ATOMIC … END`, a trigger's `BEGIN … END`.
-#[derive(Default)]
-struct Body {
-    depth: usize,
-    possible: Option<bool>,
+/// Whether the token may be a part of a name: `[dbo].[t]`.
+fn is_name_part(token: &Token<'_>) -> bool {
+    token.op(".") || token.kind == Kind::Quoted || (token.kind == Kind::Word && !token.is("add") && !token.is("with"))
 }
 
-impl Body {
-    fn step(&mut self, tokens: &[Token<'_>], dialect: Dialect) {
-        let Some(last) = tokens.last().filter(|last| last.kind == Kind::Word) else { return };
-        if self.possible.is_none() && tokens.len() <= 12 && is_routine(tokens) {
-            self.possible = Some(true);
-        }
-        let mssql_block = dialect == Dialect::Mssql && tokens[0].is("if");
-        if self.possible != Some(true) && !mssql_block {
-            return;
-        }
-        let before = tokens.len().checked_sub(2).map(|at| &tokens[at]);
-        let after_end = before.is_some_and(|before| before.is("end"));
-        if last.is("begin") {
-            self.depth += usize::from(dialect != Dialect::Postgres);
-        } else if last.is("atomic") && before.is_some_and(|before| before.is("begin"))
-            || last.is("case") && self.depth > 0 && !after_end
-        {
-            self.depth += 1;
-        } else if last.is("end") {
-            self.depth = self.depth.saturating_sub(1);
-        } else if after_end && ["if", "loop", "while", "repeat"].iter().any(|word| last.is(word)) {
-            // `END IF` closes no block that was counted.
-            self.depth += 1;
-        }
-    }
-}
-
-/// Whether the statement makes a routine or a trigger: `CREATE [OR REPLACE] [DEFINER = …] [TEMP] TRIGGER …`.
 fn is_routine(tokens: &[Token<'_>]) -> bool {
-    let opens = tokens.first().is_some_and(|token| token.is("create") || token.is("alter"));
-    opens
-        && tokens[1..]
-            .iter()
-            .take(11)
-            .take_while(|token| !token.op("("))
-            .any(|token| ["function", "procedure", "proc", "trigger", "event"].iter().any(|word| token.is(word)))
+    routine_at(tokens).is_some()
 }
 
 fn copies_from_stdin(tokens: &[Token<'_>]) -> bool {
@@ -237,6 +228,7 @@ fn fault_of(token: &Token<'_>) -> &'static str {
     match token.text.as_bytes().first() {
         Some(b'\\') => "a command of the client program stands in it",
         Some(b'{' | b'}' | b'$') => "a template or placeholder that another tool fills in stands in it",
+        Some(b'/') => "a comment in it is executed by some servers and not by others",
         _ => "a quote in it never ends",
     }
 }

@@ -7,8 +7,16 @@ use crate::verdict::Verdict;
 /// What one statement does.
 #[derive(Debug, Clone)]
 pub(crate) enum Action {
-    /// Nothing that lasts: a setting of the session, upkeep, a plain SELECT.
+    /// Nothing that lasts: a setting of the session, a plain SELECT.
     Nothing,
+    /// Nothing that lasts, but it ends a transaction of MySQL.
+    Upkeep,
+    /// It calls something that may do anything.
+    Calling(Box<Action>),
+    /// Something runs at every change of the schema.
+    EventTrigger,
+    /// A rule rewrites statements on a table or view.
+    Rule(Name),
     /// Something judged by its words alone.
     Judged(Verdict, String),
     /// Judged by its words, where the object was there before the change set.
@@ -17,8 +25,10 @@ pub(crate) enum Action {
     Commit,
     Rollback,
     Savepoint(String),
+    Release(String),
     RollbackTo(String),
-    SearchPath(Option<String>),
+    /// The schema of names without one; whether for this transaction only.
+    SearchPath(Option<String>, bool),
     ForeignKeys(bool),
     Attach(String),
     CreateTable(Box<NewTable>),
@@ -57,6 +67,7 @@ pub(crate) enum Action {
         name: Name,
         replace: bool,
         if_not_exists: bool,
+        temporary: bool,
         definition: String,
     },
     CreateType {
@@ -91,7 +102,6 @@ pub(crate) enum Action {
         table: Name,
         overwrites: bool,
         copies: Option<CopyFrom>,
-        calls: bool,
     },
     Update {
         tables: Vec<Name>,
@@ -157,6 +167,8 @@ pub(crate) struct TableOptions {
     pub(crate) charset: Option<String>,
     pub(crate) collation: Option<String>,
     pub(crate) partitioned: bool,
+    /// `ON COMMIT DROP`.
+    pub(crate) until_commit: bool,
 }
 
 /// What a column's default, once known, is.
@@ -322,6 +334,8 @@ pub(crate) struct NewView {
     /// The columns of the SELECT, its text behind them.
     pub(crate) items: Vec<String>,
     pub(crate) tail: String,
+    /// Reading it calls what may do anything.
+    pub(crate) calls: bool,
 }
 
 /// CREATE FUNCTION or PROCEDURE.

@@ -4,7 +4,9 @@ use prodpin_schema::layout::{File, Judged, Unreadable, compare};
 use prodpin_schema::{Dialect, Verdict};
 
 fn files(all: &[(&str, &str)]) -> Vec<File> {
-    all.iter().map(|(path, text)| File { path: (*path).to_owned(), text: (*text).to_owned() }).collect()
+    all.iter()
+        .map(|(path, text)| File { path: (*path).to_owned(), text: (*text).to_owned(), doubt: Option::None })
+        .collect()
 }
 
 /// The change between the first files and those with the last ones added.
@@ -57,7 +59,9 @@ fn layouts_of_every_tool_are_found() {
         assert_eq!(verdict(&judged), Verdict::Expand, "{tool}: {judged:#?}");
         assert_eq!((judged.len(), judged[0].earlier, judged[0].changed), (1, 1, 1), "{tool}");
     }
-    for down in ["m/2_b.down.sql", "m/U2__b.sql", "m/2024_b/down.sql"] {
+    let judged = added(&[("m/V1__a.sql", T)], &[("m/U2__b.sql", DROP)]);
+    assert_eq!(verdict(&judged), Verdict::None);
+    for down in ["m/2_b.down.sql", "m/2024_b/down.sql"] {
         let judged = added(&[("m/1_a.up.sql", T)], &[(down, DROP)]);
         assert_eq!(verdict(&judged), Verdict::None, "{down}");
     }
@@ -72,7 +76,10 @@ fn a_name_that_ends_in_down_goes_up() {
 
 #[test]
 fn lines_are_those_of_the_file() {
-    let judged = added(&[("m/1_a.sql", T)], &[("m/2_b.sql", &format!("-- +goose Down\nx\n-- +goose Up\n\n{DROP}\n"))]);
+    let judged = added(
+        &[("m/1_a.sql", &format!("-- +goose Up\n{T}"))],
+        &[("m/2_b.sql", &format!("-- +goose Up\n\n\n\n{DROP}\n-- +goose Down\nx\n"))],
+    );
     assert_eq!((judged[0].report.verdict, judged[0].report.findings[0].line), (Verdict::Contract, 5));
 }
 

@@ -171,6 +171,14 @@ pub(crate) fn create_index(session: &mut Session<'_>, table: &Name, new: &NewInd
     if if_not_exists && session.after.tables.get(&key).is_some_and(taken) {
         return;
     }
+    if if_not_exists
+        && session.is_change()
+        && session.is_old(&key)
+        && new.name.as_ref().is_some_and(|name| session.after.hidden.may_hold(name))
+    {
+        // Dropping it later may drop one that was there.
+        return session.see(Verdict::Expand, label(&key), "an index is made unless it is there, and it may be");
+    }
     let mut made = Index::new(new, session.id(), session.touched());
     if made.name.is_none() && session.after.dialect == Dialect::Postgres {
         made.name = Some(format!("{}_{}_idx", key.1, made.keys.join("_")));

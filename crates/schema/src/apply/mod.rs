@@ -5,24 +5,41 @@ mod keys;
 mod objects;
 mod rows;
 mod tables;
+mod transaction;
 
 use crate::catalogue::Key;
 use crate::cursor::Name;
 use crate::session::Session;
-use crate::statement::{Action, Object, Rule};
+use crate::statement::{Action, Change, Object, Rule};
 use crate::verdict::Verdict;
+
+pub(crate) use transaction::{Standing, end_of_file};
 
 /// Applies what one statement does.
 pub(crate) fn action(session: &mut Session<'_>, action: Action) {
     commit_by_itself(session, &action);
+    session.standing.done |= !settles(&action);
     match action {
-        Action::Nothing => {}
+        Action::Nothing | Action::Upkeep => {}
+        Action::Calling(inner) => {
+            session.see(Verdict::Unknown, "", "the statement calls functions, and what they do is not known");
+            self::action(session, *inner);
+        }
+        Action::EventTrigger => {
+            session.after.event_triggers = true;
+            let why = "it may refuse what old code does to the schema, temporary tables included";
+            session.see(Verdict::Contract, "", why);
+        }
+        Action::Rule(on) => objects::create_rule(session, &on),
         Action::Judged(verdict, why) => session.see(verdict, "", why),
         Action::JudgedOn(name, verdict, why) => judged_on(session, &name, verdict, &why),
-        Action::Begin | Action::Commit | Action::Rollback | Action::Savepoint(_) | Action::RollbackTo(_) => {
-            transaction(session, action);
-        }
-        Action::SearchPath(path) => search_path(session, path),
+        Action::Begin
+        | Action::Commit
+        | Action::Rollback
+        | Action::Savepoint(_)
+        | Action::Release(_)
+        | Action::RollbackTo(_) => transaction::apply(session, action),
+        Action::SearchPath(path, local) => search_path(session, path, local),
         Action::ForeignKeys(on) => {
             // Within a transaction the pragma does nothing. Source: <https://www.sqlite.org/pragma.html#pragma_foreign_keys>.
             if session.rows_mark.is_none() {
@@ -51,10 +68,29 @@ pub(crate) fn action(session: &mut Session<'_>, action: Action) {
             keys::create_index(session, &table, &index, if_not_exists)
         }
         Action::RenameObject { kind, name, to, if_exists } => objects::rename(session, kind, &name, &to, if_exists),
+        Action::Policy { on, why } => policy(session, &on, why),
+        Action::Publish(names) => publish(session, &names),
+        Action::GrantAll(names) => grant_all(session, &names),
+        Action::Insert { table, overwrites, copies } => rows::insert(session, &table, overwrites, copies),
+        Action::Update { tables, columns } => rows::update(session, &tables, &columns),
+        Action::Remove { tables, what } => rows::remove(session, &tables, what),
+        Action::Guarded(actions) => {
+            for inner in actions {
+                session.keep_floor();
+                self::action(session, guarded(inner));
+            }
+        }
+        other => object(session, other),
+    }
+}
+
+/// What is made and changed beside tables.
+fn object(session: &mut Session<'_>, action: Action) {
+    match action {
         Action::CreateView(view) => objects::create_view(session, view),
         Action::CreateFunction(function) => objects::create_function(session, function),
-        Action::CreateTrigger { on, name, replace, if_not_exists, definition } => {
-            objects::create_trigger(session, &on, &name, replace || if_not_exists, definition);
+        Action::CreateTrigger { on, name, replace, if_not_exists, temporary, definition } => {
+            objects::create_trigger(session, &on, &name, replace || if_not_exists, temporary, definition);
         }
         Action::CreateType { name, definition } => objects::create_type(session, &name, definition),
         Action::AlterType { name, change } => objects::alter_type(session, &name, change),
@@ -68,18 +104,44 @@ pub(crate) fn action(session: &mut Session<'_>, action: Action) {
             let id = session.id();
             session.after.extensions.entry(name).or_insert(id);
         }
-        Action::Policy { on, why } => policy(session, &on, why),
-        Action::Publish(names) => publish(session, &names),
-        Action::GrantAll(names) => grant_all(session, &names),
-        Action::Insert { table, overwrites, copies, calls } => rows::insert(session, &table, overwrites, copies, calls),
-        Action::Update { tables, columns } => rows::update(session, &tables, &columns),
-        Action::Remove { tables, what } => rows::remove(session, &tables, what),
-        Action::Guarded(actions) => {
-            for inner in actions {
-                session.keep_floor();
-                self::action(session, inner);
-            }
+        _ => {}
+    }
+}
+
+/// Whether nothing is done that a transaction could take back.
+fn settles(action: &Action) -> bool {
+    matches!(
+        action,
+        Action::Nothing
+            | Action::Upkeep
+            | Action::Begin
+            | Action::Commit
+            | Action::Rollback
+            | Action::Savepoint(_)
+            | Action::Release(_)
+            | Action::RollbackTo(_)
+            | Action::SearchPath(..)
+            | Action::ForeignKeys(_)
+    )
+}
+
+/// What may not run makes nothing for certain, and copies nothing for certain.
+fn guarded(action: Action) -> Action {
+    match action {
+        Action::Insert { table, overwrites, .. } => Action::Insert { table, overwrites, copies: None },
+        Action::GrantAll(_) => Action::Judged(Verdict::Expand, "rights are given".to_owned()),
+        Action::CreateTable(mut table) => {
+            table.if_not_exists = true;
+            Action::CreateTable(table)
         }
+        Action::AlterTable { name, if_exists, changes } => {
+            let changes = changes.into_iter().map(|change| match change {
+                Change::AddColumn { column, .. } => Change::AddColumn { column, if_not_exists: true },
+                other => other,
+            });
+            Action::AlterTable { name, if_exists, changes: changes.collect() }
+        }
+        other => other,
     }
 }
 
@@ -88,10 +150,12 @@ fn commit_by_itself(session: &mut Session<'_>, action: &Action) {
     let rows = matches!(
         action,
         Action::Nothing
+            | Action::Calling(_)
             | Action::Insert { .. }
             | Action::Update { .. }
             | Action::Rollback
             | Action::Savepoint(_)
+            | Action::Release(_)
             | Action::RollbackTo(_)
     ) || matches!(action, Action::Remove { what, .. } if *what == "rows are deleted");
     if session.after.dialect.is_mysql() && !rows {
@@ -99,46 +163,14 @@ fn commit_by_itself(session: &mut Session<'_>, action: &Action) {
     }
 }
 
-fn transaction(session: &mut Session<'_>, action: Action) {
-    let whole = session.after.dialect.schema_changes_roll_back();
-    match action {
-        Action::Begin => {
-            session.rows_mark = Some(session.seen.len());
-            session.open = session.snapshot().filter(|_| whole);
-        }
-        Action::Commit => {
-            session.open = None;
-            session.rows_mark = None;
-            session.savepoints.clear();
-        }
-        Action::Rollback => {
-            if let Some(snapshot) = session.open.take() {
-                session.restore(snapshot);
-            } else if let Some(mark) = session.rows_mark.filter(|_| !whole) {
-                session.seen.truncate(mark);
-            }
-            session.rows_mark = None;
-            session.savepoints.clear();
-        }
-        Action::Savepoint(name) => {
-            if let Some(snapshot) = session.snapshot().filter(|_| whole) {
-                session.savepoints.push((name, snapshot));
-            }
-        }
-        Action::RollbackTo(name) => {
-            let found = session.savepoints.iter().rposition(|(known, _)| *known == name);
-            if let Some(at) = found {
-                let snapshot = session.savepoints[at].1.clone();
-                session.restore(snapshot);
-                session.savepoints.truncate(at + 1);
-            }
-        }
-        _ => {}
+fn search_path(session: &mut Session<'_>, path: Option<String>, local: bool) {
+    let path = path.unwrap_or_else(|| "public".to_owned());
+    let before = std::mem::replace(&mut session.after.current, path);
+    if local {
+        session.path_before.get_or_insert(before);
+    } else {
+        session.path_before = None;
     }
-}
-
-fn search_path(session: &mut Session<'_>, path: Option<String>) {
-    session.after.current = path.unwrap_or_else(|| "public".to_owned());
 }
 
 /// Judged by its words, where the object was there before.

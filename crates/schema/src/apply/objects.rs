@@ -2,7 +2,7 @@
 
 use crate::apply::label;
 use crate::apply::tables::{move_to, resolve};
-use crate::catalogue::{Function, Key, NamedType, Sequence, Trigger, View};
+use crate::catalogue::{Function, Key, NamedType, Sequence, TEMPORARY, Trigger, View};
 use crate::cursor::Name;
 use crate::dialect::Dialect;
 use crate::session::Session;
@@ -10,7 +10,7 @@ use crate::statement::{NewFunction, NewView, Object, TypeChange, TypeDefinition}
 use crate::verdict::Verdict;
 
 pub(crate) fn create_view(session: &mut Session<'_>, new: NewView) {
-    let key = if new.temporary { ("temp".to_owned(), new.name.name.clone()) } else { session.after.key(&new.name) };
+    let key = if new.temporary { (TEMPORARY.to_owned(), new.name.name.clone()) } else { session.after.key(&new.name) };
     let known = session.after.views.get(&key).map(|view| (view.id, view.all_granted));
     if known.is_some() && new.if_not_exists {
         return;
@@ -20,7 +20,8 @@ pub(crate) fn create_view(session: &mut Session<'_>, new: NewView) {
     if known.is_none() && new.replace && session.after.hidden.may_hold(&key.1) && session.is_change() {
         session.see(Verdict::Unknown, label(&key), "a view is replaced that the earlier files do not show");
     }
-    let view = View { id, head: new.head, items: new.items, tail: new.tail, all_granted, touched: session.touched() };
+    let (head, items, tail, calls) = (new.head, new.items, new.tail, new.calls);
+    let view = View { id, head, items, tail, calls, all_granted, touched: session.touched() };
     session.after.views.insert(key, view);
 }
 
@@ -75,16 +76,38 @@ fn trigger_key(session: &Session<'_>, on: Option<&Key>, name: &str) -> (Key, Str
     (within.unwrap_or_default(), name.to_owned())
 }
 
-pub(crate) fn create_trigger(session: &mut Session<'_>, on: &Name, name: &Name, replace: bool, definition: String) {
+pub(crate) fn create_trigger(
+    session: &mut Session<'_>,
+    on: &Name,
+    name: &Name,
+    replace: bool,
+    temporary: bool,
+    definition: String,
+) {
     let on = resolve(session, on);
     let key = trigger_key(session, Some(&on), &name.name);
-    if session.after.is_passing(&on) {
-        return;
-    }
+    let temporary = temporary || session.after.is_passing(&on);
     let known = session.after.triggers.get(&key).map(|trigger| trigger.id);
     let id = known.filter(|_| replace).unwrap_or_else(|| session.id());
     let touched = session.touched();
-    session.after.triggers.insert(key, Trigger { id, on, definition, enabled: true, touched });
+    session.after.triggers.insert(key, Trigger { id, on, definition, enabled: true, temporary, touched });
+}
+
+/// A rule rewrites what is written to a table, or read from it.
+pub(crate) fn create_rule(session: &mut Session<'_>, on: &Name) {
+    let key = resolve(session, on);
+    let (verdict, why) = if session.is_old(&key) {
+        (Verdict::Contract, "the rule rewrites old statements, and INSERT … ON CONFLICT is refused under it")
+    } else {
+        (Verdict::Expand, "a rule on a new table")
+    };
+    session.see(verdict, label(&key), why);
+    if let Some(table) = session.after.tables.get_mut(&key) {
+        table.runs = true;
+    }
+    if let Some(view) = session.after.views.get_mut(&key) {
+        view.calls = true;
+    }
 }
 
 pub(crate) fn enable_trigger(session: &mut Session<'_>, on: &Key, name: &str, enabled: bool) {
@@ -250,7 +273,7 @@ pub(crate) fn drop(session: &mut Session<'_>, kind: Object, name: &Name, if_exis
         Object::View => session.after.views.remove(&key).map(|view| view.id),
         Object::Type => session.after.types.remove(&key).map(|known| known.id),
         Object::Sequence => session.after.sequences.remove(&key).map(|known| known.id),
-        Object::Schema => session.after.schemas.remove(&name.name),
+        Object::Schema => return drop_schema(session, &name.name, if_exists),
         Object::Extension => session.after.extensions.remove(&name.name),
         Object::Trigger => {
             let on = on.map(|on| session.after.find(on));
@@ -275,8 +298,41 @@ pub(crate) fn drop(session: &mut Session<'_>, kind: Object, name: &Name, if_exis
                 }
             }
         }
+        // Whoever runs the database may have installed it.
+        None if kind == Object::Extension && if_exists => {
+            session.see(Verdict::Unknown, label(&key), "an extension is dropped that the earlier files do not show");
+        }
         None if if_exists && !session.after.hidden.may_hold(&key.1) => {}
         None if session.after.is_passing(&key) => {}
         None => session.see(Verdict::Contract, label(&key), "the object is dropped"),
+    }
+}
+
+/// A schema goes with all that is in it. The one that every database has was made by no file.
+fn drop_schema(session: &mut Session<'_>, name: &str, if_exists: bool) {
+    let made = session.after.schemas.remove(name);
+    if let Some(id) = made {
+        session.gone(id);
+    }
+    let inside = |key: &Key| key.0 == name;
+    let after = &mut session.after;
+    let tables: Vec<_> = after.tables.keys().filter(|key| inside(key)).cloned().collect();
+    let mut gone: Vec<_> = tables.iter().filter_map(|key| after.tables.remove(key)).map(|table| table.id).collect();
+    let views: Vec<_> = after.views.keys().filter(|key| inside(key)).cloned().collect();
+    gone.extend(views.iter().filter_map(|key| after.views.remove(key)).map(|view| view.id));
+    let functions: Vec<_> = after.functions.keys().filter(|key| inside(key)).cloned().collect();
+    let lost = functions.iter().filter_map(|key| after.functions.remove(key)).flatten();
+    gone.extend(lost.map(|function| function.id));
+    let types: Vec<_> = after.types.keys().filter(|key| inside(key)).cloned().collect();
+    gone.extend(types.iter().filter_map(|key| after.types.remove(key)).map(|known| known.id));
+    let sequences: Vec<_> = after.sequences.keys().filter(|key| inside(key)).cloned().collect();
+    gone.extend(sequences.iter().filter_map(|key| after.sequences.remove(key)).map(|known| known.id));
+    let empty = gone.is_empty();
+    for id in gone {
+        session.gone(id);
+    }
+    let certain = name == "public" || name == "dbo" || !if_exists || session.after.hidden.may_hold(name);
+    if made.is_none() && (certain || !empty) {
+        session.see(Verdict::Contract, name, "the schema is dropped, with all that is in it");
     }
 }

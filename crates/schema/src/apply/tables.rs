@@ -1,11 +1,12 @@
 //! Tables made, dropped, renamed, altered.
 
 use crate::apply::{columns, keys, label};
-use crate::catalogue::{Constraint, Index, Key, Table};
+use crate::catalogue::{Constraint, Index, Key, TEMPORARY, Table};
 use crate::cursor::Name;
 use crate::dialect::Dialect;
+use crate::read::calls::text_calls;
 use crate::session::Session;
-use crate::statement::{Change, NewTable};
+use crate::statement::{Change, NewColumn, NewTable};
 use crate::verdict::Verdict;
 
 /// The key of a table that a statement names. A table never seen being made is taken for one that was there before.
@@ -28,7 +29,7 @@ pub(crate) fn with<R>(session: &mut Session<'_>, key: &Key, change: impl FnOnce(
 
 pub(crate) fn create(session: &mut Session<'_>, new: NewTable) {
     let Some(name) = new.name.clone() else { return };
-    let key = if new.temporary { ("temp".to_owned(), name.name.clone()) } else { session.after.key(&name) };
+    let key = if new.temporary { (TEMPORARY.to_owned(), name.name.clone()) } else { session.after.key(&name) };
     if session.after.tables.contains_key(&key) {
         if new.if_not_exists {
             return;
@@ -40,9 +41,16 @@ pub(crate) fn create(session: &mut Session<'_>, new: NewTable) {
             return;
         }
     }
+    note_database(session, &name);
+    if may_be_there(session, &key, &new) {
+        resolve(session, &name);
+        return session.see(Verdict::Expand, label(&key), "a table is made unless it is there, and it may be");
+    }
     let touched = session.touched();
     let mut table = Table { id: session.id(), options: new.options.clone(), touched, ..Table::default() };
+    table.until_commit = new.options.until_commit;
     table.opaque = new.from_select;
+    table.runs = new.columns.iter().any(runs) || new.constraints.iter().any(|made| text_calls(&made.text));
     table.inherits = new.inherits.is_some();
     let template = new.like.as_ref().or(new.partition_of.as_ref()).or(new.inherits.as_ref()).cloned();
     if let Some(template) = template {
@@ -59,6 +67,35 @@ pub(crate) fn create(session: &mut Session<'_>, new: NewTable) {
     for index in &new.indexes {
         let made = Index::new(index, session.id(), touched);
         with(session, &key, |table| table.indexes.push(made));
+    }
+}
+
+/// Whether the values of a column come from a call of what is not known.
+fn runs(column: &NewColumn) -> bool {
+    let texts = column.default.iter().chain(&column.generated).chain(column.constraints.iter().map(|made| &made.text));
+    texts.into_iter().any(|text| text_calls(text))
+}
+
+/// Whether IF NOT EXISTS may find a table that the earlier files do not show, or a temporary one hides another.
+fn may_be_there(session: &mut Session<'_>, key: &Key, new: &NewTable) -> bool {
+    if !session.is_change() {
+        return false;
+    }
+    if new.options.until_commit
+        && (session.after.hidden.may_hold(&key.1) || session.after.tables.keys().any(|known| known.1 == key.1))
+    {
+        let why = "a temporary table has the name of another one, and when it is gone depends on the tool";
+        session.see(Verdict::Unknown, key.1.clone(), why);
+    }
+    new.if_not_exists && !session.after.is_passing(key) && session.after.hidden.may_hold(&key.1)
+}
+
+/// All databases of MySQL are taken for one: where several are named, what moves between them is not seen.
+fn note_database(session: &mut Session<'_>, name: &Name) {
+    let Some(database) = name.schema.clone().filter(|_| session.after.dialect.is_mysql()) else { return };
+    session.after.databases.insert(database);
+    if session.after.databases.len() > 1 && session.is_change() {
+        session.see(Verdict::Unknown, name.name.clone(), "several databases are named, and they are not told apart");
     }
 }
 
@@ -134,9 +171,17 @@ fn cascade_in_sqlite(session: &mut Session<'_>, key: &Key, name: &Name) {
 
 pub(crate) fn rename(session: &mut Session<'_>, from: &Name, to: &Name) {
     let key = resolve(session, from);
+    moves_between_databases(session, from, to);
     // Without a schema of its own the new name stays in the old one's.
     let schema = if to.schema.is_some() { session.after.key(to).0 } else { key.0.clone() };
     move_to(session, &key, (schema, to.name.clone()));
+}
+
+/// `RENAME TABLE shop.orders TO archive.orders` takes the table away.
+fn moves_between_databases(session: &mut Session<'_>, from: &Name, to: &Name) {
+    if session.after.dialect.is_mysql() && from.schema != to.schema && to.schema.is_some() {
+        session.see(Verdict::Contract, from.name.clone(), "the table moves to another database, unless it is the same");
+    }
 }
 
 /// Puts a table or a view under another key; what refers to it follows.
@@ -178,9 +223,17 @@ fn apply(session: &mut Session<'_>, key: Key, change: Change) -> Key {
     if session.after.views.contains_key(&key) {
         return on_view(session, key, change);
     }
+    runs_for_rows(session, &key, &change);
     match change {
         Change::Nothing => {}
         Change::Rename(to) => {
+            if session.after.dialect.is_mysql() && to.schema.is_some() {
+                session.see(
+                    Verdict::Contract,
+                    label(&key),
+                    "the table moves to another database, unless it is the same",
+                );
+            }
             let schema = if to.schema.is_some() { session.after.key(&to).0 } else { key.0.clone() };
             let new = (schema, to.name);
             move_to(session, &key, new.clone());
@@ -214,6 +267,21 @@ fn apply(session: &mut Session<'_>, key: Key, change: Change) -> Key {
         _ => columns::change(session, &key, change),
     }
     key
+}
+
+/// What is computed for every row that is there: defaults and checks of new columns, conversions.
+fn runs_for_rows(session: &mut Session<'_>, key: &Key, change: &Change) {
+    let calling = match change {
+        Change::AddColumn { column, .. } | Change::Redefine { column, .. } => runs(column),
+        Change::SetType { using: Some(using), .. } => text_calls(using),
+        Change::AddConstraint(made) => text_calls(&made.text),
+        Change::SetDefault(_, Some(default)) => text_calls(default),
+        _ => false,
+    };
+    if calling {
+        with(session, key, |table| table.runs = true);
+        session.see(Verdict::Unknown, label(key), "it calls a function, and what that does is not known");
+    }
 }
 
 /// ALTER TABLE may name a view.

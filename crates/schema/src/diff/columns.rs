@@ -1,10 +1,10 @@
 //! Columns before and after.
 
-use crate::catalogue::{Column, Id};
+use crate::catalogue::{Column, Id, Table};
 use crate::dialect::Dialect;
 use crate::diff::Diff;
 use crate::diff::tables::{Match, Pair};
-use crate::statement::{Identity, TypeDefinition};
+use crate::statement::{Identity, Rule, TypeDefinition};
 use crate::types;
 use crate::verdict::Verdict;
 
@@ -60,6 +60,8 @@ fn compare_column(diff: &mut Diff<'_>, pair: &Pair<'_>, old: &Column, new: &Colu
     }
     compare_type(diff, pair, old, new);
     match (old.nullable, new.nullable) {
+        // SQLite numbers the row where such a key is left out or NULL, whatever else the column says.
+        _ if diff.after.dialect == Dialect::Sqlite && is_row_number(pair.old, old) && is_row_number(pair.new, new) => {}
         (Some(true) | None, Some(false)) => {
             diff.see(Verdict::Contract, touched, &at, "the column becomes NOT NULL: old writes without it fail");
         }
@@ -73,6 +75,13 @@ fn compare_column(diff: &mut Diff<'_>, pair: &Pair<'_>, old: &Column, new: &Colu
     if old.placed != new.placed {
         diff.see(Verdict::Expand, touched, &at, "only the column's place changes");
     }
+}
+
+/// Whether the column is an alias of the row's number in SQLite.
+fn is_row_number(table: &Table, column: &Column) -> bool {
+    let key = table.constraints.iter().find(|made| made.rule == Rule::Primary);
+    let alone = key.is_some_and(|made| made.columns.len() == 1 && made.columns[0] == column.name);
+    alone && !table.options.without_rowid && column.ty.as_ref().is_some_and(|ty| ty.name == "integer")
 }
 
 /// What people name a type after: a domain is judged by its base.
@@ -95,11 +104,7 @@ fn compare_type(diff: &mut Diff<'_>, pair: &Pair<'_>, old: &Column, new: &Column
     let (mut verdict, mut why) = types::judge(was, is, diff.after.dialect);
     // SQLite makes a column an alias of the row's number by this very spelling only.
     let alias = |ty: &types::Type| ty.name == "integer";
-    let in_key = pair
-        .old
-        .constraints
-        .iter()
-        .any(|made| made.rule == crate::statement::Rule::Primary && made.columns.contains(&old.name));
+    let in_key = pair.old.constraints.iter().any(|made| made.rule == Rule::Primary && made.columns.contains(&old.name));
     if diff.after.dialect == Dialect::Sqlite && in_key && alias(was) != alias(is) {
         (verdict, why) = (Verdict::Contract, "the key is no longer, or only now, the row's number");
     }

@@ -4,6 +4,7 @@ use crate::apply::label;
 use crate::catalogue::{Key, NamedType, Trigger, View};
 use crate::dialect::Dialect;
 use crate::diff::Diff;
+use crate::read::calls::is_harmless;
 use crate::statement::TypeDefinition;
 use crate::types;
 use crate::verdict::Verdict;
@@ -88,7 +89,13 @@ fn functions(diff: &mut Diff<'_>) {
     }
     for (key, new) in after.functions.iter().filter(|(key, _)| !before.functions.contains_key(*key)) {
         for new in new {
-            diff.see(Verdict::Expand, new.touched, label(key), "a new function");
+            // PostgreSQL takes the one whose arguments fit best.
+            let (verdict, why) = if diff.after.dialect == Dialect::Postgres && is_harmless(&key.1) {
+                (Verdict::Unknown, "a function has the name of a built-in one: old calls may reach it")
+            } else {
+                (Verdict::Expand, "a new function")
+            };
+            diff.see(verdict, new.touched, label(key), why);
         }
     }
 }
@@ -111,6 +118,9 @@ fn triggers(diff: &mut Diff<'_>) {
         }
     }
     for (key, new) in after.triggers.iter().filter(|(key, _)| !before.triggers.contains_key(*key)) {
+        if new.temporary {
+            continue;
+        }
         let old_table = after
             .tables
             .get(&new.on)

@@ -14,8 +14,8 @@ use crate::report::{Finding, Report};
 use crate::session::{Source, classify, same_meaning};
 use crate::verdict::Verdict;
 
-pub use names::may_be_migration;
 use names::{Named, Step};
+pub use names::{may_be_migration, may_hold_migrations};
 
 /// A file of a revision.
 #[derive(Debug, Clone)]
@@ -24,6 +24,8 @@ pub struct File {
     pub path: String,
     /// Its text.
     pub text: String,
+    /// Why the text is not all that it holds, or cannot be had.
+    pub doubt: Option<&'static str>,
 }
 
 /// A folder of migrations that are run one after the other.
@@ -79,17 +81,23 @@ pub fn compare(from: &[File], to: &[File], dialect: Option<Dialect>) -> Result<V
     for folder in folders {
         let old = before.get(moved.get(folder).unwrap_or(folder)).unwrap_or(&empty);
         let new = after.get(folder).unwrap_or(&empty);
-        let texts = || new.steps.iter().chain(&old.steps).map(|(_, file)| file.text.as_str());
-        let only_code = new.steps.iter().chain(&old.steps).all(|(named, _)| named.step == Step::Code);
-        let all = from.iter().chain(to);
-        let of_folder = || dialects::of_folder(folder, all, texts());
-        // Where no statement is judged, none has to be read.
-        let any = (only_code || is_same(old, new)).then_some(Dialect::Postgres);
-        let found = dialect.or_else(of_folder).or(any);
+        let found = dialect.or_else(|| told(folder, from, to, old, new));
         let Some(found) = found else { return Err(Unreadable::NoDialect(folder.clone())) };
-        judged.push(judge(folder, found, old, new));
+        judged.push(judge(folder, found, old, new, moved.contains_key(folder)));
     }
     Ok(judged)
+}
+
+/// The dialect of a folder. What the older revision says counts first: a new file must not make the others be read otherwise.
+fn told(folder: &str, from: &[File], to: &[File], old: &Series<'_>, new: &Series<'_>) -> Option<Dialect> {
+    let only_code = new.steps.iter().chain(&old.steps).all(|(named, _)| named.step == Step::Code);
+    let of = |series: &Series<'_>| {
+        let texts = series.steps.iter().map(|(_, file)| file.text.as_str());
+        dialects::of_folder(folder, from.iter().chain(to), texts)
+    };
+    // Where no statement is judged, none has to be read.
+    let any = (only_code || is_same(old, new)).then_some(Dialect::Postgres);
+    of(old).or_else(|| of(new)).or(any)
 }
 
 fn is_same(old: &Series<'_>, new: &Series<'_>) -> bool {
@@ -99,13 +107,23 @@ fn is_same(old: &Series<'_>, new: &Series<'_>) -> bool {
 
 fn series(files: &[File]) -> BTreeMap<String, Series<'_>> {
     let mut found: BTreeMap<String, Series<'_>> = BTreeMap::new();
+    let paths: BTreeSet<&str> = files.iter().map(|file| file.path.as_str()).collect();
+    let mut others = Vec::new();
     for file in files {
-        if let Some(named) = names::read(&file.path, &file.text) {
-            found.entry(named.folder.clone()).or_default().steps.push((named, file));
+        match names::read(&file.path, &file.text, &paths) {
+            Some(named) => found.entry(named.folder.clone()).or_default().steps.push((named, file)),
+            None => others.push(file),
         }
     }
     // Code without a single numbered step is no series: a module that happens to be called like one.
     found.retain(|_, series| series.steps.len() > 1 || series.steps.iter().any(|(named, _)| named.step != Step::Code));
+    for file in others {
+        if let Some(named) = names::beside(&file.path, &paths)
+            && let Some(series) = found.get_mut(&named.folder)
+        {
+            series.steps.push((named, file));
+        }
+    }
     for series in found.values_mut() {
         series.steps.sort_by(|left, right| (&left.0.order, &left.0.name).cmp(&(&right.0.order, &right.0.name)));
     }
@@ -136,47 +154,105 @@ fn moves(before: &BTreeMap<String, Series<'_>>, after: &BTreeMap<String, Series<
     moved
 }
 
-fn judge(folder: &str, dialect: Dialect, old: &Series<'_>, new: &Series<'_>) -> Judged {
-    let ups = |series: &Series<'_>| -> Vec<(Named, String, String)> {
-        let up = |(named, file): &(Named, &File)| (named.clone(), file.path.clone(), parts::up(&file.text, dialect));
-        series.steps.iter().map(up).collect()
+/// A step, the path of its file, what of it goes up, and what makes that uncertain.
+struct Up<'f> {
+    named: &'f Named,
+    path: &'f str,
+    text: String,
+    doubt: Option<&'static str>,
+}
+
+fn ups<'f>(series: &'f Series<'_>, dialect: Dialect, ways: parts::Ways) -> Vec<Up<'f>> {
+    let up = |(named, file): &'f (Named, &File)| {
+        let (text, doubt) =
+            if named.step == Step::Code { (file.text.clone(), None) } else { parts::up(&file.text, dialect, ways) };
+        Up { named, path: &file.path, text, doubt: file.doubt.or(doubt) }
     };
-    let (old, new) = (ups(old), ups(new));
-    let mut known: BTreeMap<&str, &(Named, String, String)> = old.iter().map(|it| (it.0.name.as_str(), it)).collect();
+    series.steps.iter().map(up).collect()
+}
+
+fn judge(folder: &str, dialect: Dialect, old: &Series<'_>, new: &Series<'_>, moved: bool) -> Judged {
+    let steps = || old.steps.iter().chain(&new.steps).filter(|(named, _)| named.step != Step::Code);
+    let may = steps().all(|(named, _)| named.may_have_marks);
+    let ways = parts::ways(steps().map(|(_, file)| file.text.as_str()), may);
+    let (old, new) = (ups(old, dialect, ways), ups(new, dialect, ways));
+    let mut known: BTreeMap<&str, &Up<'_>> = old.iter().map(|it| (it.named.name.as_str(), it)).collect();
     let mut change = Vec::new();
     let mut findings = Vec::new();
     for it in &new {
-        let (named, path, text) = it;
-        match known.remove(named.name.as_str()) {
-            Some((_, _, was)) if was == text || same_meaning(dialect, was, text) => {}
-            Some(_) if named.step == Step::Repeatable => change.push(it),
-            Some((_, _, was)) => findings.push(edited(path, was, text)),
+        match known.remove(it.named.name.as_str()) {
+            Some(was) if was.text == it.text || same_meaning(dialect, &was.text, &it.text) => {
+                // What cannot be read may have changed unseen.
+                findings
+                    .extend(it.doubt.filter(|_| it.text != was.text || it.text.is_empty()).map(|why| unread(it, why)));
+            }
+            Some(_) if matches!(it.named.step, Step::Repeatable | Step::Always) => change.push(it),
+            Some(was) => findings.push(edited(it.path, &was.text, &it.text)),
             None => change.push(it),
         }
     }
-    // Renamed files are known by what they hold.
-    let mut missing: Vec<&(Named, String, String)> = known.into_values().collect();
-    change.retain(|(_, _, text)| {
-        let at = missing.iter().position(|(_, _, was)| was == text && !text.trim().is_empty());
+    let mut missing: Vec<&Up<'_>> = known.into_values().collect();
+    change.retain(|it| {
+        let at = missing.iter().position(|was| is_renamed(was, it));
         at.is_none_or(|at| {
             missing.remove(at);
             false
         })
     });
-    findings.extend(missing.iter().map(|(named, path, _)| removed(&named.name, path)));
+    missing.retain(|was| was.named.step != Step::Beside);
+    findings.extend(missing.iter().map(|was| removed(&was.named.name, was.path)));
+    if moved && new.iter().any(|it| parts::is_liquibase(&it.text)) {
+        findings.push(whole_file(folder, Verdict::Unknown, 1, MOVED));
+    }
     let changed = change.len() + findings.len();
-    findings.extend(change.iter().filter(|(named, ..)| named.step == Step::Code).map(|(_, path, _)| code(path)));
+    findings.extend(change.iter().filter_map(|it| Some(unread(it, doubt_of(it)?))));
+    if !change.is_empty() {
+        // They run again with every migration.
+        let again = new.iter().filter(|it| it.named.step == Step::Always);
+        change.extend(again.filter(|it| !change.iter().any(|known| known.path == it.path)).collect::<Vec<_>>());
+        change
+            .sort_by(|left, right| (&left.named.order, &left.named.name).cmp(&(&right.named.order, &right.named.name)));
+    }
     let earlier: Vec<Source<'_>> = sources(old.iter(), CODE);
     let added: Vec<Source<'_>> = sources(change.iter().copied(), "");
     findings.extend(classify(dialect, &earlier, &added).findings);
     Judged { folder: folder.to_owned(), dialect, report: Report::new(findings), earlier: old.len(), changed }
 }
 
-/// The SQL among the steps. `code` stands for a step in code.
-fn sources<'s>(steps: impl Iterator<Item = &'s (Named, String, String)>, code: &'static str) -> Vec<Source<'s>> {
-    let text = |step: Step, text: &'s str| if step == Step::Code { code } else { text };
-    steps.map(|(named, path, up)| Source { file: path, text: text(named.step, up) }).collect()
+/// Whether a step is an earlier one under another name, by its number and what it holds. Under another number it is run
+/// again, and so is Prisma's under any other name.
+fn is_renamed(was: &Up<'_>, is: &Up<'_>) -> bool {
+    let prisma = is.path.ends_with("/migration.sql");
+    let numbered = !is.named.order.1.is_empty() && was.named.order == is.named.order;
+    let by_content = is.named.step == Step::Code && is.named.order.1.is_empty();
+    was.named.step == is.named.step
+        && !prisma
+        && (numbered || by_content)
+        && was.text == is.text
+        && !is.text.trim().is_empty()
 }
+
+/// Why a step that is new or changed cannot be judged by its text.
+fn doubt_of(it: &Up<'_>) -> Option<&'static str> {
+    it.doubt.or(match it.named.step {
+        Step::Code => Some("a migration written in code: render it as SQL to have it judged"),
+        Step::Beside => Some("it stands among migrations, and whether it is run is not known by its name"),
+        _ => None,
+    })
+}
+
+/// The SQL among the steps. `code` stands for a step that is not read.
+fn sources<'s>(steps: impl Iterator<Item = &'s Up<'s>>, code: &'static str) -> Vec<Source<'s>> {
+    let text = |it: &'s Up<'s>| if doubt_of(it).is_some() { code } else { it.text.as_str() };
+    steps.map(|it| Source { file: it.path, text: text(it) }).collect()
+}
+
+fn unread(it: &Up<'_>, why: &str) -> Finding {
+    whole_file(it.path, Verdict::Unknown, 1, why)
+}
+
+/// Liquibase knows a change set by its file's path, too.
+const MOVED: &str = "the folder has moved, and Liquibase runs what stands at another path again";
 
 fn whole_file(path: &str, verdict: Verdict, line: u32, why: &str) -> Finding {
     Finding {
@@ -203,8 +279,4 @@ fn removed(name: &str, path: &str) -> Finding {
         1,
         &format!("the earlier migration {name} is gone: squashed, or never to be run"),
     )
-}
-
-fn code(path: &str) -> Finding {
-    whole_file(path, Verdict::Unknown, 1, "a migration written in code: render it as SQL to have it judged")
 }

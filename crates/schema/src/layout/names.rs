@@ -1,5 +1,9 @@
 //! What a path says: which tool's migration it is, and when it is run.
 
+use std::collections::BTreeSet;
+
+use crate::layout::parts;
+
 /// What kind of step a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
@@ -7,8 +11,12 @@ pub(crate) enum Step {
     Once,
     /// Run again whenever its content changes.
     Repeatable,
+    /// Run at every migration: Flyway's callbacks.
+    Always,
     /// Written in a programming language.
     Code,
+    /// SQL beside migrations, of which no tool's rules say whether it is run.
+    Beside,
 }
 
 /// A migration by its path.
@@ -18,9 +26,11 @@ pub(crate) struct Named {
     pub(crate) folder: String,
     /// Its name in the series.
     pub(crate) name: String,
-    /// Its place in the series: repeatable ones last, then by number.
-    pub(crate) order: (bool, Vec<Number>),
+    /// Its place in the series: by kind, then by number.
+    pub(crate) order: (u8, Vec<Number>),
     pub(crate) step: Step,
+    /// Whether a tool that knows marks for both ways in one file would take this name.
+    pub(crate) may_have_marks: bool,
 }
 
 /// A number of whatever length, as its digits without leading zeros: shorter is less.
@@ -34,25 +44,44 @@ impl Number {
     }
 }
 
-/// Languages that migrations are written in beside SQL.
-const CODE: &[&str] =
-    &["go", "ts", "js", "mjs", "cjs", "rb", "py", "php", "java", "kt", "cs", "ex", "exs", "xml", "yaml", "yml", "json"];
+/// Languages that migrations are written in beside SQL, and forms of SQL that another program fills in first.
+const CODE: &[&str] = &[
+    "go", "ts", "js", "mjs", "cjs", "mts", "cts", "rb", "py", "php", "java", "kt", "kts", "cs", "fs", "vb", "ex",
+    "exs", "rs", "scala", "groovy", "clj", "edn", "lua", "pl", "sh", "ps1", "xml", "yaml", "yml", "json", "hcl",
+    "tmpl", "tpl", "j2", "jinja", "erb", "gotmpl", "gz", "zip",
+];
 
-/// Files that stand beside migrations and are none.
-const BESIDE: &[&str] =
-    &["__init__.py", "atlas.sum", "migration_lock.toml", "seed.sql", "seeds.sql", "schema.sql", "_journal.json"];
+/// Endings of files that hold SQL.
+const SQL: &[&str] = &["sql", "psql", "pgsql", "mysql", "tsql", "ddl", "sqlite"];
 
 /// Whether the file is worth reading at all, by its path.
 #[must_use]
 pub fn may_be_migration(path: &str) -> bool {
-    let extension = path.rsplit('.').next().unwrap_or_default();
     let hints = ["migration_lock.toml", "_journal.json", "drizzle.config.ts", "sqlc.yaml", "database.yml"];
-    extension == "sql" || hints.iter().any(|hint| path.ends_with(hint)) || (is_code(path) && in_migrations(path))
+    is_sql(path) || hints.iter().any(|hint| path.ends_with(hint)) || (is_code(path) && in_migrations(path))
+}
+
+fn extension(path: &str) -> String {
+    path.rsplit('.').next().unwrap_or_default().to_lowercase()
+}
+
+/// Whether it holds SQL, by its ending in whatever case.
+pub(crate) fn is_sql(path: &str) -> bool {
+    path.contains('.') && SQL.contains(&extension(path).as_str())
 }
 
 fn is_code(path: &str) -> bool {
-    let extension = path.rsplit('.').next().unwrap_or_default();
-    CODE.contains(&extension)
+    // `V1__x.sql.tmpl` is SQL only once it is filled in.
+    path.contains('.') && CODE.contains(&extension(path).as_str())
+}
+
+/// Whether a folder of this name would hold migrations, of whatever is not read.
+#[must_use]
+pub fn may_hold_migrations(folder: &str) -> bool {
+    let last = folder.rsplit('/').next().unwrap_or_default().to_lowercase();
+    let words = ["db", "sql", "schema", "database", "flyway", "liquibase", "versions", "deploy"];
+    in_migrations(&format!("{folder}/x"))
+        || words.iter().any(|word| last.split(['-', '_', '.']).any(|part| part == *word))
 }
 
 /// Whether a folder on the way is called after migrations.
@@ -64,55 +93,126 @@ fn in_migrations(path: &str) -> bool {
     })
 }
 
-/// Reads a path. None: no migration, or a part that goes down.
-pub(crate) fn read(path: &str, text: &str) -> Option<Named> {
+/// Flyway's names for what is run before and after.
+/// Source: <https://documentation.red-gate.com/fd/callback-events-277579082.html>.
+const CALLBACKS: &[&str] = &[
+    "beforemigrate",
+    "beforerepeatables",
+    "beforeeachmigrate",
+    "beforeeachmigratestatement",
+    "aftereachmigratestatement",
+    "aftereachmigratestatementerror",
+    "aftereachmigrate",
+    "aftereachmigrateerror",
+    "aftermigrate",
+    "aftermigrateapplied",
+    "aftermigrateerror",
+    "afterversioned",
+    "beforevalidate",
+    "aftervalidate",
+    "beforebaseline",
+    "afterbaseline",
+    "beforerepair",
+    "afterrepair",
+    "beforeinfo",
+    "afterinfo",
+    "beforedeploy",
+    "afterdeploy",
+    "beforeconnect",
+    "afterconnect",
+    "beforecreateschema",
+    "createschema",
+    "aftercreateschema",
+];
+
+/// Reads a path. None: no migration, or a part that goes down. `paths` are all of its revision.
+pub(crate) fn read(path: &str, text: &str, paths: &BTreeSet<&str>) -> Option<Named> {
     let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
-    if BESIDE.contains(&file)
-        || folder
-            .split('/')
-            .any(|part| matches!(part, "meta" | "node_modules" | "vendor" | "test" | "tests" | "testdata"))
-    {
-        return None;
-    }
-    if is_code(file) {
+    if !is_sql(file) {
         return code(folder, file, path);
     }
-    let stem = file.strip_suffix(".sql")?;
+    let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
     if matches!(stem, "up" | "down" | "migration") {
         return in_own_folder(folder, stem);
     }
-    if is_down(stem) {
+    if is_down(folder, stem, paths) {
         return None;
+    }
+    let lower = stem.to_lowercase();
+    let event = lower.split("__").next().unwrap_or_default();
+    if CALLBACKS.contains(&event) {
+        let before = event.starts_with("before") || event == "createschema";
+        return Some(named(folder, &lower, Vec::new(), Step::Always).at(if before { 0 } else { 3 }));
     }
     if let Some(rest) = stem.strip_prefix("R__").or_else(|| stem.strip_prefix("r__")) {
-        return Some(named(folder, rest, Vec::new(), Step::Repeatable));
+        return Some(named(folder, rest, Vec::new(), Step::Repeatable).at(2));
     }
     let numbered = numbers(stem.trim_start_matches(['V', 'v']));
-    let marked = text.contains("-- +goose")
-        || text.contains("-- migrate:up")
-        || text.trim_start().starts_with("--liquibase formatted sql");
-    let flyway = stem.starts_with(['V', 'v']) && stem.contains("__");
-    if numbered.is_empty() && !marked {
-        return None;
-    }
     let plain = stem.starts_with(|first: char| first.is_ascii_digit());
-    if !plain && !flyway && !marked {
+    let flyway = !plain && stem.starts_with(['V', 'v']) && stem.contains("__") && !numbered.is_empty();
+    if !plain && !flyway && !parts::is_marked(text) {
         return None;
     }
     let name = stem.strip_suffix(".up").unwrap_or(stem);
-    Some(named(folder, name, numbered, Step::Once))
+    let mut found = named(folder, name, numbered, Step::Once);
+    found.may_have_marks = !flyway && name == stem;
+    Some(found)
+}
+
+/// SQL that stands among the migrations of a folder under a name of no tool's.
+pub(crate) fn beside(path: &str, paths: &BTreeSet<&str>) -> Option<Named> {
+    let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
+    let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
+    (is_sql(file) && !is_down(folder, stem, paths)).then(|| named(folder, file, Vec::new(), Step::Beside))
 }
 
 fn named(folder: &str, name: &str, numbers: Vec<Number>, step: Step) -> Named {
-    Named { folder: folder.to_owned(), name: name.to_owned(), order: (step == Step::Repeatable, numbers), step }
+    let (folder, name) = (folder.to_owned(), name.to_owned());
+    Named { folder, name, order: (1, numbers), step, may_have_marks: false }
 }
 
-/// Undo files: golang-migrate's and sqlx's `.down`, Flyway's `U1__`.
-fn is_down(stem: &str) -> bool {
-    let undo =
-        stem.starts_with('U') && stem.contains("__") && stem[1..].starts_with(|first: char| first.is_ascii_digit());
-    // Not `_down`: `V2__scale_down.sql` goes up.
-    stem.ends_with(".down") || stem.ends_with(".undo") || stem.ends_with(".rollback") || undo
+impl Named {
+    /// The same, at another place among the kinds.
+    fn at(mut self, place: u8) -> Self {
+        self.order.0 = place;
+        self
+    }
+}
+
+/// Undo files: golang-migrate's and sqlx's `.down`, Postgrator's `1.undo.x`, yoyo's `.rollback`, db-migrate's `-down`, and
+/// Flyway's `U1__`. Only beside the file that they undo: to another tool such a name goes up.
+fn is_down(folder: &str, stem: &str, paths: &BTreeSet<&str>) -> bool {
+    let beside = |name: &str| {
+        let start = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+        paths.contains(format!("{start}{name}.sql").as_str())
+    };
+    let here = || {
+        paths.iter().filter_map(|path| {
+            let (near, file) = path.rsplit_once('/').unwrap_or(("", path));
+            (near == folder).then_some(file)
+        })
+    };
+    let digit = |text: &str| text.starts_with(|first: char| first.is_ascii_digit());
+    if stem.starts_with('U') && stem.contains("__") && digit(&stem[1..]) {
+        return here().any(|file| file.starts_with(['V', 'v']) && file.contains("__"));
+    }
+    if !digit(stem) {
+        return false;
+    }
+    if let Some(base) = stem.strip_suffix(".down") {
+        return beside(base) || here().any(|file| file.ends_with(".up.sql"));
+    }
+    if let Some(base) = stem.strip_suffix(".undo").or_else(|| stem.strip_suffix(".rollback")) {
+        return ["", ".do", ".up"].iter().any(|end| beside(&format!("{base}{end}")));
+    }
+    for (down, up) in [("-down", "-up"), ("_down", "_up")] {
+        if let Some(base) = stem.strip_suffix(down) {
+            return beside(&format!("{base}{up}"));
+        }
+    }
+    let mut parts = stem.splitn(3, '.');
+    let (number, action) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    action == "undo" && here().any(|file| file.strip_prefix(number).is_some_and(|rest| rest.starts_with(".do.")))
 }
 
 /// Diesel's `stamp_name/up.sql` and Prisma's `stamp_name/migration.sql`.
@@ -148,16 +248,15 @@ fn numbers(stem: &str) -> Vec<Number> {
 fn code(folder: &str, file: &str, path: &str) -> Option<Named> {
     let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
     let numbered = numbers(stem.trim_start_matches(['V', 'v', 'm', 'M']));
-    let data = file.ends_with(".json") || file.ends_with(".yaml") || file.ends_with(".yml") || file.ends_with(".xml");
-    let revision = folder.ends_with("versions") && file.ends_with(".py");
+    let extension = extension(file);
+    let data = ["json", "yaml", "yml", "xml", "edn", "hcl"].contains(&extension.as_str());
+    let revision = folder.ends_with("versions") && extension == "py";
     let changelog = data && folder.to_lowercase().contains("changelog");
-    if !in_migrations(path)
-        || stem.ends_with("_test")
-        || stem.ends_with(".test")
-        || stem.ends_with(".spec")
-        || stem.ends_with(".d")
-    {
+    // Go builds tests into no program, and declarations of TypeScript hold no code.
+    let inert = (stem.ends_with("_test") && extension == "go") || (stem.ends_with(".d") && extension == "ts");
+    if !is_code(file) || !in_migrations(path) || inert || file == "_journal.json" || file == "__init__.py" {
         return None;
     }
-    (revision || changelog || (!numbered.is_empty() && !data)).then(|| named(folder, stem, numbered, Step::Code))
+    (revision || changelog || (!numbered.is_empty() && !(data && folder.ends_with("meta"))))
+        .then(|| named(folder, stem, numbered, Step::Code))
 }

@@ -7,6 +7,7 @@ use crate::read::column::{column, default_text, default_tokens, definition};
 use crate::read::constraint;
 use crate::read::types::ty;
 use crate::statement::{Action, Change, Identity};
+use crate::types::Type;
 use crate::verdict::Verdict;
 
 /// Reads what stands behind `ALTER TABLE`.
@@ -137,8 +138,9 @@ fn alter_column(cursor: &mut Cursor<'_, '_>) -> Option<Change> {
         if cursor.eat("collate") {
             ty.collation = Some(cursor.name()?.name);
         }
-        let using = if cursor.eat("using") { Some(normal(cursor.rest())) } else { None };
-        if using.is_some() {
+        let mut using = None;
+        if cursor.eat("using") {
+            using = (!is_plain_cast(*cursor, &name, &ty)).then(|| normal(cursor.rest()));
             cursor.skip_rest();
         }
         return Some(Change::SetType { name, ty: Box::new(ty), using });
@@ -157,6 +159,31 @@ fn alter_column(cursor: &mut Cursor<'_, '_>) -> Option<Change> {
         return Some(Change::DropDefault(name));
     }
     generation(cursor, name)
+}
+
+/// The column itself, cast to nothing but its new type: `a`, `a::int`, `CAST(a AS int)`.
+fn is_plain_cast(mut using: Cursor<'_, '_>, name: &str, new: &Type) -> bool {
+    while using.rest().first().is_some_and(|token| token.op("(")) {
+        match using.group() {
+            Some(inner) if using.done() => using = inner,
+            _ => return false,
+        }
+    }
+    let mut casts = Vec::new();
+    if using.eat("cast") {
+        let Some(mut inner) = using.group() else { return false };
+        if inner.ident().as_deref() != Some(name) || !inner.eat("as") {
+            return false;
+        }
+        casts.push(ty(&mut inner).filter(|_| inner.done()));
+    } else if using.ident().as_deref() != Some(name) {
+        return false;
+    }
+    while using.op("::") {
+        casts.push(ty(&mut using));
+    }
+    let whole = |cast: &Type| cast.text() == new.text() || (cast.name == "text" && !cast.array);
+    using.done() && casts.iter().all(|cast| cast.as_ref().is_some_and(whole))
 }
 
 fn generation(cursor: &mut Cursor<'_, '_>, name: String) -> Option<Change> {

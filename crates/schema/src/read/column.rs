@@ -113,8 +113,7 @@ fn attribute(cursor: &mut Cursor<'_, '_>, column: &mut NewColumn) -> Option<()> 
 fn keys(cursor: &mut Cursor<'_, '_>, column: &mut NewColumn, name: Option<&String>) -> Option<bool> {
     if cursor.eat("not null") {
         column.not_null = true;
-        conflict_clause(cursor);
-        return Some(true);
+        return (!conflict_clause(cursor)?).then_some(true);
     }
     if cursor.eat("null") {
         column.null = true;
@@ -141,7 +140,9 @@ fn keys(cursor: &mut Cursor<'_, '_>, column: &mut NewColumn, name: Option<&Strin
         Rule::Foreign => constraint::references(cursor, vec![column.name.clone()])?,
         _ => of_column(column, rule),
     };
-    conflict_clause(cursor);
+    if conflict_clause(cursor)? {
+        made.text.push_str(" on conflict otherwise");
+    }
     made.name = name.cloned();
     constraint::timing(cursor, &mut made)?;
     column.constraints.push(made);
@@ -151,11 +152,15 @@ fn keys(cursor: &mut Cursor<'_, '_>, column: &mut NewColumn, name: Option<&Strin
     Some(true)
 }
 
-/// SQLite's ON CONFLICT behind a constraint.
-fn conflict_clause(cursor: &mut Cursor<'_, '_>) {
-    if cursor.dialect == Dialect::Sqlite && cursor.eat("on conflict") {
-        cursor.next();
+/// SQLite's ON CONFLICT behind a constraint. Says whether it takes refused rows for something else than a failure.
+pub(crate) fn conflict_clause(cursor: &mut Cursor<'_, '_>) -> Option<bool> {
+    if cursor.dialect != Dialect::Sqlite || !cursor.eat("on conflict") {
+        return Some(false);
     }
+    if cursor.eat("abort") || cursor.eat("fail") || cursor.eat("rollback") {
+        return Some(false);
+    }
+    (cursor.eat("replace") || cursor.eat("ignore")).then_some(true)
 }
 
 /// Where values come from: defaults, expressions, identities.

@@ -1,7 +1,7 @@
 //! Reading constraints.
 
 use crate::cursor::{Cursor, normal};
-use crate::dialect::Dialect;
+use crate::read::column::conflict_clause;
 use crate::statement::{Foreign, NewConstraint, Rule};
 
 /// A constraint without more to say.
@@ -57,8 +57,8 @@ pub(crate) fn constraint(cursor: &mut Cursor<'_, '_>) -> Option<NewConstraint> {
         return None;
     };
     made.name = name.or(made.name);
-    if cursor.dialect == Dialect::Sqlite && cursor.eat("on conflict") {
-        cursor.next();
+    if conflict_clause(cursor)? {
+        made.text.push_str(" on conflict otherwise");
     }
     timing(cursor, &mut made)?;
     cursor.end()?;

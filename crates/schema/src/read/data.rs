@@ -2,40 +2,10 @@
 
 use crate::cursor::{Cursor, Name, normal};
 use crate::dialect::Dialect;
-use crate::lex::{Kind, Token};
+use crate::lex::Token;
+use crate::read::calls::calls;
 use crate::statement::{Action, CopyFrom};
 use crate::verdict::Verdict;
-
-/// Functions that a plain SELECT may call without changing anything.
-#[rustfmt::skip]
-const HARMLESS: &[&str] = &[
-    "count", "sum", "min", "max", "avg", "coalesce", "now", "lower", "upper", "length", "version", "nullif", "abs",
-    "round", "date", "datetime", "strftime", "exists", "in", "values", "and", "or", "not", "from", "where", "as",
-    "select", "any", "all", "current_database", "database", "concat", "cast", "row_number", "over", "partition",
-    "on", "join", "union", "using", "when", "then", "else", "by", "having", "is", "like", "between", "distinct",
-    "filter", "array", "row", "substring", "substr", "gen_random_uuid", "uuid_generate_v4", "uuid",
-    "json_build_object", "jsonb_build_object", "to_jsonb", "to_json", "replace", "trim", "to_char", "to_timestamp",
-    "to_date", "extract", "generate_series", "unnest", "array_agg", "string_agg", "json_agg", "jsonb_agg",
-    "greatest", "least", "ifnull", "isnull", "if", "md5", "random", "rand", "floor", "ceil", "ceiling", "mod",
-    "left", "right", "split_part", "position", "char_length", "date_trunc", "current_timestamp", "getdate", "newid",
-    "convert", "concat_ws", "group_concat", "rank", "dense_rank", "lag", "lead", "first_value", "last_value",
-    "json_extract", "json_object", "json_array", "regexp_replace", "encode", "decode", "clock_timestamp", "interval",
-    "array_length", "cardinality", "jsonb_set", "unix_timestamp", "from_unixtime", "date_add", "date_sub", "curdate",
-    "utc_timestamp", "hex", "unhex", "lpad", "rpad", "initcap", "reverse", "ltrim", "rtrim", "btrim", "varchar",
-    "char", "decimal", "numeric", "timestamp", "unlikely", "lateral", "limit", "offset", "with", "case", "returning",
-    "set", "conflict", "key", "jsonb_array_elements", "jsonb_array_elements_text", "jsonb_each", "jsonb_object_keys",
-    "array_to_string", "string_to_array", "ascii", "chr", "sign", "power", "sqrt", "json_value", "total", "printf",
-    "instr", "julianday", "unixepoch", "typeof", "len", "dateadd", "datediff", "sysdatetime", "year", "month", "day",
-];
-
-/// Whether the statement calls anything that is not known to be harmless.
-fn calls(tokens: &[Token<'_>]) -> bool {
-    tokens.windows(2).any(|pair| {
-        pair[1].op("(")
-            && (pair[0].kind == Kind::Quoted
-                || (pair[0].kind == Kind::Word && !HARMLESS.iter().any(|name| pair[0].is(name))))
-    })
-}
 
 fn contains(tokens: &[Token<'_>], words: &[&str]) -> bool {
     tokens.iter().any(|token| words.iter().any(|word| token.is(word)))
@@ -136,9 +106,8 @@ pub(crate) fn insert(cursor: &mut Cursor<'_, '_>) -> Option<Action> {
     let tokens = cursor.rest();
     overwrites |= contains_pair(tokens, "do", "update") || contains_pair(tokens, "duplicate", "key");
     let copies = copy(cursor, columns.unwrap_or_default());
-    let calls = copies.is_none() && !cursor.sees("values") && calls(tokens);
     cursor.skip_rest();
-    Some(Action::Insert { table, overwrites, copies, calls })
+    Some(Action::Insert { table, overwrites, copies })
 }
 
 fn contains_pair(tokens: &[Token<'_>], first: &str, second: &str) -> bool {
@@ -180,7 +149,9 @@ fn source(mut item: Cursor<'_, '_>) -> String {
 /// UPDATE.
 pub(crate) fn update(cursor: &mut Cursor<'_, '_>) -> Option<Action> {
     cursor.need("update")?;
-    cursor.eat_any(&["only", "low_priority", "ignore", "or ignore", "or replace", "or abort"]);
+    // Rows that stand in the way are removed.
+    let replaces = cursor.eat("or replace");
+    cursor.eat_any(&["only", "low_priority", "ignore", "or ignore", "or abort", "or fail", "or rollback"]);
     let targets = cursor.until(|token| token.is("set"));
     let mut inner = Cursor::new(targets, cursor.dialect);
     let single = !targets.iter().any(|token| token.op(",") || token.is("join") || token.op("("));
@@ -198,7 +169,7 @@ pub(crate) fn update(cursor: &mut Cursor<'_, '_>) -> Option<Action> {
     }
     cursor.skip_rest();
     // Several tables at once: whose the columns are stays open.
-    let columns = if single && !is_alias(&inner, cursor.dialect) { columns } else { Vec::new() };
+    let columns = if single && !replaces && !is_alias(&inner, cursor.dialect) { columns } else { Vec::new() };
     Some(Action::Update { tables: vec![table], columns })
 }
 
@@ -265,5 +236,5 @@ pub(crate) fn copy_statement(cursor: &mut Cursor<'_, '_>) -> Option<Action> {
         cursor.need("to")?;
     }
     cursor.skip_rest();
-    Some(if into { Action::Insert { table, overwrites: false, copies: None, calls: false } } else { Action::Nothing })
+    Some(if into { Action::Insert { table, overwrites: false, copies: None } } else { Action::Nothing })
 }

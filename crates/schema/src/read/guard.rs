@@ -4,6 +4,7 @@
 use crate::cursor::{Cursor, string_value};
 use crate::dialect::Dialect;
 use crate::lex::Kind;
+use crate::read::calls::calls;
 use crate::split::Splitter;
 use crate::statement::Action;
 
@@ -62,6 +63,9 @@ fn step(cursor: &mut Cursor<'_, '_>, actions: &mut Vec<Action>) -> Option<()> {
             condition(cursor, "then")?;
         } else if cursor.eat("else") || cursor.eat("begin") {
         } else if cursor.eat("raise notice") {
+            if calls(cursor.rest()) || cursor.rest().iter().any(|token| token.is("select")) {
+                return None;
+            }
             cursor.skip_rest();
             return Some(());
         } else {
@@ -76,7 +80,10 @@ fn step(cursor: &mut Cursor<'_, '_>, actions: &mut Vec<Action>) -> Option<()> {
     if dangerous.iter().any(|word| cursor.sees(word)) || cursor.rest().iter().any(|token| token.op(":=")) {
         return None;
     }
-    actions.push(crate::read::statement(cursor.rest(), Dialect::Postgres)?);
+    let action = crate::read::statement(cursor.rest(), Dialect::Postgres)?;
+    // Within a block they mean other things, and may not run.
+    let lasts = !matches!(action, Action::Begin | Action::Commit | Action::Rollback | Action::SearchPath(..));
+    actions.push(Some(action).filter(|_| lasts)?);
     cursor.skip_rest();
     Some(())
 }
@@ -85,7 +92,7 @@ fn step(cursor: &mut Cursor<'_, '_>, actions: &mut Vec<Action>) -> Option<()> {
 fn condition(cursor: &mut Cursor<'_, '_>, end: &str) -> Option<()> {
     let tokens = cursor.until(|token| token.is(end));
     let changes = ["insert", "update", "delete", "merge"];
-    if tokens.iter().any(|token| changes.iter().any(|word| token.is(word))) {
+    if tokens.iter().any(|token| changes.iter().any(|word| token.is(word))) || calls(tokens) {
         return None;
     }
     cursor.need(end)
@@ -100,7 +107,7 @@ pub(crate) fn transact(cursor: &mut Cursor<'_, '_>) -> Option<Action> {
     let starts =
         ["begin", "alter", "create", "drop", "insert", "update", "delete", "exec", "execute", "truncate", "grant"];
     let condition = cursor.until(|token| starts.iter().any(|word| token.is(word)));
-    if condition.iter().any(|token| token.is("if")) {
+    if condition.iter().any(|token| token.is("if")) || calls(condition) {
         return None;
     }
     let mut tokens = cursor.rest();
@@ -112,7 +119,9 @@ pub(crate) fn transact(cursor: &mut Cursor<'_, '_>) -> Option<Action> {
     }
     let mut actions = Vec::new();
     for part in tokens.split(|token| token.op(";")).filter(|part| !part.is_empty()) {
-        actions.push(crate::read::statement(part, Dialect::Mssql)?);
+        let action = crate::read::statement(part, Dialect::Mssql)?;
+        let lasts = !matches!(action, Action::Begin | Action::Commit | Action::Rollback | Action::RollbackTo(_));
+        actions.push(Some(action).filter(|_| lasts)?);
     }
     Some(Action::Guarded(actions))
 }

@@ -3,6 +3,8 @@
 
 mod alter;
 mod alter_mysql;
+mod batch;
+pub(crate) mod calls;
 mod column;
 mod constraint;
 mod data;
@@ -23,10 +25,25 @@ use crate::statement::Action;
 
 /// What the statement does. None: not understood.
 pub(crate) fn statement(tokens: &[Token<'_>], dialect: Dialect) -> Option<Action> {
+    if dialect == Dialect::Mssql && batch::holds_another(tokens) {
+        return None;
+    }
     let mut cursor = Cursor::new(tokens, dialect);
     let action = read(&mut cursor)?;
     cursor.end()?;
-    Some(action)
+    let calling = runs_expressions(tokens, &action) && calls::calls(tokens);
+    Some(if calling { Action::Calling(Box::new(action)) } else { action })
+}
+
+/// Whether carrying the statement out computes expressions for rows.
+fn runs_expressions(tokens: &[Token<'_>], action: &Action) -> bool {
+    match action {
+        Action::Insert { .. } | Action::Update { .. } | Action::Remove { .. } => true,
+        Action::CreateTable(table) => table.from_select,
+        Action::CreateView(view) => view.head.contains("materialized"),
+        Action::Judged(..) => tokens[0].is("with"),
+        _ => false,
+    }
 }
 
 fn read(cursor: &mut Cursor<'_, '_>) -> Option<Action> {
@@ -53,8 +70,10 @@ fn read(cursor: &mut Cursor<'_, '_>) -> Option<Action> {
 fn create(cursor: &mut Cursor<'_, '_>) -> Option<Action> {
     cursor.need("create")?;
     let replace = cursor.eat("or replace") || cursor.eat("or alter");
-    if let Some(found) = object::create_rare(cursor, replace) {
-        return found;
+    // MariaDB drops what CREATE OR REPLACE names: only where that is followed is it understood.
+    let rare = object::create_rare(cursor);
+    if let Some(found) = rare {
+        return found.filter(|action| !replace || matches!(action, Action::JudgedOn(..) | Action::Rule(_)));
     }
     if routine::begins(cursor) {
         return routine::create(cursor, replace);
@@ -66,7 +85,7 @@ fn create(cursor: &mut Cursor<'_, '_>) -> Option<Action> {
     let special = cursor.eat("fulltext") || cursor.eat("spatial");
     let _ = cursor.eat("clustered") || cursor.eat("nonclustered");
     if cursor.eat("index") {
-        return index::create(cursor, unique, special);
+        return index::create(cursor, unique, special).filter(|_| !replace);
     }
     let temporary = cursor.eat_any(&["global temporary", "local temporary", "temporary", "temp"]).is_some();
     cursor.eat("unlogged");
@@ -77,7 +96,7 @@ fn create(cursor: &mut Cursor<'_, '_>) -> Option<Action> {
         return object::virtual_table(cursor);
     }
     if cursor.eat("sequence") {
-        return object::sequence(cursor, temporary);
+        return object::sequence(cursor, temporary).filter(|_| !replace);
     }
     None
 }

@@ -11,7 +11,7 @@ fn judged(verdict: Verdict, why: &str) -> Option<Action> {
 }
 
 /// What CREATE makes seldom. `Some(None)`: begun, and not understood.
-pub(crate) fn create_rare(cursor: &mut Cursor<'_, '_>, replace: bool) -> Option<Option<Action>> {
+pub(crate) fn create_rare(cursor: &mut Cursor<'_, '_>) -> Option<Option<Action>> {
     if cursor.eat("schema") || (cursor.dialect.is_mysql() && cursor.eat("database")) {
         return Some(schema(cursor));
     }
@@ -32,14 +32,9 @@ pub(crate) fn create_rare(cursor: &mut Cursor<'_, '_>, replace: bool) -> Option<
         return Some(policy(cursor, "a policy decides which rows old statements see"));
     }
     if cursor.eat("rule") {
-        return Some(rule(cursor, replace));
+        return Some(rule(cursor));
     }
     let whole = [
-        (
-            "event trigger",
-            Verdict::Contract,
-            "it may refuse what old code does to the schema, temporary tables included",
-        ),
         ("statistics", Verdict::Expand, "statistics change no result"),
         ("collation", Verdict::Expand, "a new collation"),
         ("text search", Verdict::Expand, "a new text search object"),
@@ -52,6 +47,10 @@ pub(crate) fn create_rare(cursor: &mut Cursor<'_, '_>, replace: bool) -> Option<
     ];
     if cursor.eat("publication") {
         return Some(publication(cursor));
+    }
+    if cursor.eat("event trigger") {
+        cursor.skip_rest();
+        return Some(Some(Action::EventTrigger));
     }
     whole.iter().find(|(words, ..)| cursor.sees(words)).map(|(_, verdict, why)| {
         cursor.skip_rest();
@@ -82,18 +81,17 @@ fn policy(cursor: &mut Cursor<'_, '_>, why: &str) -> Option<Action> {
 }
 
 /// A rule that also does nothing is nothing; any other rewrites what old statements do.
-fn rule(cursor: &mut Cursor<'_, '_>, _replace: bool) -> Option<Action> {
+fn rule(cursor: &mut Cursor<'_, '_>) -> Option<Action> {
     let tokens = cursor.rest();
     let to = tokens.iter().position(|token| token.is("to"))?;
     let on = Cursor::new(&tokens[to + 1..], cursor.dialect).name()?;
     let idle = tokens.len() >= 3 && normal(&tokens[tokens.len() - 3..]) == "do also nothing";
     cursor.skip_rest();
-    let (verdict, why) = if idle {
-        (Verdict::Expand, "the rule does nothing")
+    Some(if idle {
+        Action::JudgedOn(on, Verdict::Expand, "the rule does nothing".to_owned())
     } else {
-        (Verdict::Contract, "the rule rewrites old statements, and INSERT … ON CONFLICT is refused under it")
-    };
-    Some(Action::JudgedOn(on, verdict, why.to_owned()))
+        Action::Rule(on)
+    })
 }
 
 /// `CREATE PUBLICATION name FOR TABLE …`. One for all tables takes those of later too.

@@ -13,11 +13,11 @@ pub(crate) fn begins(cursor: &Cursor<'_, '_>) -> bool {
 
 fn kind_at(cursor: &Cursor<'_, '_>) -> Option<usize> {
     let words = ["function", "procedure", "proc", "trigger", "event", "aggregate"];
-    let before = cursor.rest().iter().take(10).take_while(|token| {
-        // A table or view of such a name is none.
-        !["table", "view", "index", "sequence"].iter().any(|word| token.is(word)) && !token.op("(")
-    });
-    before.enumerate().find(|(_, token)| words.iter().any(|word| token.is(word))).map(|(at, _)| at)
+    let before = ["temp", "temporary", "constraint", "definer"];
+    let begins = cursor.peek().is_some_and(|token| words.iter().chain(&before).any(|word| token.is(word)));
+    let found = cursor.rest().iter().take(12).position(|token| words.iter().any(|word| token.is(word)));
+    let others = ["table", "view", "index", "sequence"];
+    found.filter(|at| begins && !cursor.rest()[..*at].iter().any(|token| others.iter().any(|word| token.is(word))))
 }
 
 /// Reads it to its end.
@@ -51,16 +51,13 @@ fn trigger(inner: &Cursor<'_, '_>, before: &[Token<'_>], replace: bool, if_not_e
     let whole = inner.rest();
     let name = inner.name()?;
     let temporary = before.iter().any(|token| token.is("temp") || token.is("temporary"));
-    if temporary {
-        return Some(Action::Nothing);
-    }
     let on = loop {
         if inner.eat("on") {
             break inner.name()?;
         }
         inner.next()?;
     };
-    Some(Action::CreateTrigger { on, name, replace, if_not_exists, definition: normal(whole) })
+    Some(Action::CreateTrigger { on, name, replace, if_not_exists, temporary, definition: normal(whole) })
 }
 
 /// The types of the arguments by which a function is told apart: names, defaults and results left out.

@@ -1,8 +1,9 @@
 //! Reading statements about the session, transactions, rights and upkeep.
 
-use crate::cursor::Cursor;
+use crate::cursor::{Cursor, normal};
 use crate::dialect::Dialect;
-use crate::lex::Kind;
+use crate::lex::{Kind, Token};
+use crate::read::calls::calls;
 use crate::statement::Action;
 use crate::verdict::Verdict;
 
@@ -22,7 +23,6 @@ const UPKEEP: &[&str] = &[
     "checkpoint",
     "lock",
     "unlock",
-    "discard",
     "explain",
     "show",
     "describe",
@@ -40,14 +40,13 @@ const UPKEEP: &[&str] = &[
 
 pub(crate) fn statement(cursor: &mut Cursor<'_, '_>, first: &str) -> Option<Action> {
     if UPKEEP.contains(&first) {
-        // EXPLAIN ANALYZE runs what it explains.
-        let runs = first == "explain" && cursor.rest().iter().any(|token| token.is("analyze"));
+        let runs = runs_what_it_explains(cursor, first);
         cursor.skip_rest();
-        return (!runs).then_some(Action::Nothing);
+        return (!runs).then_some(Action::Upkeep);
     }
     if let Some(found) = transaction(cursor) {
-        cursor.skip_rest();
-        return Some(found);
+        cursor.end()?;
+        return found;
     }
     match first {
         "set" | "reset" => set(cursor),
@@ -56,6 +55,7 @@ pub(crate) fn statement(cursor: &mut Cursor<'_, '_>, first: &str) -> Option<Acti
             // Databases are taken for one: names with and without them may mean the same.
             cursor.next();
             cursor.ident()?;
+            cursor.end()?;
             Some(Action::Nothing)
         }
         "attach" => attach(cursor),
@@ -94,73 +94,121 @@ pub(crate) fn statement(cursor: &mut Cursor<'_, '_>, first: &str) -> Option<Acti
     }
 }
 
-fn transaction(cursor: &mut Cursor<'_, '_>) -> Option<Action> {
-    if cursor.eat("start transaction") {
-        return Some(Action::Begin);
+/// EXPLAIN ANALYZE runs what it explains, and so does MariaDB's ANALYZE before a statement.
+fn runs_what_it_explains(cursor: &Cursor<'_, '_>, first: &str) -> bool {
+    let has = |words: &[&str]| cursor.rest().iter().any(|token| words.iter().any(|word| token.is(word)));
+    match first {
+        "explain" | "describe" | "desc" => has(&["analyze", "analyse"]),
+        "analyze" | "analyse" => has(&["select", "insert", "update", "delete", "replace", "with"]),
+        _ => false,
     }
-    if cursor.eat("begin") {
-        // `BEGIN` alone, or with words about transactions only.
-        let words = [
-            "work",
-            "transaction",
-            "tran",
-            "isolation",
-            "level",
-            "read",
-            "immediate",
-            "exclusive",
-            "deferred",
-            "not",
-            "deferrable",
-            "serializable",
-            "repeatable",
-            "committed",
-            "write",
-            "only",
-        ];
-        let only = cursor.rest().iter().all(|token| words.iter().any(|word| token.is(word)) || token.op(","));
-        return only.then_some(Action::Begin);
+}
+
+/// Transactions. `Some(None)`: begun, and not understood.
+fn transaction(cursor: &mut Cursor<'_, '_>) -> Option<Option<Action>> {
+    if cursor.eat("start transaction") || cursor.sees("begin") {
+        return Some(begin(cursor));
     }
-    if cursor.eat("savepoint") || cursor.eat("save transaction") {
-        return cursor.ident().map(Action::Savepoint);
+    if cursor.eat("savepoint") || cursor.eat("save transaction") || cursor.eat("save tran") {
+        return Some(cursor.ident().map(Action::Savepoint));
     }
     if cursor.eat("release") {
-        return Some(Action::Nothing);
+        cursor.eat("savepoint");
+        return Some(cursor.ident().map(Action::Release));
     }
     if cursor.eat("commit") || cursor.eat("end") {
-        return (!cursor.sees("prepared")).then_some(Action::Commit);
+        cursor.eat_any(&["work", "transaction", "tran"]);
+        cursor.eat("and no chain");
+        return Some(Some(Action::Commit));
     }
     if cursor.eat("rollback") || cursor.eat("abort") {
-        let _ = cursor.eat("work") || cursor.eat("transaction");
+        cursor.eat_any(&["work", "transaction", "tran"]);
         if cursor.eat("to") {
             cursor.eat("savepoint");
-            return cursor.ident().map(Action::RollbackTo);
+            return Some(cursor.ident().map(Action::RollbackTo));
         }
-        return (!cursor.sees("prepared")).then_some(Action::Rollback);
+        if cursor.dialect == Dialect::Mssql && !cursor.done() {
+            return Some(cursor.ident().map(Action::RollbackTo));
+        }
+        cursor.eat("and no chain");
+        return Some(Some(Action::Rollback));
     }
     None
 }
 
+fn begin(cursor: &mut Cursor<'_, '_>) -> Option<Action> {
+    // Alone or with words about transactions only.
+    const WORDS: &[&str] = &[
+        "begin",
+        "work",
+        "transaction",
+        "tran",
+        "isolation",
+        "level",
+        "read",
+        "immediate",
+        "exclusive",
+        "deferred",
+        "not",
+        "deferrable",
+        "serializable",
+        "repeatable",
+        "committed",
+        "write",
+        "only",
+        "with",
+        "consistent",
+        "snapshot",
+    ];
+    let tokens = cursor.rest();
+    // SQL Server's BEGIN alone opens a block.
+    let block = cursor.dialect == Dialect::Mssql && !cursor.sees("begin tran") && !cursor.sees("begin transaction");
+    cursor.skip_rest();
+    let only = tokens.iter().all(|token| WORDS.iter().any(|word| token.is(word)) || token.op(","));
+    (only && !block).then_some(Action::Begin)
+}
+
 fn set(cursor: &mut Cursor<'_, '_>) -> Option<Action> {
     cursor.next();
+    let tokens = cursor.rest();
+    let text = normal(tokens).to_lowercase();
     let lasting = ["global", "persist", "persist_only", "password", "default"];
-    if cursor.eat_any(&lasting).is_some()
-        || cursor.rest().iter().any(|token| token.text.to_lowercase().starts_with("@@global"))
-    {
+    let first_lasts = lasting.iter().any(|word| cursor.sees(word));
+    let mysql = cursor.dialect.is_mysql();
+    if first_lasts || (mysql && tokens.iter().any(|token| is_lasting(token, &lasting[..4]))) {
         cursor.skip_rest();
         return judged(Verdict::Contract, "a setting of the server changes for every connection");
     }
-    let _ = cursor.eat("local") || cursor.eat("session");
+    let local = cursor.eat("local");
+    cursor.eat("session");
     if cursor.dialect == Dialect::Postgres && cursor.eat("search_path") {
-        let _ = cursor.op("=") || cursor.eat("to");
-        let first = cursor.ident().or_else(|| cursor.string());
-        cursor.skip_rest();
-        return Some(Action::SearchPath(first.filter(|name| name != "default" && !name.contains("user"))));
+        return search_path(cursor, local);
     }
-    // A subquery in it may call anything.
-    let calls = cursor.rest().iter().any(|token| token.is("select"));
     cursor.skip_rest();
-    (!calls).then_some(Action::Nothing)
+    // How quotes are read changes what the rest of the file says.
+    let quotes = text.contains("standard_conforming_strings") && !text.ends_with("on") && !text.ends_with("'on'")
+        || mysql && (text.contains("ansi") || text.contains("no_backslash_escapes"));
+    if quotes || calls(tokens) || tokens.iter().any(|token| token.is("select")) {
+        return None;
+    }
+    // Switching it on commits.
+    Some(if text.contains("autocommit") { Action::Upkeep } else { Action::Nothing })
+}
+
+fn is_lasting(token: &Token<'_>, words: &[&str]) -> bool {
+    let name = token.text.trim_start_matches('@');
+    token.kind == Kind::Word && words.iter().any(|word| name.eq_ignore_ascii_case(word))
+}
+
+/// The first schema of the path. Temporary ones cannot be told from others by what stands in them.
+fn search_path(cursor: &mut Cursor<'_, '_>, local: bool) -> Option<Action> {
+    let _ = cursor.op("=") || cursor.eat("to");
+    let first = cursor.ident().or_else(|| cursor.string())?;
+    cursor.skip_rest();
+    if first.contains("temp") {
+        return None;
+    }
+    Some(Action::SearchPath(Some(first).filter(|name| name != "default" && name != "$user"), local))
 }
 
 /// Source: <https://www.sqlite.org/pragma.html>.

@@ -143,8 +143,8 @@ fn other_option(cursor: &mut Cursor<'_, '_>, options: &mut TableOptions) -> Opti
         return Some(());
     }
     if cursor.eat("on commit") {
-        cursor.skip_rest();
-        return Some(());
+        options.until_commit = cursor.eat("drop");
+        return (options.until_commit || cursor.eat("preserve rows") || cursor.eat("delete rows")).then_some(());
     }
     if cursor.eat("tablespace") || cursor.eat("using") || cursor.eat("on") || cursor.eat("textimage_on") {
         cursor.ident()?;

@@ -3,6 +3,7 @@
 use crate::cursor::{Cursor, normal};
 use crate::dialect::Dialect;
 use crate::lex::Token;
+use crate::read::calls::calls;
 use crate::statement::{Action, NewView};
 
 /// Whether CREATE makes a view.
@@ -29,6 +30,7 @@ pub(crate) fn create(cursor: &mut Cursor<'_, '_>, replace: bool) -> Option<Actio
         head: format!("{} {}", normal(before), normal(&columns[..as_at])),
         items,
         tail,
+        calls: calls(behind),
     };
     cursor.skip_rest();
     Some(Action::CreateView(new))
