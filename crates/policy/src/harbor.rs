@@ -93,7 +93,8 @@ impl Checker<'_> {
             let Some((at, text)) = entry.read() else { continue };
             if !entry.from_environment && names_no_project(text) {
                 let name = text.trim_start_matches('!');
-                let fix = format!("write {}, or {} for a whole project", quote("PROJECT/REPOSITORY"), quote("PROJECT/**"));
+                let fix =
+                    format!("write {}, or {} for a whole project", quote("PROJECT/REPOSITORY"), quote("PROJECT/**"));
                 let message = format!("Harbor has no repository {}: each has its project in front", quote(name));
                 self.problems.error(at, message, fix);
             }

@@ -98,7 +98,10 @@ pub(super) fn is_pinnable(inspection: &Inspection) -> bool {
         (Closure::Broken(_), _) => false,
     };
     let refused = inspection.obstacles.iter().any(|obstacle| matches!(obstacle, Obstacle::NoPins { .. }));
-    whole && !archived && !refused && matches!(inspection.pin, PinState::Absent | PinState::Unsupported { marked: false })
+    whole
+        && !archived
+        && !refused
+        && matches!(inspection.pin, PinState::Absent | PinState::Unsupported { marked: false })
 }
 
 /// So many lacking parts of one artifact are listed.

@@ -180,7 +180,9 @@ impl Api {
                         Some(format!("it lists {} entries and says that there are {total}", seen.len()))
                     }
                     // Harbor always says it, 0 included.
-                    None if seen.is_empty() => Some("it is empty, and does not say how many entries there are".to_owned()),
+                    None if seen.is_empty() => {
+                        Some("it is empty, and does not say how many entries there are".to_owned())
+                    }
                     _ if shrank => Some("entries were removed meanwhile".to_owned()),
                     _ => None,
                 };

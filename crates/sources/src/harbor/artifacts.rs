@@ -32,8 +32,12 @@ pub(super) async fn observe(
     known: &TagTable,
 ) -> Snapshot {
     let Some(place) = Place::of(name) else { return nowhere(name) };
-    let (listed, project, version, collection) =
-        tokio::join!(list(estate, &place, memory), estate.project(&place.project), estate.version(), estate.collection());
+    let (listed, project, version, collection) = tokio::join!(
+        list(estate, &place, memory),
+        estate.project(&place.project),
+        estate.version(),
+        estate.collection()
+    );
     let mut fold = Fold::default();
     let mut end = listed.end;
     if end.is_none() && listed.rows.is_empty() {
@@ -96,8 +100,10 @@ async fn is_there(estate: &Estate, place: &Place) -> Result<(), Fault> {
     let path = place.path();
     let found = estate.api.document_if_there::<RepositoryRow>(&path).await.map_err(|fault| match fault.cause {
         Cause::Denied => {
-            let detail =
-                format!("{}; its list is empty, which a missing repository's is, too; grant repository:read", fault.detail);
+            let detail = format!(
+                "{}; its list is empty, which a missing repository's is, too; grant repository:read",
+                fault.detail
+            );
             Fault::new(fault.cause, detail)
         }
         _ => fault,
@@ -206,7 +212,9 @@ impl Fold {
     fn mend(&mut self, tag: &Tag, target: Resolution) {
         let there = target.artifact().and_then(|artifact| artifact.digest()).cloned();
         if target != Resolution::Unknown {
-            for (_, artifact) in self.artifacts.iter_mut().filter(|(_, artifact)| there.as_ref() != Some(&artifact.digest)) {
+            for (_, artifact) in
+                self.artifacts.iter_mut().filter(|(_, artifact)| there.as_ref() != Some(&artifact.digest))
+            {
                 artifact.tags.retain(|other| *other.name != *tag.as_str());
             }
         }

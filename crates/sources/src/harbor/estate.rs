@@ -168,7 +168,8 @@ impl Estate {
             neighbours = Arc::clone(&listed.names);
             faults.extend(listed.end.clone());
         }
-        let cached_from = cached_from.map(|registry| format!("the upstream registry {registry} of {}", self.api.host()));
+        let cached_from =
+            cached_from.map(|registry| format!("the upstream registry {registry} of {}", self.api.host()));
         Project { cached_from: cached_from.map(Box::from), policy, immutable, neighbours, faults }
     }
 

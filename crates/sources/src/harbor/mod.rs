@@ -47,12 +47,10 @@ pub fn open_in(
     options: &OpenOptions,
     environment: &HttpEnvironment,
 ) -> Result<Source, OciError> {
-    let Known { registry, inventory, pins } =
-        open_known(name, config, RegistryKind::Harbor, options, environment)?;
+    let Known { registry, inventory, pins } = open_known(name, config, RegistryKind::Harbor, options, environment)?;
     let estate = Arc::new(Estate::new(Api::new(registry)));
-    let protector = pins.map(|by_push| {
-        Arc::new(TagPins { estate: Arc::clone(&estate), by_push }) as Arc<dyn Protector>
-    });
+    let protector =
+        pins.map(|by_push| Arc::new(TagPins { estate: Arc::clone(&estate), by_push }) as Arc<dyn Protector>);
     let patterns = config.repositories.clone();
     let inventory = Arc::new(HarborInventory { registry: inventory, estate, patterns, matched: Matched::default() });
     Ok(Source { inventory, protector, rehearsal: None })

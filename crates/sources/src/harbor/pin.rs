@@ -38,7 +38,10 @@ impl Protector for TagPins {
             detail: format!("cannot pin {repository}@{artifact}: {}", fault.detail),
         };
         let (Some(place), Some(digest)) = (Place::of(repository), artifact.digest()) else {
-            return Err(failed(Fault::new(Cause::Unsupported, "Harbor holds manifests, each in a project's repository")));
+            return Err(failed(Fault::new(
+                Cause::Unsupported,
+                "Harbor holds manifests, each in a project's repository",
+            )));
         };
         match self.create(&place, digest).await.map_err(failed)? {
             Created::Yes => Ok(()),
@@ -116,7 +119,9 @@ pub(super) async fn has_tag(estate: &Estate, place: &Place, digest: &Digest, tag
 
 /// Why nothing is pinned in a cache (J31).
 pub(super) fn no_pins(upstream: &str) -> String {
-    format!("this project caches {upstream}, and Harbor creates no tags in a proxy cache; pin the release where it comes from, or copy it to another project")
+    format!(
+        "this project caches {upstream}, and Harbor creates no tags in a proxy cache; pin the release where it comes from, or copy it to another project"
+    )
 }
 
 fn is_ours(named: Digest, digest: &Digest, pin: &Pin) -> Result<Created, Fault> {

@@ -32,9 +32,7 @@ fn nothing_but_reading_leaves_a_run_that_may_not_write_i17_i8() {
 fn harbor_is_sent_a_pins_name_for_its_own_artifact_and_nothing_else_i17_i8() {
     let (own, other) = (Digest::sha256(b"x"), Digest::sha256(b"y"));
     let pin = Pin::for_digest(&own);
-    let path = |artifact: &str| {
-        format!("/api/v2.0/projects/shop/repositories/team%252Fapi/artifacts/{artifact}/tags")
-    };
+    let path = |artifact: &str| format!("/api/v2.0/projects/shop/repositories/team%252Fapi/artifacts/{artifact}/tags");
     let post = |path: &str, body: &str| {
         let content = Some((HeaderValue::from_static("application/json"), Bytes::from(body.to_owned())));
         Call { content, ..call(Purpose::Pin, Method::POST, path) }

@@ -6,9 +6,7 @@ use super::*;
 use crate::model::{HarborArtifact, HarborCollection, HarborRepository, HarborTag};
 
 fn rule(id: i64, repositories: &str, tags: &str) -> Value {
-    let selector = |decoration: &str, pattern: &str| {
-        json!([{ "kind": "doublestar", "decoration": decoration, "pattern": pattern }])
-    };
+    let selector = |decoration: &str, pattern: &str| json!([{ "kind": "doublestar", "decoration": decoration, "pattern": pattern }]);
     json!({
         "id": id,
         "tag_selectors": selector("matches", tags),
