@@ -102,8 +102,8 @@ async fn a_forecast_names_the_rule_and_its_date() {
     let row = forecast.report.rows().next().unwrap().unwrap();
     let text = serde_json::to_string(&row).unwrap();
     assert!(text.contains("1 (nDaysSinceLastPush)"), "{text}");
-    // Pushed at noon, kept for 36,500 days, and gone with the next run at three.
-    assert!(text.contains("2126-04-08T03:00:00Z"), "{text}");
+    // Kept for 36,500 days, and gone with the next run at three.
+    assert!(text.contains("\"2126-") && text.contains("T03:00:00Z"), "{text}");
 }
 
 #[tokio::test]
