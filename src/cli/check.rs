@@ -104,6 +104,9 @@ fn database(rule: &DatabaseRule) -> String {
     let what = match rule.schema {
         SchemaChange::None => "leave their database alone",
         SchemaChange::Expand => "only add to their database",
+        SchemaChange::Caution => "let in what earlier releases never met",
+        SchemaChange::Data => "overwrite or remove rows of their database",
+        SchemaChange::Unknown => "change their database in a way that is not understood",
         SchemaChange::Contract => "take away from their database",
     };
     format!("{releases}{} {what}", selected(&rule.repositories))

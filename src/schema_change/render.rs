@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use clap::ValueEnum;
+use prodpin_core::model::SchemaStatement;
 use prodpin_schema::{Finding, Verdict};
 
 use super::document::Document;
@@ -22,6 +23,8 @@ pub enum Format {
     Junit,
     /// For a pull request.
     Markdown,
+    /// A label for the image: `prodpin.dev/schema-change=VERDICT from=COMMIT`.
+    Label,
 }
 
 /// Writes the answer.
@@ -39,6 +42,15 @@ pub fn render(format: Format, document: &Document, fail_on: Option<Verdict>, out
         Format::Sarif => sarif::write(document, out),
         Format::Junit => junit::write(document, fail_on, out),
         Format::Markdown => markdown::write(document, out),
+        Format::Label => {
+            writeln!(
+                out,
+                "{}={} from={}",
+                SchemaStatement::ANNOTATION,
+                document.verdict,
+                escape::terminal(&document.from)
+            )
+        }
     }
 }
 

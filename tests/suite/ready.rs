@@ -5,6 +5,7 @@ mod platforms;
 mod rollouts;
 mod runs;
 mod scene;
+mod statements;
 mod verdicts;
 
 use prodpin::report::ready::{ReadyFormat, ReadyReport, render};

@@ -242,3 +242,16 @@ fn links_are_followed_and_those_that_lead_out_are_unknown() {
         assert_eq!(found["verdict"], verdict, "{link} {target}");
     }
 }
+
+#[test]
+fn the_answer_is_written_as_a_label_with_the_commit_it_begins_at() {
+    let directory = repository();
+    let path = directory.path();
+    let document = json(path, &["--from", "v1", "--to", "v2"]);
+    let from = document["from"].as_str().expect("a commit");
+    let output = asked(path, &["--from", "v1", "--to", "v2", "--format", "label"]);
+    assert_eq!((code(&output), text(&output.stdout)), (0, format!("prodpin.dev/schema-change=expand from={from}\n")));
+    let output = asked(path, &["--from", "./db", "--to", "v2", "--format", "label"]);
+    assert_eq!((code(&output), text(&output.stdout).as_str()), (2, ""));
+    assert!(text(&output.stderr).contains("say --from COMMIT"), "{}", text(&output.stderr));
+}

@@ -8,7 +8,8 @@ use prodpin::decide::{self, Attempts, Input, Labels, Rules, forecast, ready};
 use prodpin::model::{
     ArtifactId, Closure, Commit, Control, DatabaseRule, DeployedReference, Deployment, Digest, Evidence, Gap,
     Inspection, Mark, Mode, NamePatterns, ObservedTag, PinState, Platform, Presence, ProductionRule, Provenance,
-    RepositoryKey, RepositoryState, Resolution, SchemaChange, Snapshot, Tenure, Waiting, Workload, claimant,
+    RepositoryKey, RepositoryState, Resolution, SchemaChange, SchemaStatement, Snapshot, Tenure, Waiting, Workload,
+    claimant,
 };
 use prodpin::outcome::ready::{ReadySection, RepositoryReady};
 use prodpin::outcome::report::{RepositoryReport, Row};
@@ -189,6 +190,18 @@ impl Scene {
             revision: Commit::read(commit).is_none().then(|| commit.into()),
             source: Some("https://git.example.com/shop/api".into()),
             schema,
+            statement: None,
+        };
+        self.said.insert(artifact(text), Ok(provenance));
+        self
+    }
+
+    /// An image of this commit that says what lies between it and another one.
+    pub(crate) fn stated(mut self, text: &str, commit: &str, statement: &str) -> Self {
+        let provenance = Provenance {
+            commit: Commit::read(commit),
+            statement: SchemaStatement::read(statement),
+            ..Provenance::default()
         };
         self.said.insert(artifact(text), Ok(provenance));
         self

@@ -9,6 +9,8 @@ use crate::model::{
 use crate::outcome::ready::{Database, Step};
 use crate::outcome::report::{PinReport, RepositoryReport, TargetReport};
 
+mod statements;
+
 use super::facts::Facts;
 use super::input::Input;
 use super::readiness::{Readiness, is_proven, is_wanted};
@@ -78,6 +80,10 @@ impl Question<'_> {
         if let Some(Ok(Provenance { schema: Some(schema), .. })) = self.said.get(&target.artifact) {
             say("the image".to_owned(), *schema);
         }
+        let statement = statements::of(self, target);
+        if let Some(statement) = &statement {
+            say("its statement".to_owned(), statement.change());
+        }
         for used in self.uses.deployments(&target.artifact) {
             if let Some(schema) = used.schema {
                 say(
@@ -93,7 +99,8 @@ impl Question<'_> {
             }
         }
         let gravest = words.values().copied().max();
-        let by = words.into_iter().map(|(by, schema)| format!("{by} says {schema}")).collect();
+        let mut by: Vec<String> = words.into_iter().map(|(by, schema)| format!("{by} says {schema}")).collect();
+        by.extend(statement.and_then(|statement| statement.hole()));
         (gravest, by)
     }
 
@@ -115,14 +122,15 @@ impl Question<'_> {
         let (contracted, silent) = self.lost(to, proven);
         steps.extend(contracted);
         let doubt = self.doubt(silent);
+        let questions = statements::questions(self, to, place, &steps);
         let moved = if steps.iter().any(|step| step.schema == Some(SchemaChange::Contract)) {
             Some(true)
-        } else if !steps.is_empty() && doubt.is_none() && steps.iter().all(|step| step.schema.is_some()) {
+        } else if !steps.is_empty() && doubt.is_none() && questions.is_empty() && steps.iter().all(leaves_alone) {
             Some(false)
         } else {
             None
         };
-        Database { moved, steps, doubt }
+        Database { moved, steps, doubt, questions }
     }
 
     /// Whether a release that does not run may have been started, and with it what changes the database: what is to be left, and
@@ -165,7 +173,12 @@ impl Question<'_> {
                 continue;
             }
             match self.said(&release) {
-                (schema @ Some(SchemaChange::Contract), by) => {
+                (
+                    schema @ Some(
+                        SchemaChange::Contract | SchemaChange::Unknown | SchemaChange::Data | SchemaChange::Caution,
+                    ),
+                    by,
+                ) => {
                     contracted.push(Step { artifact: release.artifact, schema, by });
                 }
                 (Some(SchemaChange::None | SchemaChange::Expand), _) => {}
@@ -196,6 +209,11 @@ impl Question<'_> {
             (None, None) => None,
         }
     }
+}
+
+/// Whether the release before works on what it leaves, without anything to ask.
+fn leaves_alone(step: &Step) -> bool {
+    matches!(step.schema, Some(SchemaChange::None | SchemaChange::Expand))
 }
 
 /// Every tag that a release has or had.

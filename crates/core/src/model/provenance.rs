@@ -16,18 +16,27 @@ pub enum SchemaChange {
     None,
     /// It only adds: the release before still works on what it leaves.
     Expand,
+    /// Nothing breaks by itself, but the release before may meet what only this one writes, or miss a refusal.
+    Caution,
+    /// The release before runs on what it leaves, but rows were overwritten or lost.
+    Data,
+    /// It was looked at and not understood.
+    Unknown,
     /// It takes away or rewrites: the release before does not work on what it leaves.
     Contract,
 }
 
 impl SchemaChange {
+    /// All of them, gentlest first.
+    pub const ALL: [Self; 6] = [Self::None, Self::Expand, Self::Caution, Self::Data, Self::Unknown, Self::Contract];
+
     /// The annotation or label that says it, on an image or a workload.
     pub const ANNOTATION: &'static str = "prodpin.dev/schema";
 
     /// Reads the annotation. What is none of the known words says nothing, and is shown to nobody.
     #[must_use]
     pub fn read(text: &str) -> Option<Self> {
-        [Self::None, Self::Expand, Self::Contract].into_iter().find(|known| known.as_str() == text.trim())
+        Self::ALL.into_iter().find(|known| known.as_str() == text.trim())
     }
 
     /// Its word.
@@ -36,6 +45,9 @@ impl SchemaChange {
         match self {
             Self::None => "none",
             Self::Expand => "expand",
+            Self::Caution => "caution",
+            Self::Data => "data",
+            Self::Unknown => "unknown",
             Self::Contract => "contract",
         }
     }
@@ -72,6 +84,12 @@ impl Commit {
         ((7..=64).contains(&text.len()) && text.bytes().all(hex)).then(|| Self(text.into()))
     }
 
+    /// Whether both may be the same commit, one of them shortened.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        self.0.starts_with(&*other.0) || other.0.starts_with(&*self.0)
+    }
+
     /// The first 12 digits.
     #[must_use]
     pub fn short(&self) -> &str {
@@ -82,6 +100,29 @@ impl Commit {
 impl fmt::Display for Commit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0)
+    }
+}
+
+/// What lies between a release and an earlier commit, as `prodpin schema-change --format label` says it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SchemaStatement {
+    /// What it does to the database.
+    pub change: SchemaChange,
+    /// The commit that it was compared with.
+    pub from: Commit,
+}
+
+impl SchemaStatement {
+    /// The annotation or label that says it, on an image.
+    pub const ANNOTATION: &'static str = "prodpin.dev/schema-change";
+
+    /// Reads `expand from=COMMIT`. Anything else says nothing.
+    #[must_use]
+    pub fn read(text: &str) -> Option<Self> {
+        let mut words = text.split_whitespace();
+        let change = words.next().and_then(SchemaChange::read)?;
+        let from = words.next().and_then(|word| word.strip_prefix("from=")).and_then(Commit::read)?;
+        words.next().is_none().then_some(Self { change, from })
     }
 }
 
@@ -96,6 +137,8 @@ pub struct Provenance {
     pub source: Option<Box<str>>,
     /// What it does to the database: `prodpin.dev/schema`.
     pub schema: Option<SchemaChange>,
+    /// The same, with the commit that it was compared with: `prodpin.dev/schema-change`.
+    pub statement: Option<SchemaStatement>,
 }
 
 /// Longer addresses are cut: nobody types them.
@@ -123,6 +166,7 @@ impl Provenance {
                 .filter(|text| !text.is_empty())
                 .map(|text| text.chars().take(LONGEST_SOURCE).collect::<String>().into()),
             schema: annotation(SchemaChange::ANNOTATION).and_then(SchemaChange::read),
+            statement: annotation(SchemaStatement::ANNOTATION).and_then(SchemaStatement::read),
         }
     }
 
@@ -132,6 +176,10 @@ impl Provenance {
         self.revision = self.revision.take().or(other.revision);
         self.source = self.source.take().or(other.source);
         self.schema = self.schema.max(other.schema);
+        self.statement = match (self.statement.take(), other.statement) {
+            (Some(first), Some(second)) if second.change > first.change => Some(second),
+            (first, second) => first.or(second),
+        };
     }
 }
 
@@ -147,6 +195,25 @@ mod tests {
         for text in ["", "abcdef", "main", "-abcdef0", "abcdef0;rm -rf /", "$(id)abcdef0", &"a".repeat(65)] {
             assert_eq!(Commit::read(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_statement_names_the_commit_that_it_begins_at() {
+        let commit = "0123456789abcdef0123456789abcdef01234567";
+        let read = |text: &str| SchemaStatement::read(text).map(|it| (it.change, it.from.to_string()));
+        for change in SchemaChange::ALL {
+            assert_eq!(read(&format!("{change} from={commit}")), Some((change, commit.to_owned())));
+        }
+        for text in
+            ["", "expand", "expand from=main", "safe from=abcdef0", "expand from=abcdef0 x", "from=abcdef0 expand"]
+        {
+            assert_eq!(read(text), None, "{text}");
+        }
+        let says =
+            |text: &'static str| Provenance::read(move |key| (key == SchemaStatement::ANNOTATION).then_some(text));
+        let mut said = says("none from=abcdef0");
+        said.or(says("contract from=abcdef1"));
+        assert_eq!(said.statement.map(|it| it.change), Some(SchemaChange::Contract));
     }
 
     #[test]

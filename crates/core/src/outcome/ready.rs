@@ -168,7 +168,7 @@ pub struct WantedNow {
 }
 
 /// Whether the database has moved forward destructively.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Database {
     /// `true`: what is gone back to would not work on it. `null`: could not be told.
     pub moved: Option<bool>,
@@ -176,6 +176,18 @@ pub struct Database {
     pub steps: Vec<Step>,
     /// What keeps the list of releases from being known to be whole.
     pub doubt: Option<String>,
+    /// What a person must answer before going back. Left out where there is nothing to ask.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub questions: Vec<String>,
+}
+
+impl Database {
+    /// Whether it is known what happened, and only a person's answer is missing.
+    #[must_use]
+    pub fn is_question(&self) -> bool {
+        let known = |step: &Step| step.schema.is_some_and(|schema| schema != SchemaChange::Unknown);
+        !self.questions.is_empty() && self.doubt.is_none() && self.steps.iter().all(known)
+    }
 }
 
 /// What one release did to the database.

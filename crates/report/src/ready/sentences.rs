@@ -129,6 +129,9 @@ fn step(row: &RepositoryReady, step: &Step) -> Phrase {
     let what = match step.schema {
         Some(SchemaChange::None) => " leaves it alone",
         Some(SchemaChange::Expand) => " only adds to it",
+        Some(SchemaChange::Caution) => " lets in what earlier releases never met",
+        Some(SchemaChange::Data) => " overwrites or removes rows of it",
+        Some(SchemaChange::Unknown) => " changes it in a way that was not understood",
         Some(SchemaChange::Contract) => " takes away from it",
         None => " does not say",
     };

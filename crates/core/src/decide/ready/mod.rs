@@ -136,7 +136,7 @@ fn criticals(plan: &Plan) -> Vec<String> {
 }
 
 /// What a release is called in a sentence: by its tag, else by the start of its digest.
-fn called(target: &TargetReport) -> String {
+pub(super) fn called(target: &TargetReport) -> String {
     match target.known_as() {
         Some(KnownAs::Now(tag)) => tag.to_string(),
         Some(KnownAs::Once(tag)) => format!("{} (formerly {tag})", target.artifact.short()),

@@ -66,11 +66,10 @@ pub(super) fn answer<'a>(facts: &Facts<'a>, uses: &Uses<'_>) -> RollbackAnswer<'
     let shown = place.unwrap_or(0);
     let (to, database, intact) = match candidates.get_mut(shown) {
         Some(candidate) => {
-            let empty = Database { moved: None, steps: Vec::new(), doubt: None };
-            let database = std::mem::replace(&mut candidate.database, empty);
+            let database = std::mem::take(&mut candidate.database);
             (place.map(|_| candidate.target), database, candidate.target.restorable)
         }
-        None => (None, Database { moved: None, steps: Vec::new(), doubt: None }, None),
+        None => (None, Database::default(), None),
     };
     let asked = candidates.get(shown).map(|candidate| candidate.target);
     let first = candidates.first().map(|candidate| candidate.target);
@@ -150,6 +149,7 @@ fn why(
             let unknown = match (candidate.target.restorable, candidate.database.moved) {
                 (None, None) => "neither whether it is intact nor what became of the database is known",
                 (None, _) => "whether it is intact could not be told",
+                (_, None) if candidate.database.is_question() => "a question about the database must be answered first",
                 (_, _) => "what became of the database since is not known",
             };
             format!("going back from {from} would lead to {to}, and {unknown}{beside}")
@@ -216,6 +216,7 @@ fn find_out(facts: &Facts<'_>, to: Option<&TargetReport>, database: &Database) -
         });
     }
     if database.moved.is_none() {
+        steps.extend(database.questions.iter().cloned());
         steps.extend(migrations(facts, to, database));
     }
     steps
@@ -230,7 +231,7 @@ fn migrations(facts: &Facts<'_>, to: &TargetReport, database: &Database) -> Vec<
     let silent: Vec<String> = database
         .steps
         .iter()
-        .filter(|step| step.schema.is_none())
+        .filter(|step| step.schema.is_none_or(|schema| schema == SchemaChange::Unknown))
         .filter_map(|step| targets.get(&step.artifact).map(|target| called(target)))
         .collect();
     if silent.is_empty() {
