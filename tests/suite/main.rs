@@ -33,7 +33,6 @@ mod purity;
 mod ready;
 mod release;
 mod release_faults;
-mod release_model;
 mod release_order;
 mod reported;
 mod reported_times;

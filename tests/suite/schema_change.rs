@@ -144,10 +144,14 @@ fn what_cannot_be_answered_says_what_to_do() {
     let path = directory.path();
     let empty = here();
     write(path, "plain/1_a.sql", "CREATE TABLE t (a int);");
+    write(path, "later/1_a.sql", "CREATE TABLE t (a int);");
+    write(path, "later/2_b.sql", "ALTER TABLE t ADD COLUMN b int;");
+    let same = asked(path, &["--from", "plain", "--to", "plain"]);
+    assert_eq!(code(&same), 0, "what did not change is read in no dialect: {}", text(&same.stderr));
     for (arguments, said) in [
         (vec!["--from", "v9"], "v9 is neither a folder nor a commit"),
         (vec!["--from=--output=x"], "neither a folder nor a commit"),
-        (vec!["--from", "plain", "--to", "plain"], "say --dialect"),
+        (vec!["--from", "plain", "--to", "later"], "say --dialect"),
         (vec!["--from", "v1", "--dialect", "oracle"], "is no dialect"),
         (vec!["--from", "v1", "--fail-on", "high"], "is no verdict"),
     ] {

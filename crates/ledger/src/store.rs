@@ -230,8 +230,8 @@ impl Store {
                          be lost; use another place, or a bucket without versioning"
                         .to_owned(),
             }),
-            // Asked again with the next object.
-            Err(error) => Err(self.error(&error)),
+            // No answer to the question, which is asked again with the next object.
+            Err(_) => Ok(()),
         }
     }
 

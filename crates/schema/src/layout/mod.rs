@@ -100,9 +100,14 @@ fn told(folder: &str, from: &[File], to: &[File], old: &Series<'_>, new: &Series
     of(old).or_else(|| of(new)).or(any)
 }
 
+/// Whether nothing changed that a tool would run: the names, the texts, and that all of them could be read.
 fn is_same(old: &Series<'_>, new: &Series<'_>) -> bool {
-    let texts = |series: &Series<'_>| series.steps.iter().map(|(_, file)| file.text.clone()).collect::<Vec<_>>();
-    texts(old) == texts(new)
+    let read = |series: &Series<'_>| {
+        let one = |(named, file): &(Named, &File)| (named.name.clone(), file.text.clone(), file.doubt);
+        series.steps.iter().map(one).collect::<Vec<_>>()
+    };
+    let (old, new) = (read(old), read(new));
+    old == new && new.iter().all(|(.., doubt)| doubt.is_none())
 }
 
 fn series(files: &[File]) -> BTreeMap<String, Series<'_>> {

@@ -14,7 +14,11 @@ pub(super) fn first_run(cron: &str, from: Timestamp) -> Due {
     let named = cron.trim().starts_with('@');
     let schedule = Schedule::parse(if named { cron } else { fields }, TimeZone::UTC);
     let before = from.checked_sub(SignedDuration::from_nanos(1)).unwrap_or(from);
-    schedule.ok().and_then(|schedule| schedule.after(before)).map_or(Due::Now, Due::On)
+    match schedule {
+        Err(_) => Due::Now,
+        // So far ahead that no run of it is worked out: no run is before that.
+        Ok(schedule) => Due::On(schedule.after(before).unwrap_or(from)),
+    }
 }
 
 #[cfg(test)]
@@ -29,6 +33,7 @@ mod tests {
             ("0 0 0 * * *", "2026-01-02T00:00:01Z", Some("2026-01-03T00:00:00Z")),
             ("0 30 4 * * 0", "2026-01-02T00:00:00Z", Some("2026-01-04T04:30:00Z")),
             ("@daily", "2026-01-02T00:00:01Z", Some("2026-01-03T00:00:00Z")),
+            ("0 0 3 * * *", "2200-01-02T00:00:01Z", Some("2200-01-02T00:00:01Z")),
             ("whenever", "2026-01-02T00:00:01Z", None),
         ] {
             assert_eq!(first_run(cron, at(from)), expected.map_or(Due::Now, |run| Due::On(at(run))), "{cron}");
