@@ -70,7 +70,8 @@ fn gather(event: Option<&str>, document: &Value, depth: usize, into: &mut Vec<Ha
     }
     // A batch: of CloudEvents, or of Event Grid's own. One odd member costs the others nothing.
     if let Value::Array(events) = document {
-        return events.iter().fold(false, |known, one| gather(event, one, depth - 1, into) || known);
+        let known = events.iter().filter(|one| gather(event, one, depth - 1, into));
+        return known.count() > 0;
     }
     // A CloudEvent in structured mode, or an event of Event Grid: the kind beside the data.
     let kind = text(document, "/type").or_else(|| text(document, "/eventType"));

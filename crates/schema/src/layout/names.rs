@@ -257,6 +257,8 @@ fn code(folder: &str, file: &str, path: &str) -> Option<Named> {
     if !is_code(file) || !in_migrations(path) || inert || file == "_journal.json" || file == "__init__.py" {
         return None;
     }
-    (revision || changelog || (!numbered.is_empty() && !(data && folder.ends_with("meta"))))
-        .then(|| named(folder, stem, numbered, Step::Code))
+    // drizzle keeps its snapshots in a folder of that name.
+    let snapshot = data && folder.ends_with("meta");
+    let is_numbered = !numbered.is_empty() && !snapshot;
+    (revision || changelog || is_numbered).then(|| named(folder, stem, numbered, Step::Code))
 }

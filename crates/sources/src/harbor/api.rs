@@ -83,6 +83,9 @@ pub(super) fn project_path(project: &str) -> String {
     format!("projects/{project}")
 }
 
+/// Whether there is room for these rows after so many others.
+type Room<'r, T> = dyn FnMut(usize, &[T]) -> Result<(), Fault> + Send + 'r;
+
 impl Api {
     pub(super) fn new(registry: Arc<Registry>) -> Self {
         Self { registry }
@@ -147,12 +150,7 @@ impl Api {
         unreachable!("the last walk returns")
     }
 
-    async fn walk<T: Row>(
-        &self,
-        path: &str,
-        query: &str,
-        room: &mut (dyn FnMut(usize, &[T]) -> Result<(), Fault> + Send),
-    ) -> Walked<T> {
+    async fn walk<T: Row>(&self, path: &str, query: &str, room: &mut Room<'_, T>) -> Walked<T> {
         let (mut rows, mut seen, hasher) = (Vec::new(), HashSet::new(), RandomState::new());
         let (mut total, mut shrank, mut stale) = (None, false, 0);
         let ended = |rows, end| Walked { rows, end: Some(end), torn: None };

@@ -16,14 +16,17 @@ use prodpin_net::http::fault::Fault;
 /// More projects, rules or repositories than this are an attempt to fill memory (I20).
 const MOST: usize = 1_000_000;
 
+/// What is asked once for each name.
+type Once<T> = Mutex<HashMap<Box<str>, Arc<OnceCell<Arc<T>>>>>;
+
 /// One Harbor.
 #[derive(Debug)]
 pub(super) struct Estate {
     pub(super) api: Api,
     version: OnceCell<Option<Box<str>>>,
     collection: OnceCell<HarborCollection>,
-    projects: Mutex<HashMap<Box<str>, Arc<OnceCell<Arc<Project>>>>>,
-    repositories: Mutex<HashMap<Box<str>, Arc<OnceCell<Arc<Repositories>>>>>,
+    projects: Once<Project>,
+    repositories: Once<Repositories>,
 }
 
 /// What holds for every repository of a project.
