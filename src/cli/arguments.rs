@@ -136,14 +136,6 @@ pub(super) struct ReleaseArguments {
     #[arg(long, env = "PRODPIN_VAULT", value_parser = BoolishValueParser::new(), hide_env_values = true)]
     pub(super) vault: bool,
 
-    /// Give prodpin up here: every pin that this ledger's runs made and that can go. Not on the command line yet.
-    #[arg(skip)]
-    pub(super) everything: bool,
-
-    /// Remove what may go. Not on the command line yet: `docs/release.md` says why.
-    #[arg(skip)]
-    pub(super) apply: bool,
-
     #[command(flatten)]
     pub(super) run: RunArguments,
 }

@@ -13,33 +13,21 @@ use serde_json::json;
 use super::arguments::{DEFAULT_POLICY, ReleaseArguments};
 use super::exit::{Ending, Misuse};
 use super::forecast::{all_found, wanted};
-use super::outcome::{Shows, choose_ledger, options, outcome_of};
+use super::outcome::{choose_ledger, options};
 use super::output::to_stdout;
 use super::pasteable::word;
 use super::progress::Bar;
 use super::stop::Signals;
-use crate::model::{Gap, Mode, RepositoryKey};
+use crate::model::{Mode, RepositoryKey};
 use crate::outcome::release::{PinRelease, ReleaseState, RepositoryRelease, VaultRelease};
-use crate::outcome::report::RunSection;
 use crate::outcome::size::size;
 use crate::policy::{LedgerLocation, Policy, load};
 use crate::report::escape::terminal;
 use crate::report::render::Format;
-use crate::run::{ReleaseOptions, Released, RunError, RunOptions, Unmatched, release as release_pins};
+use crate::run::{ReleaseOptions, Released, RunError, release as release_pins};
 
 /// So many pins that stay for the same reasons are named.
 const NAMED: usize = 5;
-
-/// What a release has to say beside its report.
-struct Said {
-    /// None where it was no run, because nothing was to be changed.
-    run: Option<RunSection>,
-    complete: bool,
-    gaps: Vec<Gap>,
-    repositories: Vec<RepositoryRelease>,
-    unmatched: Vec<Unmatched>,
-    vault: Option<VaultRelease>,
-}
 
 pub(super) async fn release(path: &Path, arguments: &ReleaseArguments, bar: &Bar) -> anyhow::Result<Ending> {
     let mut policy = load(path)?;
@@ -60,18 +48,15 @@ pub(super) async fn release(path: &Path, arguments: &ReleaseArguments, bar: &Bar
     if arguments.vault && policy.vault.is_none() {
         return Err(Misuse("--vault: the policy names no vault".to_owned()).into());
     }
-    let (ending, said) = match arguments.apply {
-        true => applied(path, policy, arguments, bar).await?,
-        false => shown(&policy, arguments, bar).await?,
-    };
+    let said = shown(&policy, arguments, bar).await?;
     match format {
         Format::Json => to_stdout(|out| {
             let document = json!({
-                "run": said.run,
-                "applied": arguments.apply,
+                // No run: nothing is changed, and nothing recorded.
+                "run": null,
+                "applied": false,
                 "complete": said.complete,
                 "gaps": said.gaps,
-                "everything": arguments.everything,
                 "grace_seconds": arguments.grace.as_secs(),
                 "repositories": said.repositories,
                 "vault": said.vault,
@@ -80,7 +65,7 @@ pub(super) async fn release(path: &Path, arguments: &ReleaseArguments, bar: &Bar
             writeln!(out)
         })?,
         _ => to_stdout(|out| {
-            tell(&said, arguments, &again(path, arguments), out)?;
+            tell(&said, &again(path, arguments), out)?;
             said.vault.as_ref().map_or(Ok(()), |vault| of_vault(vault, out))
         })?,
     }
@@ -90,36 +75,11 @@ pub(super) async fn release(path: &Path, arguments: &ReleaseArguments, bar: &Bar
     let failed = |pin: &PinRelease| matches!(pin.state, ReleaseState::Failed | ReleaseState::NotTried);
     let has_failed = said.repositories.iter().flat_map(|repository| &repository.pins).any(failed);
     let has_failed = has_failed || !said.complete || said.vault.is_some_and(|vault| vault.failure.is_some());
-    Ok(if has_failed { Ending::Failed } else { ending })
-}
-
-/// Removes what may go.
-async fn applied(
-    path: &Path,
-    policy: Policy,
-    arguments: &ReleaseArguments,
-    bar: &Bar,
-) -> anyhow::Result<(Ending, Said)> {
-    let repositories = wanted(&arguments.repositories)?;
-    let runner = async |policy: &_, options: &RunOptions, progress| {
-        let options = ReleaseOptions {
-            run: options.clone(),
-            repositories,
-            grace: arguments.grace,
-            vault: arguments.vault,
-            leaving: arguments.everything,
-        };
-        let Released { ran, complete, gaps, repositories, unmatched, vault } =
-            release_pins(policy, &options, progress).await?;
-        let ran = ran.ok_or_else(|| RunError::Defect("a release left no run".to_owned()))?;
-        let run = Some(ran.report.run.clone());
-        Ok((ran, Said { run, complete, gaps, repositories, unmatched, vault }))
-    };
-    outcome_of(Mode::Release, Some(path), policy, &arguments.run, bar, Shows::ItsOwn, runner).await
+    Ok(if has_failed { Ending::Failed } else { Ending::Done })
 }
 
 /// Says what may go: no run, nothing recorded, and no report of a run.
-async fn shown(policy: &Policy, arguments: &ReleaseArguments, bar: &Bar) -> anyhow::Result<(Ending, Said)> {
+async fn shown(policy: &Policy, arguments: &ReleaseArguments, bar: &Bar) -> anyhow::Result<Released> {
     if !arguments.run.reports.is_empty() {
         tracing::warn!("--report: release is no run, and has no report; `prodpin audit` makes one");
     }
@@ -130,7 +90,7 @@ async fn shown(policy: &Policy, arguments: &ReleaseArguments, bar: &Bar) -> anyh
         repositories: wanted(&arguments.repositories)?,
         grace: arguments.grace,
         vault: arguments.vault,
-        leaving: arguments.everything,
+        leaving: false,
     };
     bar.show();
     let released = tokio::select! {
@@ -138,8 +98,7 @@ async fn shown(policy: &Policy, arguments: &ReleaseArguments, bar: &Bar) -> anyh
         () = signals.overdue() => anyhow::bail!("release was stopped by a signal before it ended; nothing was changed"),
     };
     bar.clear();
-    let Released { complete, gaps, repositories, unmatched, vault, .. } = released?;
-    Ok((Ending::Done, Said { run: None, complete, gaps, repositories, unmatched, vault }))
+    Ok(released?)
 }
 
 /// The same command, as it can be pasted. What a terminal would not show as it is makes none.
@@ -181,11 +140,7 @@ fn again(path: &Path, arguments: &ReleaseArguments) -> Option<String> {
     Some(words.join(" "))
 }
 
-fn tell(said: &Said, arguments: &ReleaseArguments, again: &Option<String>, out: &mut dyn Write) -> io::Result<()> {
-    let count = |state: ReleaseState| {
-        let pins = said.repositories.iter().flat_map(|repository| &repository.pins);
-        pins.filter(|pin| pin.state == state).count()
-    };
+fn tell(said: &Released, again: &Option<String>, out: &mut dyn Write) -> io::Result<()> {
     for repository in &said.repositories {
         let key = RepositoryKey { source: repository.source.clone(), name: repository.name.clone() };
         writeln!(out, "{}", terminal(&key.to_string()))?;
@@ -197,21 +152,14 @@ fn tell(said: &Said, arguments: &ReleaseArguments, again: &Option<String>, out: 
     for gap in said.gaps.iter().take(NAMED) {
         writeln!(out, "not read: {}", terminal(&gap.detail))?;
     }
-    let pinned = said.repositories.iter().any(|repository| !repository.pins.is_empty());
-    let (going, gone, kept) = (count(ReleaseState::Planned), count(ReleaseState::Released), count(ReleaseState::Kept));
-    if arguments.apply {
-        writeln!(out, "{} released, {kept} stay.", pins(gone))?;
-    }
+    let mut all = said.repositories.iter().flat_map(|repository| &repository.pins).peekable();
+    let pinned = all.peek().is_some();
+    let going = all.filter(|pin| pin.state == ReleaseState::Planned).count();
     match (said.complete, pinned, going) {
-        (false, ..) if arguments.apply => {
-            writeln!(out, "Not everything could be read or done: `prodpin report` says what.")
-        }
         (false, ..) => {
             writeln!(out, "Not everything could be read, so nothing is known to be free: `prodpin audit` says what.")
         }
-        (true, false, _) if arguments.everything => writeln!(out, "No pin is there."),
         (true, false, _) => writeln!(out, "No pin is there that no rollback target needs."),
-        (true, true, 0) if arguments.apply => Ok(()),
         (true, true, 0) => writeln!(out, "No pin may go now."),
         (true, true, going) => {
             writeln!(out, "{} may go. Nothing was changed: prodpin removes no pin.", pins(going))?;

@@ -230,8 +230,8 @@ impl Store {
                          be lost; use another place, or a bucket without versioning"
                         .to_owned(),
             }),
-            // No answer to the question, which is asked again with the next object.
-            Err(_) => Ok(()),
+            // What a run records begins with a batch: nothing is on record yet that could be lost.
+            Err(error) => Err(self.error(&error)),
         }
     }
 

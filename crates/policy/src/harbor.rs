@@ -54,41 +54,32 @@ pub(super) struct RegistryTerms<'r> {
     pub(super) max_concurrency: &'r Spanned<u32>,
 }
 
-impl RawOci {
-    pub(super) fn terms(&self) -> RegistryTerms<'_> {
+/// Both kinds have the same keys but for that of the address.
+macro_rules! terms {
+    ($raw:expr, $address:ident) => {
         RegistryTerms {
-            address: &self.oci,
-            repositories: &self.repositories,
-            all: &self.all,
-            username: &self.username,
-            password: &self.password,
-            token_realms: &self.token_realms,
-            private: &self.private,
-            ca_file: &self.ca_file,
-            max_concurrency: &self.max_concurrency,
+            address: &$raw.$address,
+            repositories: &$raw.repositories,
+            all: &$raw.all,
+            username: &$raw.username,
+            password: &$raw.password,
+            token_realms: &$raw.token_realms,
+            private: &$raw.private,
+            ca_file: &$raw.ca_file,
+            max_concurrency: &$raw.max_concurrency,
         }
-    }
+    };
 }
 
-impl RawHarbor {
-    fn terms(&self) -> RegistryTerms<'_> {
-        RegistryTerms {
-            address: &self.harbor,
-            repositories: &self.repositories,
-            all: &self.all,
-            username: &self.username,
-            password: &self.password,
-            token_realms: &self.token_realms,
-            private: &self.private,
-            ca_file: &self.ca_file,
-            max_concurrency: &self.max_concurrency,
-        }
+impl RawOci {
+    pub(super) fn terms(&self) -> RegistryTerms<'_> {
+        terms!(self, oci)
     }
 }
 
 impl Checker<'_> {
     pub(super) fn harbor(&self, raw: &RawHarbor, span: Span) -> Option<OciConfig> {
-        let config = self.registry(&raw.terms(), span);
+        let config = self.registry(&terms!(raw, harbor), span);
         for entry in raw.repositories.value().into_iter().flatten() {
             let Some((at, text)) = entry.read() else { continue };
             if !entry.from_environment && names_no_project(text) {

@@ -64,11 +64,11 @@ impl PinTotals {
     fn enforced(&self) -> Phrase {
         let targets = |count: u64| Phrase::default().counted(count, "target", "targets");
         let others = [
-            (self.failed, " not pinned because that failed"),
+            (self.failed, " failed"),
             (self.refused, " refused"),
             (self.withheld, " withheld"),
             (self.unsupported, " cannot be pinned here"),
-            (self.absent, " not pinned, because not intact or not read"),
+            (self.absent, " not intact or not read"),
         ];
         let others = others.into_iter().filter(|(count, _)| *count > 0);
         let mut rest: Vec<Phrase> = others.map(|(count, what)| Phrase::default().number(count).say(what)).collect();
@@ -122,9 +122,9 @@ mod tests {
             ),
             (
                 PinTotals { parts_made: 2, already: 1, absent: 1, ..none() },
-                "Pinned 2 manifests that belong to targets, 1 already pinned, 1 not pinned, because not intact or not read.",
+                "Pinned 2 manifests that belong to targets, 1 already pinned, 1 not intact or not read.",
             ),
-            (PinTotals { failed: 2, ..none() }, "Pinned nothing: 2 not pinned because that failed."),
+            (PinTotals { failed: 2, ..none() }, "Pinned nothing: 2 failed."),
         ] {
             assert_eq!(totals.reported(Mode::Enforce).unwrap().terminal(), expected, "{totals:?}");
         }

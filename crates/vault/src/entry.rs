@@ -136,18 +136,7 @@ impl Vault {
                 return Ok(());
             }
             let bytes = serde_json::to_vec(&after).map_err(|error| self.odd(&path, &error.to_string()))?;
-            let mode = match version {
-                None => PutMode::Create,
-                // A disk has no conditions: what another writer put meanwhile is seen in the next round.
-                Some(_) if self.local => PutMode::Overwrite,
-                // Ceph refuses every condition on what is there. Nobody came in between, and the list follows from entries.
-                Some(version) if refused.as_ref() == Some(&version) => PutMode::Overwrite,
-                Some(version) => {
-                    refused = Some(version.clone());
-                    PutMode::Update(version)
-                }
-            };
-            let options = PutOptions { mode, ..PutOptions::default() };
+            let options = PutOptions { mode: self.mode(version, &mut refused), ..PutOptions::default() };
             match self.objects.put_opts(&path, PutPayload::from(bytes), options).await {
                 Ok(_) | Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => {}
                 Err(error) => return Err(self.error(&format!("{path} could not be written"), &error)),
@@ -166,20 +155,29 @@ impl Vault {
                 return Ok(());
             }
             let bytes = serde_json::to_vec(&before).map_err(|error| self.odd(&path, &error.to_string()))?;
-            let mode = match version {
-                Some(version) if !self.local && refused.as_ref() != Some(&version) => {
-                    refused = Some(version.clone());
-                    PutMode::Update(version)
-                }
-                _ => PutMode::Overwrite,
-            };
-            let options = PutOptions { mode, ..PutOptions::default() };
+            let options = PutOptions { mode: self.mode(version, &mut refused), ..PutOptions::default() };
             match self.objects.put_opts(&path, PutPayload::from(bytes), options).await {
                 Ok(_) | Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => {}
                 Err(error) => return Err(self.error(&format!("{path} could not be written"), &error)),
             }
         }
         Err(self.odd(&path, "other writers came in between each time; run the command again"))
+    }
+
+    /// How the list is written over this version of it: on the condition that nobody else did meanwhile. `refused` is the version
+    /// for which that was tried before.
+    fn mode(&self, version: Option<UpdateVersion>, refused: &mut Option<UpdateVersion>) -> PutMode {
+        match version {
+            None => PutMode::Create,
+            // A disk has no conditions: what another writer put meanwhile is seen in the next round.
+            Some(_) if self.local => PutMode::Overwrite,
+            // Ceph refuses every condition on what is there. Nobody came in between, and the list follows from entries.
+            Some(version) if refused.as_ref() == Some(&version) => PutMode::Overwrite,
+            Some(version) => {
+                *refused = Some(version.clone());
+                PutMode::Update(version)
+            }
+        }
     }
 
     async fn index(&self, path: &Path) -> Result<(Option<Value>, Option<UpdateVersion>), VaultError> {

@@ -19,8 +19,9 @@ use crate::model::{RepositoryName, SourceName};
 use crate::policy::{Policy, SenderProof, SourceConfig};
 use crate::watch::server::{Server, TEXT, page};
 
-/// No event of any registry comes near this.
-const LARGEST: usize = 1 << 20;
+/// No event of any registry comes near this. What signs its body is read before it has proven itself: as many as may be
+/// connected take no more memory than a small part of what a run is planned with.
+const LARGEST: usize = 256 << 10;
 
 /// How long a body may take to arrive.
 const ARRIVING: Duration = Duration::from_secs(10);
@@ -62,7 +63,10 @@ impl Events {
         let wanted = policy.events.iter().filter(|(name, _)| only.is_empty() || only.contains(name));
         let senders =
             wanted.filter_map(|(name, proof)| Some((name.clone(), (proof.clone(), policy.sources.get(name)?.clone()))));
-        self.inner().senders = senders.collect();
+        let mut inner = self.inner();
+        inner.senders = senders.collect();
+        let Inner { senders, pending, .. } = &mut *inner;
+        pending.retain(|source| senders.contains_key(source));
     }
 
     /// Takes what is due to be looked at.
@@ -177,7 +181,7 @@ async fn answer(request: Request<Incoming>, events: &Events) -> Response<Full<By
     let body = match tokio::time::timeout(ARRIVING, Limited::new(body, LARGEST).collect()).await {
         Ok(Ok(body)) => body.to_bytes(),
         Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
-            return page(StatusCode::PAYLOAD_TOO_LARGE, TEXT, "an event of more than 1 MiB is not read\n");
+            return page(StatusCode::PAYLOAD_TOO_LARGE, TEXT, "an event of more than 256 KiB is not read\n");
         }
         Ok(Err(_)) | Err(_) => return page(StatusCode::REQUEST_TIMEOUT, TEXT, "the event did not arrive whole\n"),
     };

@@ -89,6 +89,12 @@ impl Pending {
         (!repositories.is_empty()).then(|| Look { sources: Vec::new(), repositories })
     }
 
+    /// Forgets what waits of all sources but these.
+    pub(super) fn retain(&mut self, stays: impl Fn(&SourceName) -> bool) {
+        self.waiting.retain(|source, _| stays(source));
+        self.whole.retain(|source, _| stays(source));
+    }
+
     /// A run begins that looks at everything: what was heard before needs no look of its own.
     pub(super) fn clear(&mut self) {
         self.waiting.clear();
@@ -138,6 +144,11 @@ mod tests {
         assert_eq!(pending.due_at(), Some(at(32_000)));
         assert_eq!(looked(pending.take(at(32_000))), ["shop/api"]);
         pending.hear(&source(), names(&["shop/api"]), at(40_000));
+        pending.retain(|name| *name == source());
+        assert!(pending.due_at().is_some());
+        pending.retain(|name| *name != source());
+        assert_eq!(pending.due_at(), None, "the policy has it no more");
+        pending.hear(&source(), names(&["shop/api"]), at(41_000));
         pending.clear();
         assert_eq!(pending.due_at(), None);
     }

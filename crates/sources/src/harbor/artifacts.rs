@@ -109,10 +109,13 @@ async fn is_there(estate: &Estate, place: &Place) -> Result<(), Fault> {
         _ => fault,
     })?;
     match found {
-        None => Err(Fault::new(
-            Cause::NotFound,
-            format!("{}: Harbor says that there is no such repository", estate.api.what(&path)),
-        )),
+        // A stranger is answered so about what is only not for strangers (J40).
+        None => Err(estate.must_be_logged_in().await.err().unwrap_or_else(|| {
+            Fault::new(
+                Cause::NotFound,
+                format!("{}: Harbor says that there is no such repository", estate.api.what(&path)),
+            )
+        })),
         Some(row) if row.artifact_count.is_some_and(|count| count > 0) => Err(Fault::malformed(format!(
             "{}: its list of artifacts is empty, and the repository says that it has {}",
             estate.api.what(&path),
