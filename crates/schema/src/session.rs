@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::apply;
-use crate::apply::Standing;
+use crate::apply::TransactionState;
 use crate::calls;
 use crate::catalogue::{Catalogue, Id, Key, TEMPORARY, Touched};
 use crate::cursor::normal;
@@ -64,7 +64,7 @@ pub(crate) struct Session<'a> {
     next: Id,
     pub(crate) open: Option<Snapshot>,
     pub(crate) savepoints: Vec<(String, Option<Snapshot>)>,
-    pub(crate) standing: Standing,
+    pub(crate) transaction: TransactionState,
     /// The schema of names without one, where only the transaction has another.
     pub(crate) path_before: Option<String>,
     /// How many catalogues were put aside.
@@ -125,7 +125,7 @@ impl<'a> Session<'a> {
             next: 1,
             open: None,
             savepoints: Vec::new(),
-            standing: Standing::default(),
+            transaction: TransactionState::default(),
             path_before: None,
             kept: 0,
             rows_mark: None,

@@ -13,12 +13,12 @@ use crate::session::Session;
 use crate::statement::{Action, Change, Object, Rule};
 use crate::verdict::Verdict;
 
-pub(crate) use transaction::{Standing, end_of_file};
+pub(crate) use transaction::{TransactionState, end_of_file};
 
 /// Applies what one statement does.
 pub(crate) fn action(session: &mut Session<'_>, action: Action) {
     commit_by_itself(session, &action);
-    session.standing.done |= !settles(&action);
+    session.transaction.done |= !settles(&action);
     match action {
         Action::Nothing | Action::Upkeep => {}
         Action::Calling(inner) => {

@@ -13,7 +13,7 @@ const MOST_SAVEPOINTS: usize = 16;
 
 /// Where the session is.
 #[derive(Debug, Default)]
-pub(crate) struct Standing {
+pub(crate) struct TransactionState {
     /// A transaction was begun by the file.
     pub(crate) begun: bool,
     /// Something was done since the file or the transaction began, or since the last one ended.
@@ -42,7 +42,7 @@ fn unclear(session: &mut Session<'_>, why: &str) {
 }
 
 fn begin(session: &mut Session<'_>, whole: bool) {
-    if session.standing.begun {
+    if session.transaction.begun {
         match session.after.dialect {
             // Only a warning: the transaction goes on.
             Dialect::Postgres => return,
@@ -50,7 +50,8 @@ fn begin(session: &mut Session<'_>, whole: bool) {
             _ => return unclear(session, "a transaction begins within another one"),
         }
     }
-    session.standing = Standing { begun: true, before: session.standing.done, ..Standing::default() };
+    session.transaction =
+        TransactionState { begun: true, before: session.transaction.done, ..TransactionState::default() };
     session.rows_mark = Some(session.seen.len());
     session.open = session.snapshot().filter(|_| whole);
 }
@@ -60,12 +61,12 @@ fn end(session: &mut Session<'_>) {
     session.open = None;
     session.rows_mark = None;
     session.savepoints.clear();
-    session.standing = Standing::default();
+    session.transaction = TransactionState::default();
     session.drop_at_commit();
 }
 
 fn rollback(session: &mut Session<'_>, whole: bool) {
-    let (outside, before) = (!session.standing.begun && session.standing.done, session.standing.before);
+    let (outside, before) = (!session.transaction.begun && session.transaction.done, session.transaction.before);
     if whole && (outside || before) {
         unclear(session, "a ROLLBACK: how much it takes back depends on whether the tool began a transaction");
     }
@@ -81,11 +82,11 @@ fn savepoint(session: &mut Session<'_>, name: String, whole: bool) {
     if !whole {
         return;
     }
-    if !session.standing.begun && session.after.dialect == Dialect::Sqlite {
+    if !session.transaction.begun && session.after.dialect == Dialect::Sqlite {
         begin(session, whole);
-        session.standing.by_savepoint = true;
+        session.transaction.by_savepoint = true;
     }
-    if !session.standing.begun {
+    if !session.transaction.begun {
         // Without a transaction it fails; within the tool's it holds. Going back to it shows the difference.
         return;
     }
@@ -100,9 +101,9 @@ fn savepoint(session: &mut Session<'_>, name: String, whole: bool) {
 fn release(session: &mut Session<'_>, name: &str, whole: bool) {
     let found = session.savepoints.iter().rposition(|(known, _)| known == name);
     match found {
-        Some(0) if session.standing.by_savepoint => end(session),
+        Some(0) if session.transaction.by_savepoint => end(session),
         Some(at) => session.savepoints.truncate(at),
-        None if whole && session.standing.begun => unclear(session, "a savepoint is released that is not there"),
+        None if whole && session.transaction.begun => unclear(session, "a savepoint is released that is not there"),
         None => {}
     }
 }
@@ -123,7 +124,7 @@ fn rollback_to(session: &mut Session<'_>, name: &str, whole: bool) {
 
 /// What ends with the file. A transaction that nobody ended is undone, unless a tool goes on with it.
 pub(crate) fn end_of_file(session: &mut Session<'_>) {
-    if session.standing.begun && session.standing.done {
+    if session.transaction.begun && session.transaction.done {
         unclear(session, "a transaction does not end in its file: whether it is kept depends on the tool");
     }
     end(session);
