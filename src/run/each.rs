@@ -179,9 +179,7 @@ impl Round<'_> {
         }
         if ended.given_up || stop.is_set() {
             // What was found and waits, and what the ledger and signals know beside, whether or not a list came to it.
-            while let Ok(key) = repositories.try_recv() {
-                ended.left_out.extend(Some(key).filter(&mut wanted));
-            }
+            ended.left_out.extend(std::iter::from_fn(|| repositories.try_recv().ok()).filter(&mut wanted));
             for source in setup.sources.keys() {
                 let known = listing::known(setup, source, shard).await.into_iter();
                 ended.left_out.extend(known.filter(|key| !seen.contains(key)).filter(&mut wanted));

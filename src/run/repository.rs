@@ -1,20 +1,23 @@
 //! One repository from observation to plan, and through its pins.
 
+mod asking;
+mod sightings;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 
-use futures::StreamExt as _;
-use futures::stream;
 use jiff::Timestamp;
 
-use crate::decide::{self, Asked, Attempts, Input, Labels, Plan, Selection, Survey};
+use crate::decide::{self, Asked, Attempts, Input, Labels, Plan, Selection};
 use crate::ledger::{LedgerError, UnreportedEvents};
 use crate::model::{
     ArtifactId, Cleanup, Deployment, Event, Gap, Inspection, LifecycleChange, Mark, PinFailure, PinTerms,
-    RepositoryKey, RepositoryName, RepositoryState, Resolution, Snapshot, Tag, Unclaimed,
+    RepositoryKey, RepositoryName, RepositoryState, Snapshot, Tag, Unclaimed,
 };
 use crate::sources::{Inventory, Protector, Reservation};
 
+use self::asking::{build_times, inspect, look_up};
+pub(super) use self::sightings::Sightings;
 use super::cross_check::Words;
 use super::setup::Setup;
 use super::{Stop, cross_check, node_digests, parts, pins};
@@ -33,35 +36,6 @@ pub(super) struct Outcome {
     pub(super) at: Timestamp,
     /// Held until it is recorded.
     pub(super) memory: Reservation,
-}
-
-/// That tags were seen for the first time: the state that has them, and nothing beside it, where these are many (I28).
-#[derive(Default)]
-pub(super) struct Sightings {
-    state: Option<(RepositoryState, Mark)>,
-    events: Vec<Event>,
-    count: usize,
-}
-
-impl Sightings {
-    fn of(state: RepositoryState, mark: Mark) -> Self {
-        let count = decide::count_first_sightings(&state, mark);
-        // A state of which little is new is more than that.
-        match count > state.tags.len() / 2 {
-            true => Self { state: Some((state, mark)), events: Vec::new(), count },
-            false => Self { state: None, events: decide::first_sightings(&state, mark).collect(), count },
-        }
-    }
-
-    pub(super) fn count(&self) -> usize {
-        self.count
-    }
-
-    /// All of them; what was reported is let go.
-    pub(super) fn events(self) -> impl Iterator<Item = Event> + Send {
-        let held = self.state.into_iter().flat_map(|(state, mark)| decide::into_first_sightings(state, mark));
-        held.chain(self.events)
-    }
 }
 
 /// Everything read of one repository, before anything is decided about its targets.
@@ -180,20 +154,14 @@ pub(super) async fn look(
     decide::share_names(&mut snapshot, &state);
     note_uses(setup, &key, &snapshot, &state);
 
-    let survey = decide::survey(&snapshot, &state, &setup.rules);
-    snapshot.gaps.extend(survey.vanished.clone());
     let mut words = Words::default();
-    words.confirm(inventory, &key.name, &survey, &mut snapshot, setup.concurrency).await;
-    let (mut looked_up, mut gaps) = look_up(inventory, &key.name, &survey, setup.concurrency).await;
-    cross_check::left_out(inventory, &key.name, &mut looked_up, &mut snapshot, setup.concurrency).await;
-    let created = build_times(inventory, &key.name, &survey, setup.concurrency).await;
+    let (asked, mut gaps) = ask(setup, inventory, &key.name, &state, &mut snapshot, &mut words).await;
     // A signal that could not be read might have named something here.
     gaps.extend(production.gaps.iter().cloned());
 
     // The state before this run's events is not needed again: they are folded in at the position they will get.
     let news = happened.len();
     let mark = Mark { sequence: setup.ledger.head().map_or(0, |head| head.sequence + 1), at };
-    let asked = Asked { looked_up, created, begun: Some(setup.begun) };
     happened.extend(decide::take_in(&snapshot, &asked, &mut state, mark));
     let (mut running, unjoined) = node_digests::join(inventory, &key.name, setup.running(&key).await, &state).await;
     gaps.extend(unjoined);
@@ -206,8 +174,8 @@ pub(super) async fn look(
 
     let configured = &production.configured;
     let selection = decide::select(&setup.rules, &snapshot, &state, &labels, &running, configured, at);
-    let mut inspections = BTreeMap::new();
     let left_out = cross_check::known_by_left_out(&snapshot, &state);
+    let mut inspections = BTreeMap::new();
     loop {
         let unseen = selection.unseen(setup.rules.keep, &inspections);
         if unseen.is_empty() {
@@ -244,6 +212,24 @@ pub(super) async fn look(
         terms,
         memory,
     })
+}
+
+/// Asks directly for what the list leaves open.
+async fn ask(
+    setup: &Setup,
+    inventory: &dyn Inventory,
+    repository: &RepositoryName,
+    state: &RepositoryState,
+    snapshot: &mut Snapshot,
+    words: &mut Words,
+) -> (Asked, Vec<Gap>) {
+    let survey = decide::survey(snapshot, state, &setup.rules);
+    snapshot.gaps.extend(survey.vanished.clone());
+    words.confirm(inventory, repository, &survey, snapshot, setup.concurrency).await;
+    let (mut looked_up, gaps) = look_up(inventory, repository, &survey, setup.concurrency).await;
+    cross_check::left_out(inventory, repository, &mut looked_up, snapshot, setup.concurrency).await;
+    let created = build_times(inventory, repository, &survey, setup.concurrency).await;
+    (Asked { looked_up, created, begun: Some(setup.begun) }, gaps)
 }
 
 /// What is known of cleanup, with what an earlier run knew.
@@ -380,63 +366,5 @@ fn note_uses(setup: &Setup, key: &RepositoryKey, snapshot: &Snapshot, state: &Re
     if !uses.is_settled() {
         uses.observe(&key.name, snapshot, state);
         setup.uses.lock().unwrap_or_else(PoisonError::into_inner).intersect(&uses);
-    }
-}
-
-async fn look_up(
-    inventory: &dyn Inventory,
-    repository: &RepositoryName,
-    survey: &Survey,
-    concurrency: usize,
-) -> (BTreeMap<Tag, Resolution>, Vec<Gap>) {
-    let answers = stream::iter(survey.absent.clone())
-        .map(|tag| async move {
-            let answer = inventory.look_up(repository, &tag).await;
-            (tag, answer)
-        })
-        .buffer_unordered(concurrency);
-    let (mut found, mut gaps) = (BTreeMap::new(), Vec::new());
-    let mut answers = std::pin::pin!(answers);
-    while let Some((tag, (resolution, gap))) = answers.next().await {
-        found.insert(tag, resolution);
-        gaps.extend(gap);
-    }
-    (found, gaps)
-}
-
-async fn build_times(
-    inventory: &dyn Inventory,
-    repository: &RepositoryName,
-    survey: &Survey,
-    concurrency: usize,
-) -> BTreeMap<Tag, Timestamp> {
-    let asked = stream::iter(survey.undated.clone())
-        .map(|(tag, artifact)| async move { Some((tag, inventory.created(repository, &artifact).await?)) })
-        .buffer_unordered(concurrency);
-    asked.filter_map(|answer| async move { answer }).collect().await
-}
-
-/// How many targets of one repository are looked at at once. The source's own limiter has the last word.
-const INSPECTED_AT_ONCE: usize = 8;
-
-async fn inspect(
-    inventory: &dyn Inventory,
-    repository: &RepositoryName,
-    artifacts: Vec<ArtifactId>,
-    left_out: &BTreeMap<ArtifactId, Tag>,
-    inspections: &mut BTreeMap<ArtifactId, Inspection>,
-) {
-    let looks = stream::iter(artifacts)
-        .map(|artifact| async move {
-            let inspection = match left_out.get(&artifact) {
-                Some(tag) => inventory.inspect_left_out(repository, &artifact, tag).await,
-                None => inventory.inspect(repository, &artifact).await,
-            };
-            (artifact, inspection)
-        })
-        .buffer_unordered(INSPECTED_AT_ONCE);
-    let mut looks = std::pin::pin!(looks);
-    while let Some((artifact, inspection)) = looks.next().await {
-        inspections.insert(artifact, inspection);
     }
 }

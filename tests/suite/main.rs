@@ -26,6 +26,7 @@ mod limits;
 mod lying_registry;
 mod no_harm;
 mod objects;
+mod overdue;
 mod policy;
 mod properties;
 mod protocol;

@@ -251,6 +251,15 @@ pub(crate) fn rules_of(keep: u32, patterns: &[&str], order: Order) -> Rules {
     Rules { keep, production: vec![tags(patterns, order)], may_move: NamePatterns::none() }
 }
 
+/// A release, another tag, a pin (which may have been moved), or a signature.
+fn anything() -> impl Strategy<Value = String> {
+    prop_oneof![
+        6 => "v[0-9]{1,2}(\\.[0-9]{1,2}){0,2}(-rc[0-9])?|v[a-z]{1,4}|[a-z]{1,6}",
+        2 => (0..6_u8).prop_map(|content| Pin::for_digest(&Digest::sha256(&[content])).to_string()),
+        1 => (0..6_u8).prop_map(|content| format!("sha256-{}.sig", Digest::sha256(&[content]).hex())),
+    ]
+}
+
 fn order() -> impl Strategy<Value = Order> {
     prop_oneof![Just(Order::Semver), Just(Order::Name), Just(Order::Pushed)]
 }
@@ -260,7 +269,11 @@ proptest! {
 
     #[test]
     fn the_order_of_the_listing_changes_nothing(
-        tags in proptest::collection::btree_map("v[0-9]{1,2}(\\.[0-9]{1,2}){0,2}(-rc[0-9])?|v[a-z]{1,4}|[a-z]{1,6}", 0..6_u8, 0..20),
+        tags in prop_oneof![
+            proptest::collection::btree_map(anything(), 0..6_u8, 0..20),
+            // Where nothing is a release, what is there is named.
+            proptest::collection::btree_map("[a-u]{1,6}", 0..6_u8, 0..8),
+        ],
         shuffled in any::<prop::sample::Index>(),
         order in order(),
     ) {

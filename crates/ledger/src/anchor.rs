@@ -3,19 +3,21 @@
 //! It holds `checkpoint/<sequence>` of one log, each created and never overwritten, so that it can live under Object
 //! Lock in another account. What it does not hold yet is copied; where it differs, all writing stops (I11, I12, F60).
 
+mod copies;
+
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use object_store::path::Path;
 use tlog_tiles::tlog::Hash;
 
+use self::copies::{AnchoredCheckpoint, more_strays, read};
 use super::checkpoint::Checkpoint;
 use super::foreign::{NAMED, comes_later};
 use super::proof::Consistency;
 use super::read::{Slot, Tip, checkpoint_path};
 use super::store::{Created, Store};
 use super::{Access, Ledger, LedgerError, location, signature};
-use prodpin_core::model::Digest;
 use prodpin_policy::LedgerLocation;
 
 /// How far before the head the last copy is looked for, before the whole anchor is listed.
@@ -381,22 +383,6 @@ impl Ledger {
     }
 }
 
-/// A checkpoint as the anchor holds it.
-#[derive(Clone)]
-struct AnchoredCheckpoint {
-    sequence: u64,
-    checkpoint: Checkpoint,
-    note: Vec<u8>,
-}
-
-impl AnchoredCheckpoint {
-    /// The same as a commit of the log.
-    fn tip(&self) -> Tip {
-        let digest = Digest::sha256(signature::body(&self.note));
-        Tip { sequence: self.sequence, digest, checkpoint: self.checkpoint.clone(), note: self.note.clone() }
-    }
-}
-
 /// Whose failure it is: the ledger's stops the run, the anchor's is reported.
 enum Failed {
     Ledger(LedgerError),
@@ -409,18 +395,4 @@ impl Failed {
             Self::Ledger(error) | Self::Anchor(error) => error,
         }
     }
-}
-
-/// Said once, however many somebody put there.
-fn more_strays(store: &Store, strays: u64) {
-    let more = strays.saturating_sub(NAMED as u64);
-    if more > 0 {
-        tracing::warn!(anchor = store.location(), "{more} more files are there, and are no commits of this log");
-    }
-}
-
-async fn read(store: &Store, sequence: u64) -> Result<Option<AnchoredCheckpoint>, LedgerError> {
-    let Some(note) = store.get(&checkpoint_path(sequence)).await? else { return Ok(None) };
-    let checkpoint = Checkpoint::decode(&note).ok();
-    Ok(checkpoint.map(|checkpoint| AnchoredCheckpoint { sequence, checkpoint, note: note.to_vec() }))
 }

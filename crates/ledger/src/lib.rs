@@ -85,6 +85,7 @@ mod commitment;
 mod distrust;
 mod error;
 mod foreign;
+mod head;
 mod head_file;
 mod index;
 mod key;
@@ -119,8 +120,6 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 use object_store::ObjectStore;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use tlog_tiles::tlog::Hash;
 
 use self::anchor::Anchor;
 use self::index::Index;
@@ -137,6 +136,7 @@ use prodpin_policy::{LedgerLocation, Safeguards};
 pub use attester::Attester;
 pub use distrust::Distrusted;
 pub use error::LedgerError;
+pub use head::Head;
 pub use key::make_key;
 pub use location::objects_at;
 pub use outbox::{Outbox, UndeliveredRun};
@@ -152,35 +152,6 @@ pub enum Access {
     Read,
     /// Commits are made. Opening fails where that would.
     Write,
-}
-
-/// A position in the log: what a report or an alert names (I10).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Head {
-    /// The number of the commit, from 1; 0 for a log without any.
-    pub sequence: u64,
-    /// How many entries the log has.
-    pub size: u64,
-    /// The root of the Merkle tree over them.
-    #[serde(serialize_with = "write_root", deserialize_with = "read_root")]
-    pub root: [u8; 32],
-}
-
-impl Head {
-    /// The root in base64, as checkpoints and reports write it.
-    #[must_use]
-    pub fn root_base64(&self) -> String {
-        Hash(self.root).to_string()
-    }
-}
-
-fn write_root<S: Serializer>(root: &[u8; 32], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&Hash(*root))
-}
-
-fn read_root<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 32], D::Error> {
-    let text = String::deserialize(deserializer)?;
-    Hash::parse_hash(&text).map(|hash| hash.0).map_err(|_| serde::de::Error::custom("not a root hash"))
 }
 
 /// One ledger, open. It can be shared between tasks; commits take turns.

@@ -1,5 +1,6 @@
 //! What was listed and what is known, side by side.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use crate::model::{KnownTag, ObservedTag, RepositoryState, Snapshot, Tag, TagHistory};
@@ -19,20 +20,32 @@ impl<'a> Met<'a> {
     }
 }
 
-/// The listed tags in order of name. A run puts its snapshot in this order as soon as it has it, and then this costs
-/// one look at each.
-pub(super) fn by_name(snapshot: &Snapshot) -> Vec<&ObservedTag> {
+/// With the tags in order of name, so that what is named first does not depend on how a registry lists. A run puts its
+/// snapshot in this order as soon as it has it, and then this costs one look at each.
+pub(super) fn in_order(snapshot: &Snapshot) -> Cow<'_, Snapshot> {
+    let mut snapshot = Cow::Borrowed(snapshot);
+    if !is_in_order(&snapshot) {
+        snapshot.to_mut().tags.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    }
+    snapshot
+}
+
+fn by_name(snapshot: &Snapshot) -> Vec<&ObservedTag> {
     let mut tags: Vec<&ObservedTag> = snapshot.tags.iter().collect();
     tags.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     tags
+}
+
+fn is_in_order(snapshot: &Snapshot) -> bool {
+    snapshot.tags.is_sorted_by(|a, b| a.name <= b.name)
 }
 
 /// Every tag on either side, in order of name. Both sides are in that order, so one walk joins them: with 20,000 tags
 /// a look-up for each would cost more than all that is decided about it.
 pub(super) fn meet<'a>(snapshot: &'a Snapshot, state: &'a RepositoryState) -> impl Iterator<Item = Met<'a>> + Clone {
     // A run puts it in order as soon as it has it, and a list of a million places is memory.
-    let in_order = snapshot.tags.is_sorted_by(|a, b| a.name <= b.name);
-    let (as_is, sorted) = if in_order { (&snapshot.tags[..], Vec::new()) } else { (&[][..], by_name(snapshot)) };
+    let (as_is, sorted) =
+        if is_in_order(snapshot) { (&snapshot.tags[..], Vec::new()) } else { (&[][..], by_name(snapshot)) };
     join(as_is.iter().chain(sorted), state.tags.known())
 }
 

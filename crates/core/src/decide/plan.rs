@@ -17,7 +17,7 @@ use super::evidence;
 use super::facts::Facts;
 use super::findings::{Findings, findings};
 use super::input::Input;
-use super::meeting::by_name;
+use super::meeting::in_order;
 use super::outlooks::Outlooks;
 use super::parts;
 use super::protection::{ProtectionVerdict, judge};
@@ -54,8 +54,9 @@ pub struct Plan {
 /// Decides.
 #[must_use]
 pub fn plan(input: &Input<'_>) -> Plan {
-    let input = &Facts::new(input);
-    let listed = by_name(input.snapshot);
+    let snapshot = in_order(input.snapshot);
+    let input = &Facts::new(&Input { snapshot: &snapshot, ..*input });
+    let listed: Vec<&ObservedTag> = snapshot.tags.iter().collect();
     let targets = input.selection.targets(input.rules.keep, input.inspections);
     let outlooks = Outlooks::new(input, &targets);
     let mut plan = Plan {

@@ -1,12 +1,13 @@
 //! The one place that sends. What leaves here is allowed (I17), in time, counted, and answered or given up with a
 //! reason.
 
+mod broken;
 mod harbor;
+mod permitted;
 mod stream;
 #[cfg(test)]
 mod tests;
 
-use std::error::Error as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -19,18 +20,18 @@ use tokio::time::timeout_at;
 use tracing::debug;
 use url::Url;
 
-use self::harbor::pins_by_name;
-use super::address::{AddressRefused, Dialer};
+use self::broken::broken;
+use self::permitted::{permitted, restores, unpins};
+use super::address::Dialer;
 use super::answer::{BodyFault, Limits, Sink};
 use super::environment::Timing;
 use super::fault::Fault;
-use super::handshake::{self, tls_error};
 use super::place::redacted;
 use super::redirect::{self, Redirects};
 use super::retry_after::retry_after;
 use super::throttle::{Throttle, out_of_time};
 use crate::jitter;
-use prodpin_core::model::{Cause, Digest, Pin, Tag};
+use prodpin_core::model::Cause;
 
 pub use self::stream::Incoming;
 pub use super::answer::HttpAnswer;
@@ -371,109 +372,14 @@ impl Transport {
     }
 }
 
-/// Whether this call may leave. Reading is GET and HEAD; a token server may be sent a POST; the only write of a
-/// run is a PUT of a pin, or Harbor's POST of its name, where it may write (I8, I17). What puts bytes back is asked
-/// elsewhere.
-fn permitted(call: &Call, write: bool) -> bool {
-    match call.purpose {
-        Purpose::Read => matches!(call.method, Method::GET | Method::HEAD) && call.content.is_none(),
-        Purpose::Recognise => call.method == Method::GET && call.content.is_none(),
-        Purpose::Token => matches!(call.method, Method::GET | Method::POST) && call.redirects == Redirects::None,
-        Purpose::Pin => {
-            let puts = call.method == Method::PUT && call.redirects == Redirects::None && names_pin(call);
-            write && (puts || pins_by_name(call))
-        }
-        // These have gates of their own.
-        Purpose::Restore | Purpose::Unpin => false,
-    }
-}
-
-/// Whether the call is about the manifest under a pin's tag.
-fn names_pin(call: &Call) -> bool {
-    let tag = call.url.path().rsplit_once('/').filter(|(front, _)| front.ends_with("/manifests"));
-    tag.and_then(|(_, last)| last.parse::<Tag>().ok()).is_some_and(|tag| Pin::read(&tag).is_some())
-}
-
-/// Whether a call removes a pin's tag and nothing else: what it names is a tag of that form, and never a digest (I8, F35).
-fn unpins(call: &Call) -> bool {
-    call.method == Method::DELETE && call.content.is_none() && call.redirects == Redirects::None && names_pin(call)
-}
-
 /// What is sent again only if nothing was done with it.
 fn writes(call: &Call) -> bool {
     call.content.is_some() || call.method == Method::DELETE
 }
 
-/// Whether a call puts back bytes and nothing else: a blob's upload, a manifest under its own digest, or a manifest under a
-/// tag, which whoever sends it has just looked up and found to be nobody's (I8, I27). There is no DELETE among them.
-fn restores(call: &Call) -> bool {
-    if call.redirects != Redirects::None {
-        return false;
-    }
-    let path = call.url.path();
-    let is_upload = path.contains("/blobs/upload");
-    match (call.method.as_str(), &call.content) {
-        ("POST", Some((_, bytes))) => path.ends_with("/blobs/uploads/") && bytes.is_empty(),
-        ("PATCH", Some(_)) => is_upload,
-        ("PUT", Some(_)) if is_upload => true,
-        ("PUT", Some((_, bytes))) => {
-            let Some((front, last)) = path.rsplit_once('/') else { return false };
-            let last = last.replace("%3A", ":");
-            front.ends_with("/manifests")
-                && match last.parse::<Digest>() {
-                    Ok(digest) => digest.matches(bytes),
-                    Err(_) => last.parse::<Tag>().is_ok_and(|tag| tag.is_oci() && Pin::read(&tag).is_none()),
-                }
-        }
-        _ => false,
-    }
-}
-
 /// The call for messages: queries are left out, since tokens and cursors travel in them (I18).
 fn shown(call: &Call) -> String {
     format!("{} {}", call.method, redacted(&call.url))
-}
-
-/// What a broken exchange means. Only the innermost error is quoted: outer ones repeat the URL.
-fn broken(call: &Call, url: &Url, error: &reqwest::Error) -> Setback {
-    let mut source = error.source();
-    let mut innermost = None;
-    let mut no_descriptor = false;
-    while let Some(inner) = source {
-        no_descriptor |= inner.downcast_ref::<std::io::Error>().is_some_and(is_out_of_descriptors);
-        if let Some(refused) = inner.downcast_ref::<AddressRefused>() {
-            return Setback::Final(Fault::refused(refused.to_string()));
-        }
-        innermost = Some(inner.to_string());
-        source = inner.source();
-    }
-    let reason = innermost.unwrap_or_else(|| "the connection broke".to_owned());
-    let is_proxy = error.is_connect() && reason.starts_with("tunnel error");
-    let doing = match (error.is_dns(), error.is_connect()) {
-        _ if is_proxy => "the proxy of the environment (HTTPS_PROXY) opens no tunnel to",
-        (true, _) => "cannot resolve the name of",
-        (false, true) => "cannot connect to",
-        (false, false) => "the answer broke off at",
-    };
-    let host = url.host_str().unwrap_or_default();
-    let detail = format!("{}: {doing} {host} ({reason:.200})", shown(call));
-    if let Some(failed) = tls_error(error).filter(|_| error.is_connect()) {
-        let detail = format!("{detail}: {}", handshake::advice(failed));
-        return Setback::Final(Fault::new(Cause::Unreachable, detail));
-    }
-    match (error.is_builder(), error.is_connect()) {
-        (true, _) => Setback::Final(Fault::malformed(detail)),
-        // Too many open files for us (F95): it is this run that asks for too much at once.
-        _ if no_descriptor => Setback::Overload(Fault::new(Cause::Throttled, detail), None),
-        // Too many connections for the server: fewer at once may do.
-        (false, true) => Setback::Overload(Fault::new(Cause::Unreachable, detail), None),
-        (false, false) => Setback::Fleeting(Fault::new(Cause::Unreachable, detail)),
-    }
-}
-
-/// `EMFILE` and `ENFILE`, which the standard library has no name for.
-fn is_out_of_descriptors(error: &std::io::Error) -> bool {
-    cfg!(unix) && matches!(error.raw_os_error(), Some(23 | 24))
 }
 
 /// The status of an answer to a HEAD that the server does not take. A throttled HEAD is not among them: a GET in its

@@ -46,37 +46,7 @@ pub(super) fn tell(objects: &Objects, context: Option<&Arc<str>>, said: &mut Sig
     for pod in &objects.pods {
         teller.count(pod);
     }
-    let mut templates = Vec::new();
-    let mut sets = by_controller(objects.sets().map(|(_, set)| set), |set| &set.metadata);
-    for (kind, workload) in objects.with_sets() {
-        let own = sets.remove(workload.metadata.uid.as_str()).unwrap_or_default();
-        if !underneath.has(&workload.metadata.uid) {
-            templates.extend(teller.deployment(kind, workload, &own));
-        }
-    }
-    templates.extend(teller.routed(objects, &underneath));
-    for (kind, set) in objects.sets().filter(|(_, set)| set.metadata.controller().is_none()) {
-        templates.push(teller.replica_set(kind, set));
-    }
-    // What is left is of something that is not read here: an operator's own kind, or one that could not be listed.
-    for own in sets.into_values() {
-        templates.extend(teller.sets_of_another(&own));
-    }
-    let revisions = by_controller(objects.controller_revisions.iter(), |revision| &revision.metadata);
-    for (kind, workloads) in [("statefulset", &objects.stateful_sets), ("daemonset", &objects.daemon_sets)] {
-        for workload in workloads {
-            let own = revisions.get(workload.metadata.uid.as_str()).map_or(&[][..], Vec::as_slice);
-            templates.extend(teller.revised(kind, workload, own));
-        }
-    }
-    for cron_job in &objects.cron_jobs {
-        let template = &cron_job.spec.job_template.spec.template;
-        let tenure = Tenure::Wanted { why: Waiting::NextRun };
-        templates.push(Template::new("cronjob", &cron_job.metadata, template, tenure));
-    }
-    for job in &objects.jobs {
-        templates.extend(teller.job(job));
-    }
+    let templates = teller.templates(objects, &underneath);
     // What nodes report is reported first: a template only adds what none of them did.
     for pod in &objects.pods {
         teller.pod(pod);

@@ -1,5 +1,7 @@
 //! The registry's calls, each with its address, its scope, its cap, and what "not found" means.
 
+mod repository;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -13,6 +15,7 @@ use reqwest::{Method, StatusCode};
 use tokio::sync::OnceCell;
 use url::Url;
 
+pub(super) use self::repository::Repository;
 use super::absence::{Asked, Speaks};
 use super::answer::plain_words;
 use super::auth::{Auth, Grant};
@@ -23,7 +26,7 @@ use super::manifests::Manifests;
 use super::redirect::Redirects;
 use super::resolve::Gets;
 use super::transport::{Call, Extras, HttpAnswer, Purpose, Transport};
-use prodpin_core::model::{Digest, PartAnswer, Pin, Recognised, RegistryKind, RepositoryName, WellKnown};
+use prodpin_core::model::{Digest, Pin, Recognised, RegistryKind, RepositoryName, WellKnown};
 use prodpin_net::memory::{self, InFlight};
 
 /// A manifest larger than this is refused (F26); the specification asks registries to take as much.
@@ -46,9 +49,6 @@ const RECOGNISE_CAP: usize = 1 << 20;
 
 /// Repositories whose grants and blobs are remembered at once (I20).
 const REPOSITORIES_KEPT: usize = 128;
-
-/// Blobs remembered for each of them.
-const BLOBS_KEPT: usize = 4096;
 
 /// One registry.
 #[derive(Debug)]
@@ -73,28 +73,6 @@ pub(crate) struct Registry {
     pub(super) has_referrers: OnceCell<bool>,
     /// Whether a GET brought what a HEAD was refused.
     pub(super) gets: Gets,
-}
-
-/// One repository of it, with what this run has learnt.
-#[derive(Debug)]
-pub(super) struct Repository {
-    pub(super) name: RepositoryName,
-    pub(super) pull: Grant,
-    pub(super) push: Grant,
-    pub(super) delete: Grant,
-    /// The last manifest and the last blob that were served: that they still are shows that "not found" is no word about
-    /// everything of their kind.
-    served: Mutex<Served>,
-    /// What was answered about blobs: releases share their layers, and each needs one question only.
-    blobs: Mutex<HashMap<Digest, Arc<OnceCell<PartAnswer>>>>,
-}
-
-/// What of a repository was served last, of each kind.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Served {
-    /// A tag or digest.
-    pub(super) manifest: Option<String>,
-    pub(super) blob: Option<Digest>,
 }
 
 /// Why something could not be fetched.
@@ -415,35 +393,5 @@ pub(super) fn manifest_redirects(reference: &str) -> Redirects {
     match reference.parse::<Digest>() {
         Ok(_) => Redirects::Anywhere,
         Err(_) => Redirects::SameOrigin,
-    }
-}
-
-impl Repository {
-    /// Remembers what was served.
-    pub(super) fn note_served(&self, asked: Asked<'_>) {
-        let mut served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
-        match asked {
-            Asked::Manifest(reference) => served.manifest = Some(reference.to_owned()),
-            Asked::Blob(digest) => served.blob = Some(digest.clone()),
-        }
-    }
-
-    /// What was served last.
-    pub(super) fn last_served(&self) -> Served {
-        self.served.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// The place where the answer about this blob is kept; none if enough are kept already.
-    pub(super) fn remembered(&self, digest: &Digest) -> Option<Arc<OnceCell<PartAnswer>>> {
-        let mut blobs = self.blobs.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(cell) = blobs.get(digest) {
-            return Some(Arc::clone(cell));
-        }
-        if blobs.len() >= BLOBS_KEPT {
-            return None;
-        }
-        let cell = Arc::new(OnceCell::new());
-        blobs.insert(digest.clone(), Arc::clone(&cell));
-        Some(cell)
     }
 }

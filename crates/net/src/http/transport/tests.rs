@@ -1,7 +1,7 @@
 //! Calls that may be sent.
 
 use super::*;
-use prodpin_core::model::Digest;
+use prodpin_core::model::{Digest, Pin};
 
 fn call(purpose: Purpose, method: Method, path: &str) -> Call {
     let url = format!("http://127.0.0.1:1{path}").parse().unwrap();

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{Teller, control, now, place};
+use super::listed::Objects;
+use super::routed::Underneath;
+use super::{Teller, by_controller, control, now, place};
 use crate::kubernetes::objects::{Annotations, ControllerRevision, Job, Metadata, PodTemplate, Templated};
 use prodpin_core::decide::revisions::{self, Controller, Pods, Revision};
 use prodpin_core::model::{Concern, Shortcoming, Tenure, Waiting};
@@ -34,6 +36,42 @@ impl<'o> Template<'o> {
 }
 
 impl Teller<'_> {
+    /// Every template that an object has, by its controller's word.
+    pub(super) fn templates<'o>(&mut self, objects: &'o Objects, underneath: &Underneath<'o>) -> Vec<Template<'o>> {
+        let mut templates = Vec::new();
+        let mut sets = by_controller(objects.sets().map(|(_, set)| set), |set| &set.metadata);
+        for (kind, workload) in objects.with_sets() {
+            let own = sets.remove(workload.metadata.uid.as_str()).unwrap_or_default();
+            if !underneath.has(&workload.metadata.uid) {
+                templates.extend(self.deployment(kind, workload, &own));
+            }
+        }
+        templates.extend(self.routed(objects, underneath));
+        for (kind, set) in objects.sets().filter(|(_, set)| set.metadata.controller().is_none()) {
+            templates.push(self.replica_set(kind, set));
+        }
+        // What is left is of something that is not read here: an operator's own kind, or one that could not be listed.
+        for own in sets.into_values() {
+            templates.extend(self.sets_of_another(&own));
+        }
+        let revisions = by_controller(objects.controller_revisions.iter(), |revision| &revision.metadata);
+        for (kind, workloads) in [("statefulset", &objects.stateful_sets), ("daemonset", &objects.daemon_sets)] {
+            for workload in workloads {
+                let own = revisions.get(workload.metadata.uid.as_str()).map_or(&[][..], Vec::as_slice);
+                templates.extend(self.revised(kind, workload, own));
+            }
+        }
+        for cron_job in &objects.cron_jobs {
+            let template = &cron_job.spec.job_template.spec.template;
+            let tenure = Tenure::Wanted { why: Waiting::NextRun };
+            templates.push(Template::new("cronjob", &cron_job.metadata, template, tenure));
+        }
+        for job in &objects.jobs {
+            templates.extend(self.job(job));
+        }
+        templates
+    }
+
     /// A Deployment, Rollout or DeploymentConfig with the sets it made.
     pub(super) fn deployment<'o>(
         &mut self,
