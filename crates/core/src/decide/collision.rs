@@ -2,12 +2,12 @@
 
 use jiff::Timestamp;
 
-use crate::model::{Code, Finding, Retention, Severity, Threat};
+use crate::model::{Advice, AdviceKind, Code, Finding, Retention, Severity, Threat};
 use crate::outcome::report::{RepositoryReport, TargetReport};
 
 use super::commands;
 use super::draft::Draft;
-use super::lifecycle::{self, Advice, AdviceKind};
+use super::lifecycle;
 use super::outlooks::Outlooks;
 use super::refusals;
 

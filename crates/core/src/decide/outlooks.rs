@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use crate::model::{ArtifactId, Due, Obstacle, Pin, RepositoryState, Snapshot, Threat};
+use crate::model::{Advice, ArtifactId, Due, Obstacle, Pin, RepositoryState, Snapshot, Threat};
 use crate::outcome::report::TargetReport;
 
 use super::facts::Facts;
-use super::lifecycle::{self, Advice, Arrival, Outlook, Situation};
+use super::lifecycle::{self, Arrival, Outlook, Situation};
 use super::pinning::Pinning;
 use super::rollback_set::Target;
 

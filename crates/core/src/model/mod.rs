@@ -4,6 +4,7 @@
 
 mod account;
 mod acr;
+mod advice;
 mod artifact;
 mod bucket;
 mod chart;
@@ -31,6 +32,7 @@ mod provenance;
 mod rebase;
 mod reference;
 mod restored;
+mod retention;
 mod setting;
 mod short_text;
 mod sightings;
@@ -45,6 +47,7 @@ mod zot;
 
 pub use account::AwsAccount;
 pub use acr::{AcrLocks, AcrManifest, AcrOwnRules, AcrPurge, AcrRepository, AcrTag};
+pub use advice::{Advice, AdviceKind};
 pub use artifact::{ArtifactId, ArtifactIdError, Pin};
 pub use bucket::{
     BucketExpiration, BucketLifecycle, BucketRetention, BucketRule, BucketTransition, Checksum, Lock, LockMode,
@@ -56,7 +59,7 @@ pub use control::{Control, Manager, Updates};
 pub use digest::{Digest, DigestError};
 pub use drill::{BrokenPart, Drill, DrillOutcome, DrilledFrom};
 pub use ecr::{
-    EcrHost, EcrImage, EcrRepository, ImageStatus, LifecycleChange, Mutability, RepositorySettings, Retention, Setting,
+    EcrHost, EcrImage, EcrRepository, ImageStatus, LifecycleChange, Mutability, RepositorySettings, Setting,
     SettingDigest, Unclaimed, is_account, is_region,
 };
 pub use event::{
@@ -84,6 +87,7 @@ pub use rebase::{rebase, seen};
 pub use reference::without_credentials;
 pub use reference::{Reference, ReferenceError};
 pub use restored::PutBack;
+pub use retention::Retention;
 pub use setting::{SettingFacts, Versioning};
 #[cfg(test)]
 use sightings::SIGHTINGS_KEPT;
@@ -94,7 +98,7 @@ pub use snapshot::{
 };
 pub use survival::{Answer, Loss, Required, Survival, Survives};
 pub use tag_table::{KnownTag, TagTable};
-pub use threat::{Certainty, Due, Effect, Threat};
+pub use threat::{Certainty, Due, Effect, Threat, Toll};
 pub use waiver::Waiver;
 pub use workload::{ChartReference, Concern, Platform, Shortcoming, Tenure, Waiting, Workload, claimant, signal_of};
 pub use zot::{ZotKeep, ZotManifest, ZotPolicy, ZotRepository, ZotSettings, ZotUse};

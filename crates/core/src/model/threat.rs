@@ -60,3 +60,14 @@ pub enum Certainty {
     // What is undocumented (A38).
     Possible,
 }
+
+/// How many artifacts rules would take.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Toll {
+    /// Deleted.
+    pub deleted: u64,
+    /// Archived.
+    pub archived: u64,
+    /// Deleted or archived in at least one reading of what is not documented, such as parts that an index may hold.
+    pub possibly: u64,
+}

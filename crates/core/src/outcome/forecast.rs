@@ -5,8 +5,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::decide::lifecycle::{Advice, Toll};
-use crate::model::{ArtifactId, Digest, Gap, RepositoryName, Severity, SourceName, Threat};
+use crate::model::{Advice, ArtifactId, Digest, Gap, RepositoryName, Severity, SourceName, Threat, Toll};
 use crate::outcome::report::{FindingCounts, TargetReport};
 
 /// The whole forecast, for its schema; it is written piece by piece and never held whole.

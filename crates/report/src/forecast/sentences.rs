@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use super::page::RulesStatus;
 use crate::phrase::Phrase;
 use crate::words;
-use prodpin_core::decide::lifecycle::{Toll, when};
-use prodpin_core::model::{ArtifactId, Threat};
+use prodpin_core::decide::lifecycle::when;
+use prodpin_core::model::{ArtifactId, Threat, Toll};
 use prodpin_core::outcome::forecast::{
     Difference, ForecastSection, OthersForecast, Preview, RepositoryForecast, RulesFound, TargetForecast, TargetOutlook,
 };

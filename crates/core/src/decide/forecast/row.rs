@@ -8,9 +8,9 @@ use crate::decide::cleanup;
 use crate::decide::collision;
 use crate::decide::draft::Draft;
 use crate::decide::input::Input;
-use crate::decide::lifecycle::{Advice, AdviceKind, Outlook, Situation, artifacts, is_due, severity, toll};
+use crate::decide::lifecycle::{Outlook, Situation, artifacts, is_due, severity, toll};
 use crate::decide::plan::Plan;
-use crate::model::{ArtifactId, Effect, Threat};
+use crate::model::{Advice, AdviceKind, ArtifactId, Effect, Threat};
 use crate::outcome::forecast::{OthersForecast, RepositoryForecast, RulesFound, TargetForecast, TargetOutlook};
 use crate::outcome::report::TargetReport;
 

@@ -7,9 +7,10 @@ use jiff::Timestamp;
 
 use super::effects::{ArtifactOutlook, Foreseen, Stirred};
 use super::harbor::{self, Failure, Ground, Launch, Outcome, Rules};
-use super::{Advice, AdviceKind, Known, Outlook, Situation};
+use super::{Known, Outlook, Situation};
 use crate::model::{
-    ArtifactId, Digest, Due, HarborArtifact, HarborCollection, HarborRepository, Setting, Snapshot, Tag, Threat,
+    Advice, AdviceKind, ArtifactId, Digest, Due, HarborArtifact, HarborCollection, HarborRepository, Setting, Snapshot,
+    Tag, Threat,
 };
 
 pub(super) fn outlook(situation: &Situation<'_>, repository: &HarborRepository) -> Outlook {

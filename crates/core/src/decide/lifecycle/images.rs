@@ -6,8 +6,10 @@ use jiff::Timestamp;
 
 use super::ecr::{self, GrammarProblem, Lifecycle, Lint, LintKind, Pace, Push};
 use super::effects::{ArtifactOutlook, Displaced, Foreseen, Stirred};
-use super::{Advice, AdviceKind, Arrival, Known, Outlook, Situation};
-use crate::model::{ArtifactId, Digest, Due, EcrImage, EcrRepository, Pin, Setting, Snapshot, Threat};
+use super::{Arrival, Known, Outlook, Situation};
+use crate::model::{
+    Advice, AdviceKind, ArtifactId, Digest, Due, EcrImage, EcrRepository, Pin, Setting, Snapshot, Threat,
+};
 
 pub(super) fn outlook(situation: &Situation<'_>, repository: &EcrRepository) -> Outlook {
     let lifecycle = match rules_of(situation.snapshot, repository) {

@@ -3,14 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use super::effects::Foreseen;
 use super::{Outlook, Situation, ecr, harbor, harbor_artifacts, images, objects, s3, zot_tags};
 use crate::model::{
     ArtifactId, Certainty, Digest, EcrImage, EcrRepository, Effect, HarborArtifact, Pin, Retention, Setting, Snapshot,
-    Tag, ZotManifest,
+    Tag, Toll, ZotManifest,
 };
 
 /// What the live rules will do to the targets, each pinned as the situation says.
@@ -23,17 +21,6 @@ pub fn outlook(situation: &Situation<'_>) -> Outlook {
         Retention::Harbor(repository) => harbor_artifacts::outlook(situation, repository),
         Retention::Zot(repository) => zot_tags::outlook(situation, repository),
     }
-}
-
-/// How many artifacts rules would take.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Toll {
-    /// Deleted.
-    pub deleted: u64,
-    /// Archived.
-    pub archived: u64,
-    /// Deleted or archived in at least one reading of what is not documented, such as parts that an index may hold.
-    pub possibly: u64,
 }
 
 /// What the rules would do by then to everything but the targets, nothing else being pushed; none where that is not

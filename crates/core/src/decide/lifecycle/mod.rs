@@ -2,7 +2,6 @@
 //! Whoever asks from outside knows repositories, artifacts and threats, and no kind of rules by name.
 
 pub mod acr;
-mod advice;
 pub(super) mod artifact_outlook;
 pub mod ecr;
 pub(super) mod effects;
@@ -25,11 +24,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::model::{ArtifactId, Due, Effect, Inspection, Severity, Snapshot, Tag, Threat};
+use crate::model::{Advice, ArtifactId, Due, Effect, Inspection, Severity, Snapshot, Tag, Threat};
 
-pub use advice::{Advice, AdviceKind};
 pub use effects::Foreseen;
-pub use kinds::{Toll, artifacts, foreseen, left_alone, outlook, recommend, toll, untagged};
+pub use kinds::{artifacts, foreseen, left_alone, outlook, recommend, toll, untagged};
 pub(super) use kinds::{
     claimed, is_for_a_tag, renumbered, under, why_not_recommended, without_pins, without_pins_of, without_tags,
 };

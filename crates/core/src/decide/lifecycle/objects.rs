@@ -7,8 +7,8 @@ use jiff::Timestamp;
 
 use super::effects::{ArtifactOutlook, Foreseen, Stirred};
 use super::s3::{self, Lint, LintKind};
-use super::{Advice, AdviceKind, Known, Outlook, Situation};
-use crate::model::{ArtifactId, BucketLifecycle, BucketRetention, Effect, Inspection, ObservedTag};
+use super::{Known, Outlook, Situation};
+use crate::model::{Advice, AdviceKind, ArtifactId, BucketLifecycle, BucketRetention, Effect, Inspection, ObservedTag};
 
 pub(super) fn outlook(situation: &Situation<'_>, bucket: &BucketRetention) -> Outlook {
     let Some(lifecycle) = bucket.lifecycle.as_deref() else {

@@ -11,8 +11,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::effects::{ArtifactOutlook, Foreseen, Stirred};
 use super::zot::{self, Collected, Fate, PinEntry};
-use super::{Advice, AdviceKind, Known, Outlook, Situation};
-use crate::model::{ArtifactId, Certainty, Digest, Due, Effect, Pin, Tag, Threat, ZotKeep, ZotManifest, ZotRepository};
+use super::{Known, Outlook, Situation};
+use crate::model::{
+    Advice, AdviceKind, ArtifactId, Certainty, Digest, Due, Effect, Pin, Tag, Threat, ZotKeep, ZotManifest,
+    ZotRepository,
+};
 
 const UNLISTED: &str = "not everything was listed that zot's retention counts";
 

@@ -10,10 +10,10 @@ use super::super::{Launch, NestedNames, Outcome, Rules, Table};
 use super::literal::{artifacts, rules};
 use super::world::{DAY, ago, artifact, immutable, rule, selector};
 use crate::decide::harm::{self, Ground};
-use crate::decide::lifecycle::{AdviceKind, Outlook, Situation, foreseen, outlook, recommend};
+use crate::decide::lifecycle::{Outlook, Situation, foreseen, outlook, recommend};
 use crate::model::{
-    ArtifactId, Certainty, Due, Gap, HarborArtifact, HarborCollection, HarborRepository, HarborTag, PinTerms,
-    Retention, Scope, Setting, Snapshot, Threat,
+    AdviceKind, ArtifactId, Certainty, Due, Gap, HarborArtifact, HarborCollection, HarborRepository, HarborTag,
+    PinTerms, Retention, Scope, Setting, Snapshot, Threat,
 };
 
 const DAILY: &str = "0 0 0 * * *";
