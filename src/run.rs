@@ -15,6 +15,7 @@ mod record;
 mod release;
 mod repository;
 mod restore;
+mod room;
 mod session;
 mod setup;
 mod signalled;

@@ -211,6 +211,25 @@ under_cargo_lambda() {
     tests/cargo-lambda.sh "$tool" "$(free_ports 1)" "$target/debug/bootstrap"
 }
 
+# A registry that lists what refers to an artifact, from its crate. Where it cannot be built, the tests that need it say
+# that they were left out.
+ferro=$target/test-ferro
+install_ferro() {
+    local wanted=ferro-oci-server@1.0.0
+    if [ "$(cat "$ferro/complete" 2>/dev/null)" != "$wanted" ]; then
+        rm -rf "$ferro"
+        if CARGO_TARGET_DIR=$ferro/build cargo install --locked --quiet --root "$ferro" "$wanted" >&2; then
+            rm -rf "$ferro/build"
+            echo "$wanted" >"$ferro/complete"
+        else
+            rm -rf "$ferro"
+            printf 'left out: a registry with referrers: its crate could not be built\n' >&2
+            return
+        fi
+    fi
+    export PRODPIN_TEST_FERRO=$ferro/bin/ferro-oci-server
+}
+
 # Registries that Debian does not have, from the Go modules that tests/registries pins: built once for each version of them
 # and of Go. Without Go, the tests that need them say that they were left out.
 install_registries() {
@@ -275,10 +294,10 @@ start() {
     fail "$1 did not start on port $2"
 }
 
-# registry NAME PORT [AUTH]: a Docker registry with its own storage and deletes enabled. Without a cache of blob
+# registry NAME PORT [AUTH [PROGRAM]]: a Docker registry with its own storage and deletes enabled. Without a cache of blob
 # descriptors, which would go on naming what was deleted.
 registry() {
-    local name=$1 port=$2 auth=${3:-}
+    local name=$1 port=$2 auth=${3:-} program=${4:-docker-registry}
     mkdir -p "$work/$name"
     cat >"$work/$name.yml" <<YAML
 version: 0.1
@@ -289,13 +308,13 @@ storage:
 http: { addr: "127.0.0.1:$port", secret: tests }
 $auth
 YAML
-    start "$name" "$port" docker-registry serve "$work/$name.yml"
+    start "$name" "$port" env OTEL_TRACES_EXPORTER=none "$program" serve "$work/$name.yml"
 }
 
 start_servers() {
     local user=tester stranger=stranger password ports token
     password=$(head -c 18 /dev/urandom | base64)
-    read -ra ports <<<"$(free_ports 8)"
+    read -ra ports <<<"$(free_ports 11)"
 
     registry open "${ports[0]}"
 
@@ -308,6 +327,21 @@ start_servers() {
         "${token[@]}" "${ports[3]}" tests "$work/token.pem" "$work/token.key" "$user" "$password" "$stranger"
     registry token "${ports[2]}" "auth: { token: { realm: \"http://127.0.0.1:${ports[3]}/token\", \
 service: registry, issuer: tests, rootcertbundle: $work/token.pem } }"
+
+    # Registries of other authors and versions, where they could be built.
+    if [ -n "${PRODPIN_TEST_DISTRIBUTION:-}" ]; then
+        registry distribution "${ports[8]}" '' "$PRODPIN_TEST_DISTRIBUTION"
+        export PRODPIN_TEST_REGISTRY_CURRENT=http://127.0.0.1:${ports[8]}
+    fi
+    if [ -n "${PRODPIN_TEST_CRANE:-}" ]; then
+        start crane "${ports[9]}" "$PRODPIN_TEST_CRANE" registry serve --address "127.0.0.1:${ports[9]}"
+        export PRODPIN_TEST_REGISTRY_CRANE=http://127.0.0.1:${ports[9]}
+    fi
+    if [ -n "${PRODPIN_TEST_FERRO:-}" ]; then
+        start ferro "${ports[10]}" env FERRO_OCI_LISTEN="127.0.0.1:${ports[10]}" FERRO_OCI_STORAGE_DIR="$work/ferro" \
+            "$PRODPIN_TEST_FERRO"
+        export PRODPIN_TEST_REGISTRY_FERRO=http://127.0.0.1:${ports[10]}
+    fi
 
     start moto "${ports[4]}" "$venv/bin/moto_server" -H 127.0.0.1 -p "${ports[4]}"
 
@@ -366,6 +400,7 @@ stage 'browser' install_browser
 stage 'Azurite' install_azurite
 stage 'cargo-lambda' install_cargo_lambda
 stage 'registries from Go modules' install_registries
+stage 'a registry with referrers' install_ferro
 if [ "${1:-}" = --install-only ]; then exit 0; fi
 if [ "${1:-}" = --kube ]; then
     stage 'build' cargo build --locked --bin prodpin

@@ -12,6 +12,7 @@ use crate::model::{Cause, Gap, RepositoryKey, Scope, SourceName};
 use crate::sources::Source;
 
 use super::listing::{self, Listed, Shard};
+use super::room::Room;
 use super::setup::Setup;
 use super::{Progress, RunError, Stop};
 
@@ -128,7 +129,8 @@ impl Round<'_> {
         let mut seen = HashSet::new();
         let mut listing_ended = false;
         // What the ledger knows nothing of is asked for pins meanwhile (I24), and begins as soon as that is answered.
-        let mut asking = std::pin::pin!(setup.ask_witnesses(stop));
+        let room = Room::within_budget(shard);
+        let mut asking = std::pin::pin!(setup.ask_witnesses(&room, stop));
         let mut asked = false;
         let (mut waiting, mut ready) = (Vec::<RepositoryKey>::new(), VecDeque::<RepositoryKey>::new());
         let is_open = |key: &RepositoryKey| setup.witnesses.is_open(key);

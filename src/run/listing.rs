@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use crate::model::{Cause, Gap, RepositoryKey, RepositoryName, Scope, SourceName};
 
 use super::Stop;
+use super::room::Room;
 use super::setup::Setup;
 
 /// One of several disjoint shares of an estate.
@@ -76,8 +77,9 @@ pub(super) fn start(
     stop: &Stop,
 ) -> JoinSet<Listed> {
     let mut tasks = JoinSet::new();
+    let room = Arc::new(Room::within_budget(shard));
     for source in setup.sources.keys() {
-        tasks.spawn(list(setup.clone(), source.clone(), shard, found.clone(), stop.clone()));
+        tasks.spawn(list(setup.clone(), source.clone(), shard, room.clone(), found.clone(), stop.clone()));
     }
     tasks
 }
@@ -86,6 +88,7 @@ async fn list(
     setup: Arc<Setup>,
     name: SourceName,
     shard: Option<Shard>,
+    room: Arc<Room>,
     found: Sender<RepositoryKey>,
     stop: Stop,
 ) -> Listed {
@@ -112,7 +115,7 @@ async fn list(
     // What is known waits for no list: one that drips, or never ends, holds up nothing but what it alone would name.
     let mut known = std::pin::pin!(known(&setup, &name, None));
     let (mut is_known, mut is_listed) = (false, false);
-    let mut repositories = source.inventory.repositories();
+    let mut repositories = std::pin::pin!(room.listed(&name, source.inventory.as_ref()));
     // What is begun is carried on while names wait for room: a request that stands still would hold what the repositories
     // wait for that the names wait for.
     let mut waiting = VecDeque::new();

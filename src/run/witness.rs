@@ -15,6 +15,7 @@ use crate::model::{Cause, Code, Entry, Event, Finding, Gap, RepositoryKey, Repos
 use crate::sources::{Inventory, PinLook, Reservation, Source};
 
 use super::Stop;
+use super::room::Room;
 use super::setup::Setup;
 
 /// What was found in sources, and in repositories, that the ledger knows nothing of. They are asked beside the scanning of
@@ -188,16 +189,16 @@ impl Setup {
     }
 
     /// Asks them, beside each other: one that hangs costs the others nothing.
-    pub(super) async fn ask_witnesses(&self, stop: &Stop) -> Result<(), LedgerError> {
+    pub(super) async fn ask_witnesses(&self, room: &Room, stop: &Stop) -> Result<(), LedgerError> {
         let open = self.witnesses.reported().open_sources.clone();
         let unknown = self.sources.iter().filter(|(name, _)| open.contains(*name));
-        let asked = unknown.map(async |(name, source)| self.ask_whole(name, source, stop).await);
+        let asked = unknown.map(async |(name, source)| self.ask_whole(name, source, room, stop).await);
         let (asked, ()) = futures::future::join(futures::future::join_all(asked), self.ask_again(stop)).await;
         asked.into_iter().collect()
     }
 
-    async fn ask_whole(&self, name: &SourceName, source: &Source, stop: &Stop) -> Result<(), LedgerError> {
-        let Answers { pin, partial, unread, unlisted } = self.ask_source(name, source, stop).await;
+    async fn ask_whole(&self, name: &SourceName, source: &Source, room: &Room, stop: &Stop) -> Result<(), LedgerError> {
+        let Answers { pin, partial, unread, unlisted } = self.ask_source(name, source, room, stop).await;
         // Another first run may have begun this history, and made these pins, in the meantime.
         let mut is_begun = false;
         if pin.is_some() {
@@ -269,10 +270,10 @@ impl Setup {
     }
 
     /// All repositories of a source, until one has a pin.
-    async fn ask_source(&self, name: &SourceName, source: &Source, stop: &Stop) -> Answers {
+    async fn ask_source(&self, name: &SourceName, source: &Source, room: &Room, stop: &Stop) -> Answers {
         let inventory = source.inventory.as_ref();
         let mut answers = Answers::default();
-        let asked = inventory.repositories().take_until(stop.set()).map(async |repository| match repository {
+        let asked = room.listed(name, inventory).take_until(stop.set()).map(async |repository| match repository {
             Ok(repository) => Ok((repository.clone(), self.ask(inventory, &repository, stop).await)),
             Err(gap) => Err(gap),
         });

@@ -75,7 +75,7 @@ impl Fixture for Bucket {
     fn can(&self, ability: Ability) -> bool {
         // A bucket knows no repositories, only keys; deleting a key hides it, which `bucket` tests; and this server
         // enforces no policies.
-        matches!(ability, Ability::Catalog | Ability::DeleteArtifact)
+        matches!(ability, Ability::Catalog | Ability::DeleteArtifact | Ability::TagsGoAlong)
     }
 
     fn repository(&self, name: &str) -> RepositoryName {

@@ -2,7 +2,7 @@
 
 pub(crate) mod contract {
     use crate::servers::{self, Server};
-    use crate::support::contract::contract_tests;
+    use crate::support::contract::{Ability, contract_tests};
     use crate::support::oci::OciServer;
 
     mod open {
@@ -32,6 +32,40 @@ pub(crate) mod contract {
 
         async fn start(_clause: &str) -> Option<OciServer> {
             servers::token_registry().map(|server| fixture(&server))
+        }
+    }
+
+    mod current {
+        use super::*;
+
+        contract_tests!(start);
+
+        async fn start(_clause: &str) -> Option<OciServer> {
+            servers::another_registry("distribution 3").map(|server| fixture(&server).deleting_tags())
+        }
+    }
+
+    /// It cuts lists without a word, and a tag goes on serving what was deleted by its digest.
+    mod crane {
+        use super::*;
+
+        contract_tests!(start);
+
+        async fn start(_clause: &str) -> Option<OciServer> {
+            let server = servers::another_registry("crane's registry");
+            server.map(|server| fixture(&server).deleting_tags().lacking(&[Ability::TagsGoAlong]))
+        }
+    }
+
+    /// It answers who refers to an artifact. A repository that never was is one without tags to it.
+    mod ferro {
+        use super::*;
+
+        contract_tests!(start);
+
+        async fn start(_clause: &str) -> Option<OciServer> {
+            let server = servers::another_registry("ferro");
+            server.map(|server| fixture(&server).lacking(&[Ability::NamesRepositories]))
         }
     }
 

@@ -42,6 +42,17 @@ pub(crate) fn token_registry() -> Option<Server> {
     server("docker-registry with token authentication", "PRODPIN_TEST_REGISTRY_TOKEN", true)
 }
 
+/// Registries of other authors and versions, where they could be built.
+pub(crate) fn another_registry(name: &'static str) -> Option<Server> {
+    let variable = match name {
+        "distribution 3" => "PRODPIN_TEST_REGISTRY_CURRENT",
+        "crane's registry" => "PRODPIN_TEST_REGISTRY_CRANE",
+        "ferro" => "PRODPIN_TEST_REGISTRY_FERRO",
+        other => panic!("no server is called {other}"),
+    };
+    optional(name, variable)
+}
+
 /// An S3 server.
 pub(crate) fn s3() -> Option<Server> {
     server("an S3 server", "PRODPIN_TEST_S3", false)
@@ -49,22 +60,12 @@ pub(crate) fn s3() -> Option<Server> {
 
 /// A second S3 server, of other authors, where it could be installed.
 pub(crate) fn second_s3() -> Option<Server> {
-    let variable = "PRODPIN_TEST_S3_SECOND";
-    let Ok(url) = env::var(variable) else {
-        say_once("a second S3 server", variable);
-        return None;
-    };
-    Some(Server { name: "a second S3 server", url, user: None })
+    optional("a second S3 server", "PRODPIN_TEST_S3_SECOND")
 }
 
 /// Azurite, where it was asked for.
 pub(crate) fn azurite() -> Option<Server> {
-    let variable = "PRODPIN_TEST_AZURITE";
-    let Ok(url) = env::var(variable) else {
-        say_once("Azurite", variable);
-        return None;
-    };
-    Some(Server { name: "Azurite", url, user: None })
+    optional("Azurite", "PRODPIN_TEST_AZURITE")
 }
 
 /// A file server for charts, with the directory that it serves and a Python that has Helm's SDK.
@@ -80,6 +81,15 @@ pub(crate) struct Charts {
     pub(crate) url: String,
     pub(crate) directory: String,
     pub(crate) python: String,
+}
+
+/// A server without which the tests go on, and say so.
+fn optional(name: &'static str, variable: &str) -> Option<Server> {
+    let Ok(url) = env::var(variable) else {
+        say_once(name, variable);
+        return None;
+    };
+    Some(Server { name, url, user: None })
 }
 
 fn server(name: &'static str, variable: &'static str, with_user: bool) -> Option<Server> {

@@ -201,3 +201,41 @@ async fn f5_i28_a_list_that_drips_holds_up_neither_what_it_named_nor_what_is_kno
     };
     assert!(reported.repositories.iter().all(pinned));
 }
+
+/// A registry that names more repositories for ever, and says of each that it is empty.
+async fn names_without_end() -> String {
+    let app = axum::Router::new().fallback(|uri: axum::http::Uri| async move {
+        let from: u64 = uri.query().and_then(|query| query.split("last=r").nth(1)?.parse().ok()).unwrap_or(0);
+        match uri.path() {
+            "/v2/_catalog" => {
+                let names: Vec<String> = (from + 1..=from + 1_000).map(|number| format!("\"r{number}\"")).collect();
+                let next = format!("</v2/_catalog?n=1000&last=r{}>; rel=\"next\"", from + 1_000);
+                ([("link", next)], format!("{{\"repositories\":[{}]}}", names.join(",")))
+            }
+            path => ([("link", String::new())], format!("{{\"name\":{path:?},\"tags\":[]}}")),
+        }
+    });
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    url
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_catalog_without_end_is_a_gap_and_the_run_closes_f93_i28() {
+    let folder = tempfile::tempdir().unwrap();
+    let policy = format!(
+        "version: 1\nledger: ./ledger\nsources:\n  endless: {{ oci: \"{}\", all: true }}\nproduction:\n  - {{ tags: \
+         [\"v*\"], order: semver }}\n",
+        names_without_end().await
+    );
+    std::fs::write(folder.path().join("prodpin.yaml"), policy).unwrap();
+    let mut audit = std::process::Command::new(env!("CARGO_BIN_EXE_prodpin"));
+    audit.args(["audit", "--format", "json", "--quiet", "--memory", "64MiB"]).current_dir(folder.path());
+    let ended = tokio::task::spawn_blocking(move || audit.output().unwrap()).await.unwrap();
+    assert_eq!(ended.status.code(), Some(1), "{}", String::from_utf8_lossy(&ended.stderr));
+    let report: serde_json::Value = serde_json::from_slice(&ended.stdout).unwrap();
+    assert_eq!(report["repositories"].as_array().unwrap().len(), 11_000);
+    let told = "source endless lists more repositories than the memory budget allows: 11000 were taken";
+    assert!(report.to_string().contains(told), "{}", report["findings"]);
+}

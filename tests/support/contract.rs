@@ -40,6 +40,8 @@ pub(crate) enum Ability {
     DeleteTag,
     /// Artifacts can be deleted.
     DeleteArtifact,
+    /// Whoever deletes an artifact deletes its tags. Elsewhere a tag goes on serving what was deleted by its digest.
+    TagsGoAlong,
     /// Parts of an artifact can be deleted while it stays.
     DeletePart,
     /// Pins are tags, so that somebody else can take their names.
@@ -135,6 +137,7 @@ macro_rules! contract_tests {
         a_whole_index_is_present_and_complete_i6: [Indexes],
         what_never_was_is_definitively_not_found_i4: [],
         what_was_deleted_is_definitively_not_found_i4: [DeleteArtifact],
+        its_tags_went_along_i4: [DeleteArtifact, TagsGoAlong],
         an_index_without_one_platform_is_broken_i6_f28: [Indexes, DeleteArtifact],
         an_image_without_its_layer_is_broken_i6: [DeletePart],
         an_index_whose_child_lacks_a_layer_is_broken_i6: [Indexes, DeletePart],

@@ -23,6 +23,9 @@ pub(crate) struct OciServer {
     user: Option<(String, String)>,
     stranger: Option<(String, String)>,
     pusher: Pusher,
+    /// C90: most registries do not delete by tag.
+    deletes_tags: bool,
+    lacks: &'static [Ability],
 }
 
 impl OciServer {
@@ -36,7 +39,19 @@ impl OciServer {
             user: None,
             stranger: None,
             pusher: Pusher::new(url),
+            deletes_tags: false,
+            lacks: &[],
         }
+    }
+
+    /// The same registry, which deletes single tags.
+    pub(crate) fn deleting_tags(self) -> Self {
+        Self { deletes_tags: true, ..self }
+    }
+
+    /// The same registry, which does not offer this.
+    pub(crate) fn lacking(self, lacks: &'static [Ability]) -> Self {
+        Self { lacks, ..self }
     }
 
     /// A registry where this user may do everything and that one nothing.
@@ -88,10 +103,9 @@ impl Fixture for OciServer {
 
     fn can(&self, ability: Ability) -> bool {
         match ability {
-            // C90: neither the Docker registry nor the one in this process deletes by tag.
-            Ability::DeleteTag => false,
+            Ability::DeleteTag => self.deletes_tags,
             Ability::Deny => self.stranger.is_some(),
-            _ => true,
+            other => !self.lacks.contains(&other),
         }
     }
 
@@ -117,6 +131,10 @@ impl Fixture for OciServer {
 
     async fn bytes(&self, repository: &RepositoryName, tag: &Tag) -> Option<Vec<u8>> {
         Some(self.pusher.manifest(repository.as_str(), tag.as_str()).await?.1)
+    }
+
+    async fn delete_tag(&self, repository: &RepositoryName, label: &str) {
+        assert!(self.pusher.delete_tag(repository.as_str(), label).await, "{label} cannot be deleted");
     }
 
     async fn delete_artifact(&self, repository: &RepositoryName, artifact: &ArtifactId) {

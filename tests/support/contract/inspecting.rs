@@ -40,9 +40,16 @@ pub(crate) async fn what_was_deleted_is_definitively_not_found_i4(fixture: &dyn 
     let inventory = open(fixture, &repository, false).await.inventory;
     let inspection = inventory.inspect(&repository, &gone).await;
     assert_eq!((inspection.presence, inspection.gaps), (Presence::NotFound, vec![]));
-    let tag = fixture.tag(&repository, "v1");
-    assert_eq!(inventory.look_up(&repository, &tag).await, (Resolution::NotFound, None), "its tags went along (C90)");
     assert_whole(&inventory.inspect(&repository, &kept).await);
+}
+
+pub(crate) async fn its_tags_went_along_i4(fixture: &dyn Fixture) {
+    let repository = fixture.repository("shop/api");
+    let gone = fixture.push(&repository, "v1", &image("one")).await;
+    fixture.delete_artifact(&repository, &gone).await;
+    let inventory = open(fixture, &repository, false).await.inventory;
+    let tag = fixture.tag(&repository, "v1");
+    assert_eq!(inventory.look_up(&repository, &tag).await, (Resolution::NotFound, None), "C90");
 }
 
 pub(crate) async fn an_index_without_one_platform_is_broken_i6_f28(fixture: &dyn Fixture) {
