@@ -54,6 +54,8 @@ enum Kind {
     Distribution(String),
     /// In memory.
     Crane(String),
+    /// It answers who refers to an artifact, and collects nothing. No tag is removed there but with what it names.
+    Ferro(String),
 }
 
 /// A registry with an estate.
@@ -101,6 +103,12 @@ impl Place {
             Kind::Crane(program) => {
                 let mut serve = Command::new(program);
                 serve.args(["registry", "serve", "--address", &format!("127.0.0.1:{}", self.port)]);
+                serve
+            }
+            Kind::Ferro(program) => {
+                let mut serve = Command::new(program);
+                serve.env("FERRO_OCI_LISTEN", format!("127.0.0.1:{}", self.port));
+                serve.env("FERRO_OCI_STORAGE_DIR", self.here.path().join("data"));
                 serve
             }
         };
@@ -180,6 +188,9 @@ async fn clean(place: &Place, shelf: &Shelf) {
     let others: Vec<&String> = named.iter().filter(|tag| !tag.starts_with("prod-pinned-")).collect();
     match shelf.cleanup {
         Cleanup::Nothing => {}
+        Cleanup::TagsRemoved | Cleanup::DummyUntagging if matches!(place.kind, Kind::Ferro(_)) => {
+            untag_by_dummies(place, shelf, &others).await;
+        }
         Cleanup::TagsRemoved => {
             for tag in others {
                 if pusher.delete_tag(repository, tag).await {
@@ -191,14 +202,7 @@ async fn clean(place: &Place, shelf: &Shelf) {
             }
         }
         Cleanup::DummyUntagging => {
-            for (number, tag) in others.into_iter().enumerate() {
-                let dummy = pusher.push(repository, tag, &image(&format!("dummy {number} of {repository}"))).await;
-                pusher.delete_manifest(repository, &dummy).await;
-                if matches!(place.kind, Kind::Crane(_)) {
-                    // It keeps a name of what was deleted by digest.
-                    pusher.delete_tag(repository, tag).await;
-                }
-            }
+            untag_by_dummies(place, shelf, &others).await;
         }
         Cleanup::UntaggedDeleted => {
             let mut tagged = BTreeSet::new();
@@ -220,7 +224,7 @@ async fn clean(place: &Place, shelf: &Shelf) {
                 pusher.delete_manifest(repository, release).await;
             }
         }
-        Cleanup::Removed if matches!(place.kind, Kind::Crane(_)) => {
+        Cleanup::Removed if !matches!(place.kind, Kind::Distribution(_)) => {
             let all = manifests(&pusher, shelf).await;
             for tag in &named {
                 pusher.delete_tag(repository, tag).await;
@@ -230,6 +234,19 @@ async fn clean(place: &Place, shelf: &Shelf) {
             }
         }
         Cleanup::Removed => std::fs::remove_dir_all(place.stored(repository)).unwrap(),
+    }
+}
+
+/// A dummy is pushed in the place of each tag, and deleted by its digest.
+async fn untag_by_dummies(place: &Place, shelf: &Shelf, tags: &[&String]) {
+    let (pusher, repository) = (place.pusher(), shelf.repository);
+    for (number, tag) in tags.iter().enumerate() {
+        let dummy = pusher.push(repository, tag, &image(&format!("dummy {number} of {repository}"))).await;
+        pusher.delete_manifest(repository, &dummy).await;
+        if matches!(place.kind, Kind::Crane(_)) {
+            // It keeps a name of what was deleted by digest.
+            pusher.delete_tag(repository, tag).await;
+        }
     }
 }
 
@@ -320,7 +337,8 @@ async fn battery(kind: Kind) {
     assert_eq!(unpromised, deleted.releases.len(), "else nothing was lost, and this shows nothing");
     let untagged = shelves.iter().find(|shelf| shelf.cleanup == Cleanup::TagsRemoved).unwrap();
     let beside = pusher.manifest(untagged.repository, &untagged.beside.to_string()).await;
-    assert!(beside.is_none() || matches!(place.kind, Kind::Crane(_)), "what nobody released is collected");
+    let collects = matches!(place.kind, Kind::Distribution(_));
+    assert!(beside.is_none() || !collects, "what nobody released is collected");
     let (release, _) = &untagged.releases[1];
     let reference = format!("127.0.0.1:{}/{}@{release}", place.port, untagged.repository);
     assert!(pulls(&reference, &place.here.path().join("pulled")), "{reference}");
@@ -367,5 +385,13 @@ async fn the_battery_on_crane_s_registry_i7_i26_i27() {
     match std::env::var("PRODPIN_TEST_CRANE") {
         Ok(program) => battery(Kind::Crane(program)).await,
         Err(_) => left_out("the battery on crane's registry", "PRODPIN_TEST_CRANE names no `crane`"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_battery_on_a_registry_with_referrers_i7_i26_i27() {
+    match std::env::var("PRODPIN_TEST_FERRO") {
+        Ok(program) => battery(Kind::Ferro(program)).await,
+        Err(_) => left_out("the battery on ferro", "PRODPIN_TEST_FERRO names no program"),
     }
 }
