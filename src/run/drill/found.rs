@@ -38,6 +38,13 @@ pub enum DrillResult {
     Drilled(Drill),
     /// Not all of it could be read, which proves nothing.
     Unread(String),
+    /// It is a file that was read to its end, and nothing says what its bytes should be, which proves nothing either.
+    Uncompared {
+        /// How many bytes it has.
+        bytes: u64,
+        /// Why nothing says it.
+        why: String,
+    },
     /// The vault does not have it.
     NotInVault,
     /// It did not fit into what may be read.

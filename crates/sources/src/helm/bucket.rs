@@ -17,6 +17,7 @@ use super::index::{Entry, Index, Listed};
 use super::left;
 use super::shelf::{self, Shelf, Sorted};
 use super::web::index_cap;
+use crate::file::Files;
 use crate::s3::charts::{Keys, NoObject};
 use crate::s3::{S3Error, Tuning};
 use crate::witness;
@@ -50,7 +51,7 @@ pub(super) async fn open(
 }
 
 /// The bucket as a source of objects is configured. No key is read by this layout: the index says which is which.
-fn config(place: &HelmBucket) -> S3Config {
+pub(super) fn config(place: &HelmBucket) -> S3Config {
     let layout = "{repository}/{version}";
     let HelmBucket { bucket, region, endpoint, path_style, owner, .. } = place.clone();
     let Ok(layout) = layout.parse() else { unreachable!("the layout above is one") };
@@ -68,10 +69,10 @@ fn config(place: &HelmBucket) -> S3Config {
 
 /// Both halves; the writing one is only handed out to a run that may write.
 #[derive(Debug)]
-struct BucketCharts {
+pub(super) struct BucketCharts {
     shelf: Shelf,
-    keys: Keys,
-    place: HelmBucket,
+    pub(super) keys: Keys,
+    pub(super) place: HelmBucket,
     index: Mutex<Option<CachedBucketIndex>>,
 }
 
@@ -83,7 +84,7 @@ struct CachedBucketIndex {
 }
 
 impl BucketCharts {
-    async fn index(&self) -> Result<Arc<Index>, Gap> {
+    pub(super) async fn index(&self) -> Result<Arc<Index>, Gap> {
         self.index_since(Instant::now().checked_sub(FRESH)).await
     }
 
@@ -211,7 +212,7 @@ impl BucketCharts {
 }
 
 /// The key that a URL of the index names, if it is one of this bucket.
-fn key_of(place: &HelmBucket, url: Option<&str>) -> Result<Tag, (Cause, String)> {
+pub(super) fn key_of(place: &HelmBucket, url: Option<&str>) -> Result<Tag, (Cause, String)> {
     let url = url.ok_or_else(|| (Cause::Malformed, "the index names no address for the archive".to_owned()))?;
     let key = match url.split_once("://") {
         None => match url.strip_prefix('/') {
@@ -396,6 +397,10 @@ impl Inventory for BucketCharts {
 
     fn selects(&self, repository: &RepositoryName) -> bool {
         self.shelf.patterns.matches(repository.as_str())
+    }
+
+    fn files(&self) -> Option<&dyn Files> {
+        Some(self)
     }
 
     fn unmatched_patterns(&self) -> Vec<String> {
