@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::process::Stdio;
 
 use prodpin::model::ArtifactId;
-use prodpin::sources::content::Lost;
+use prodpin::sources::content::{Lost, Taker};
 use prodpin::sources::memory::{Content, image, index};
+use prodpin_net::http::fault::Fault;
 use serde_json::json;
 
 use super::calls::statements;
@@ -165,6 +166,20 @@ fn the_documents_for_bytes_grant_no_more_than_bytes_need_i17_a55() {
     assert!(denied.contains("BatchDeleteImage") && denied.is_disjoint(&restore));
 }
 
+/// Who takes nothing.
+struct Nobody;
+
+#[async_trait::async_trait]
+impl Taker for Nobody {
+    async fn begin(&mut self, _at: u64) -> Result<(), Fault> {
+        panic!("nothing is to come")
+    }
+
+    async fn take(&mut self, _piece: bytes::Bytes) -> Result<(), Fault> {
+        panic!("nothing is to come")
+    }
+}
+
 /// The password goes to this account's registry, or to where the policy sends the API's calls, whatever an answer names (F13).
 #[tokio::test]
 async fn the_password_is_sent_to_no_other_registry_f13() {
@@ -184,7 +199,8 @@ async fn the_password_is_sent_to_no_other_registry_f13() {
         });
         let source = server.open_as(TRUSTED, &["shop/*"], false).await;
         let content = source.inventory.content().unwrap();
-        let lost = content.manifest(&api(), &digest).await.unwrap_err();
+        let layer = image("one").blobs()[0].0.clone();
+        let lost = content.blob(&api(), &layer, 0, &mut Nobody).await.unwrap_err();
         assert!(matches!(&lost, Lost::Unknown(fault) if fault.detail.contains("no password")), "{endpoint}: {lost}");
         assert_eq!(source.inventory.inspect(&api(), &ArtifactId::from(digest)).await.gaps, []);
     }

@@ -1,5 +1,5 @@
-//! ECR by the registry protocol, for bytes alone: the API hands out no blob. `GetAuthorizationToken` gives a password for half
-//! a day, and the address where it is good; a run that reads no bytes asks for neither.
+//! ECR by the registry protocol, for blobs alone: the API hands out none. `GetAuthorizationToken` gives a password for half
+//! a day, and the address where it is good; a run that reads none asks for neither.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,8 +13,10 @@ use url::Url;
 use super::Registry;
 use super::access::Access;
 use super::gate::TOKEN;
+use super::manifests::fetch_text;
 use super::transport::Call;
 use super::{Tuning, pin, registry};
+use crate::closure::Trouble;
 use crate::content::{Content, Document, Lost, Taker};
 use crate::oci::{HttpEnvironment, Restorer, open_in, open_to_look, open_to_restore as open_v2_to_restore};
 use crate::{Inventory, OpenOptions, Source};
@@ -107,12 +109,15 @@ impl Registry {
 
 #[async_trait]
 impl Content for Registry {
+    /// By the API, which every role that reads here may ask.
     async fn manifest(&self, repository: &RepositoryName, digest: &Digest) -> Result<Document, Lost> {
-        let pulling = self.pulling().await?;
-        match pulling.content() {
-            Some(content) => content.manifest(repository, digest).await,
-            None => Err(without_content().into()),
-        }
+        let fetched = fetch_text(self, repository, digest).await;
+        let (fetched, text) = fetched.map_err(|trouble| match trouble {
+            Trouble::NotFound => Lost::NotFound,
+            Trouble::WrongBytes(detail) => Lost::Wrong(detail),
+            Trouble::Unknown(fault) => Lost::Unknown(fault),
+        })?;
+        Ok(Document { media_type: fetched.media_type, bytes: text.text.into() })
     }
 
     async fn blob(

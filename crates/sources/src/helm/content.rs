@@ -4,9 +4,10 @@ use async_trait::async_trait;
 use reqwest::StatusCode;
 use reqwest::header::{self, HeaderMap, HeaderValue};
 
-use super::bucket::{self, BucketCharts, config, key_of};
+use super::bucket::{self, BucketCharts, config};
 use super::http::HttpCharts;
 use super::index::{Entry, Listed};
+use super::key::key_of;
 use super::location::ArchiveLocation;
 use super::shelf::Shelf;
 use super::web::{Lack, Web};

@@ -8,6 +8,7 @@
 //! | `web`, `http` | the calls to a web server, and what a run makes of them |
 //! | `bucket` | the same in a bucket, where archives are object versions and can be pinned |
 //! | `content` | archives as files, for a drill and a copy |
+//! | `key` | the key that an address of the index names in a bucket |
 //! | `shelf` | what both make of an index |
 //! | `left` | where an archive may be that no index names any more |
 //!
@@ -20,6 +21,7 @@ mod bucket;
 mod content;
 mod http;
 mod index;
+mod key;
 mod left;
 mod location;
 mod shelf;
