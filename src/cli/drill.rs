@@ -12,7 +12,7 @@ use super::output::to_reader;
 use super::progress::Bar;
 use super::stop::Signals;
 use crate::decide::bring_back::{hide, restore_command};
-use crate::model::{ArtifactId, Drill, DrillOutcome, DrilledFrom, Severity, Tag};
+use crate::model::{ArtifactId, Drill, DrillOutcome, DrilledFrom, Severity};
 use crate::outcome::report::FindingCounts;
 use crate::outcome::size::{seconds, size};
 use crate::policy::{Policy, load};
@@ -145,14 +145,8 @@ fn one(target: &DrilledTarget, has_vault: bool, out: &mut dyn Write) -> io::Resu
 }
 
 /// What stands at a key has to make room: a restore writes over nothing.
-fn remedy_of_object(
-    target: &DrilledTarget,
-    key: &Tag,
-    wrong: bool,
-    has_vault: bool,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    if wrong {
+fn remedy_of_file(target: &DrilledTarget, wrong: bool, has_vault: bool, out: &mut dyn Write) -> io::Result<()> {
+    if let (ArtifactId::ObjectVersion { key, .. }, true) = (&target.artifact, wrong) {
         writeln!(out, "    First {}.", terminal(&hide(key)))?;
     }
     match has_vault {
@@ -167,8 +161,8 @@ fn remedy_of_object(
 /// A registry keeps what it has under a digest, and so does a vault: wrong bytes have to go before the right ones can come.
 fn remedy(target: &DrilledTarget, drill: &Drill, has_vault: bool, out: &mut dyn Write) -> io::Result<()> {
     let wrong = drill.broken.iter().any(|part| !part.gone);
-    if let (DrilledFrom::Source, ArtifactId::ObjectVersion { key, .. }) = (target.from, &target.artifact) {
-        return remedy_of_object(target, key, wrong, has_vault, out);
+    if target.from == DrilledFrom::Source && target.is_file {
+        return remedy_of_file(target, wrong, has_vault, out);
     }
     match (target.from, wrong) {
         (DrilledFrom::Source, true) => {

@@ -264,9 +264,10 @@ async fn an_archive_that_a_bucket_lost_comes_back_at_its_key_i27() {
     assert!(restored.stdout.contains("Restored: the bucket serves it"), "{} {}", restored.stdout, restored.stderr);
     let back = bucket.s3.get_object().bucket(&bucket.name).key(key).send().await.unwrap();
     assert_eq!(back.body.collect().await.unwrap().into_bytes(), bytes);
-    // By its version, too, nothing is missing any more.
-    let again = shop.run(&["restore", "shop:1.2.3", "--apply"]).await;
+    let again = shop.run(&["restore", &reference, "--apply"]).await;
     assert!(again.stdout.contains("Nothing was missing"), "{} {}", again.stdout, again.stderr);
+    let after = shop.run(&["audit", "--format", "json", "--quiet", "--fail-on", "critical"]).await.report(0);
+    assert!(!findings(&after).iter().any(|found| found.contains("chart-republished")), "{after:#}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

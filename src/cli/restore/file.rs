@@ -55,7 +55,10 @@ fn at_key(target: &FileRestoration, at: &AtKey, out: &mut dyn Write) -> io::Resu
     let version = match (at.version_is_there, &at.step) {
         (true, TagStep::Held) => None,
         (true, _) => Some("is still in the bucket, and readers do not get it"),
-        (false, _) => Some("is gone from the bucket; the same bytes have another version id from now on"),
+        (false, TagStep::Put | TagStep::Held) => {
+            Some("is gone from the bucket; the same bytes have another version id from now on")
+        }
+        (false, _) => Some("is gone from the bucket"),
     };
     if let Some(version) = version {
         writeln!(out, "  that version {version}")?;

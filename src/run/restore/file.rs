@@ -186,7 +186,7 @@ impl FileBack<'_> {
         if self.apply && at.step == TagStep::Put {
             self.put(restorer, key, kept, &mut at).await?;
             match &at.serves {
-                Some(version) => *unrecorded = self.record(version, kept.size).await,
+                Some(version) => *unrecorded = self.record(version, &at, kept.size).await,
                 None => troubles.push("the bucket took it, and does not serve these bytes at its key".to_owned()),
             }
         }
@@ -263,8 +263,10 @@ impl FileBack<'_> {
         Ok(())
     }
 
-    async fn record(&self, version: &ArtifactId, bytes: u64) -> Option<String> {
-        let pushed = PutBack { tags: self.tags.clone(), blobs: 1, bytes, ..PutBack::default() };
+    async fn record(&self, version: &ArtifactId, at: &AtKey, bytes: u64) -> Option<String> {
+        // A version that is there keeps its own name.
+        let of = (!at.version_is_there && *version != self.artifact).then(|| self.artifact.clone());
+        let pushed = PutBack { tags: self.tags.clone(), blobs: 1, bytes, of, ..PutBack::default() };
         self.remembered.record(&self.key, version, pushed).await
     }
 

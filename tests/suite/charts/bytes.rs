@@ -76,8 +76,10 @@ async fn an_archive_that_is_not_what_its_index_says_is_found_and_not_kept_f104()
     rotten[middle] ^= 1;
     server.put("/charts/shop-1.3.0.tgz", "application/gzip", rotten.clone());
     let drilled = run(here.path(), &["drill"]).await;
-    assert_eq!(drilled.status, 3, "{}", drilled.said);
+    // The look that comes before is a gap as well: what is broken is found, and the drill is not called complete.
+    assert_eq!(drilled.status, 1, "{}", drilled.said);
     assert!(drilled.said.contains("BROKEN") && drilled.said.contains("1 of 2"), "{}", drilled.said);
+    assert!(!drilled.said.contains("registry's storage"), "{}", drilled.said);
     run(here.path(), &["enforce", "--quiet"]).await;
     let kept = here.path().join("vault/blobs/sha256");
     assert!(!kept.join(Digest::sha256(&rotten).hex()).exists());

@@ -175,7 +175,7 @@ impl Taker for Nobody {
         panic!("nothing is to come")
     }
 
-    async fn take(&mut self, _piece: bytes::Bytes) -> Result<(), Fault> {
+    async fn take(&mut self, _piece: ::bytes::Bytes) -> Result<(), Fault> {
         panic!("nothing is to come")
     }
 }
