@@ -60,7 +60,11 @@ impl Registry {
     /// Where the registry protocol is spoken, and by what password.
     async fn v2(&self) -> Result<OciConfig, Fault> {
         let call = Call::registry(TOKEN);
-        let answer = self.transport.call(call, |client| async move { client.get_authorization_token().send().await });
+        let client = self.transport.pulling().await;
+        let answer = self.transport.call(call, |_| {
+            let request = client.get_authorization_token();
+            async move { request.send().await }
+        });
         let answer = answer.await.map_err(Fault::from)?;
         let odd = |what: &str| Fault::from(self.transport.malformed(&call, what));
         let [granted] = answer.authorization_data() else { return Err(odd("not one token")) };
