@@ -221,7 +221,7 @@ mod tests {
         let one = |id: &str| format!(r#"{{"repositoryName":"a","imageIds":[{id}]}}"#);
         let pinned = one(&format!(r#"{{"imageTag":"{pin}"}}"#));
         assert!(allowed(release, &pinned));
-        assert!(!allowed(Gate { pins: true, claims: true, releases: false, rehearses: true }, &pinned));
+        assert!(!allowed(Gate { pins: true, claims: true, releases: false, pulls: false, rehearses: true }, &pinned));
         for body in [
             one(&format!(r#"{{"imageTag":"{pin}","imageDigest":"{digest}"}}"#)),
             one(&format!(r#"{{"imageDigest":"{digest}"}}"#)),
