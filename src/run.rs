@@ -44,7 +44,9 @@ pub use self::forecast::{Forecast, ForecastOptions, Recommended, forecast, forec
 pub use self::listing::Shard;
 pub use self::ready::{Ready, ReadyOptions, ready, ready_on};
 pub use self::release::{ReleaseOptions, Released, Releasers, release, release_on};
-pub use self::restore::{Found, Restoration, RestoreOptions, Unusable, restore};
+pub use self::restore::{
+    AtKey, Destination, FileRestoration, Found, KeyPin, Restoration, RestoreOptions, Unusable, restore,
+};
 pub use self::stop::{CutOff, Stop};
 pub use self::wanted::{Unmatched, Wanted};
 

@@ -11,7 +11,7 @@ use crate::model::{
 use crate::outcome::size::size;
 use crate::policy::{
     ArgoCdConfig, AwsConfig, ClusterAccess, EcrConfig, FluxConfig, KubernetesConfig, LedgerLocation, OciConfig, Policy,
-    S3Config, SignalConfig, SourceConfig, load, visible,
+    S3Config, SignalConfig, SourceConfig, VaultLocation, load, visible,
 };
 
 pub(super) fn check(path: &Path) -> anyhow::Result<Ending> {
@@ -28,7 +28,13 @@ fn explain(policy: &Policy, out: &mut dyn Write) -> io::Result<()> {
     line("keep", format!("the {} most recent production artifacts of every repository", policy.keep))?;
     line("ledger", ledger(&policy.ledger))?;
     if let Some(vault) = &policy.vault {
-        line("vault", ledger(vault))?;
+        let place = match vault {
+            VaultLocation::Store(location) => ledger(location),
+            VaultLocation::Registry(registry) => {
+                format!("{}, by the credentials for that host; what cleans up there is not read", registry.shown())
+            }
+        };
+        line("vault", place)?;
     }
     if let Some(schedule) = &policy.schedule {
         line("schedule", schedule.to_string())?;

@@ -11,8 +11,8 @@ use super::outcome::{choose_ledger, or_without_ledger, sources};
 use super::output::to_reader;
 use super::progress::Bar;
 use super::stop::Signals;
-use crate::decide::bring_back::restore_command;
-use crate::model::{Drill, DrillOutcome, DrilledFrom, Severity};
+use crate::decide::bring_back::{hide, restore_command};
+use crate::model::{ArtifactId, Drill, DrillOutcome, DrilledFrom, Severity};
 use crate::outcome::report::FindingCounts;
 use crate::outcome::size::{seconds, size};
 use crate::policy::{Policy, load};
@@ -70,9 +70,10 @@ fn order(target: &DrilledTarget) -> u8 {
         DrillResult::NotInVault => 1,
         DrillResult::Unread(_) => 2,
         DrillResult::Interrupted => 3,
-        DrillResult::Drilled(_) => 4,
-        DrillResult::Waits { .. } => 5,
-        DrillResult::Unsupported => 6,
+        DrillResult::Uncompared { .. } => 4,
+        DrillResult::Drilled(_) => 5,
+        DrillResult::Waits { .. } => 6,
+        DrillResult::Unsupported => 7,
     }
 }
 
@@ -116,12 +117,13 @@ fn one(target: &DrilledTarget, has_vault: bool, out: &mut dyn Write) -> io::Resu
         DrillResult::NotInVault => ("✗", "the vault does not have it; `prodpin enforce` copies it".to_owned()),
         DrillResult::Unread(detail) => ("?", format!("not read to its end: {detail}")),
         DrillResult::Interrupted => ("?", "not read: the drill ended first".to_owned()),
+        DrillResult::Uncompared { bytes, why } => {
+            ("?", format!("read to its end ({}), and nothing says what its bytes should be: {why}", size(*bytes)))
+        }
         DrillResult::Waits { needs, left } => {
             ("-", format!("waits for another drill: {} to read, {} left of --max-bytes", size(*needs), size(*left)))
         }
-        DrillResult::Unsupported => {
-            ("-", "not drilled: prodpin drills images in OCI registries (oci:) only".to_owned())
-        }
+        DrillResult::Unsupported => ("-", "not drilled: prodpin has no way to read its bytes there".to_owned()),
     };
     // Not `shop/api`, which may be a repository, or one called `api` in `shop`.
     let key = &target.repository;
@@ -129,6 +131,9 @@ fn one(target: &DrilledTarget, has_vault: bool, out: &mut dyn Write) -> io::Resu
     writeln!(out, "{sign} {name}of {} in {}: {}", terminal(key.name.as_str()), key.source, terminal(&said))?;
     writeln!(out, "    {}", terminal(&target.artifact.to_string()))?;
     let DrillResult::Drilled(drill) = &target.result else { return Ok(()) };
+    if drill.outcome == DrillOutcome::Broken && drill.broken.is_empty() {
+        writeln!(out, "    ✗ it is not there")?;
+    }
     for part in &drill.broken {
         writeln!(out, "    ✗ {}", part.digest)?;
         writeln!(out, "      {}", terminal(&part.detail))?;
@@ -139,9 +144,26 @@ fn one(target: &DrilledTarget, has_vault: bool, out: &mut dyn Write) -> io::Resu
     }
 }
 
+/// What stands at a key has to make room: a restore writes over nothing.
+fn remedy_of_file(target: &DrilledTarget, wrong: bool, has_vault: bool, out: &mut dyn Write) -> io::Result<()> {
+    if let (ArtifactId::ObjectVersion { key, .. }, true) = (&target.artifact, wrong) {
+        writeln!(out, "    First {}.", terminal(&hide(key)))?;
+    }
+    match has_vault {
+        true => {
+            writeln!(out, "    Put the same bytes there again, from the vault if it has them:")?;
+            writeln!(out, "    {}", terminal(&restore_command(&target.repository, &target.artifact)))
+        }
+        false => writeln!(out, "    Put the same bytes there again, from a replica or a backup."),
+    }
+}
+
 /// A registry keeps what it has under a digest, and so does a vault: wrong bytes have to go before the right ones can come.
 fn remedy(target: &DrilledTarget, drill: &Drill, has_vault: bool, out: &mut dyn Write) -> io::Result<()> {
     let wrong = drill.broken.iter().any(|part| !part.gone);
+    if target.from == DrilledFrom::Source && target.is_file {
+        return remedy_of_file(target, wrong, has_vault, out);
+    }
     match (target.from, wrong) {
         (DrilledFrom::Source, true) => {
             writeln!(

@@ -1,4 +1,6 @@
-//! `prodpin restore`: what the vault kept goes back to its registry.
+//! `prodpin restore`: what the vault kept goes back to its source.
+
+mod file;
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -10,7 +12,7 @@ use super::output::to_reader;
 use super::stop::Signals;
 use crate::decide::bring_back::restore_command;
 use crate::decide::vault::TagStep;
-use crate::model::{ArtifactId, Digest, RepositoryKey};
+use crate::model::{ArtifactId, RepositoryKey};
 use crate::outcome::size::size;
 use crate::policy::load;
 use crate::report::escape::terminal;
@@ -36,10 +38,13 @@ pub(super) async fn restore(path: &Path, arguments: &RestoreArguments) -> anyhow
         Found::Entries(repository, entries) => list(repository, entries, out),
         Found::Several { repository, why, each } => ask(repository, why, each, out),
         Found::Target(target) => tell(target, out),
+        Found::File(target) => file::tell(target, out),
     })?;
     Ok(match &found {
         Found::Entries(..) => Ending::Done,
         Found::Several { .. } => Ending::Misused,
+        Found::File(target) if target.is_done() => Ending::Done,
+        Found::File(_) => Ending::Failed,
         Found::Target(target) => {
             let tag_failed = target.missing.tags.iter().any(|reported| reported.failed.is_some());
             let damaged = target.applied && !target.damaged.is_empty();
@@ -58,23 +63,23 @@ fn list(repository: &RepositoryKey, entries: &[Entry], out: &mut dyn Write) -> i
     for entry in entries {
         let tags: Vec<&str> = entry.tags.iter().map(|tag| tag.as_str()).collect();
         let tags = if tags.is_empty() { "(no tag)".to_owned() } else { terminal(&tags.join(", ")) };
-        writeln!(out, "  {}", entry.digest)?;
+        writeln!(out, "  {}", terminal(&entry.artifact().to_string()))?;
         writeln!(out, "    {tags}, kept {}", entry.kept.strftime("%Y-%m-%d %H:%M:%SZ"))?;
     }
     Ok(())
 }
 
 /// Which of several is meant.
-fn ask(repository: &RepositoryKey, why: &str, each: &[(Digest, String)], out: &mut dyn Write) -> io::Result<()> {
+fn ask(repository: &RepositoryKey, why: &str, each: &[(ArtifactId, String)], out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{}: {}.", named(repository), terminal(why))?;
     writeln!(out, "The vault has:")?;
-    for (digest, on_record) in each {
-        writeln!(out, "  {digest}")?;
+    for (artifact, on_record) in each {
+        writeln!(out, "  {}", terminal(&artifact.to_string()))?;
         writeln!(out, "    {}", terminal(on_record))?;
     }
-    writeln!(out, "Nothing was changed. Give the digest of the one that is meant:")?;
-    for (digest, _) in each {
-        writeln!(out, "    {}", restore_command(repository, &ArtifactId::Manifest(digest.clone())))?;
+    writeln!(out, "Nothing was changed. Name the one that is meant:")?;
+    for (artifact, _) in each {
+        writeln!(out, "    {}", restore_command(repository, artifact))?;
     }
     Ok(())
 }
@@ -114,6 +119,9 @@ fn of_pin(target: &Restoration) -> &'static str {
             "withheld, because what cleans up in this registry is not known and may\n    count it; state `cleanup:` on the source, \
              and run `prodpin enforce`"
         }
+        (_, true) if target.pinning == Pinning::Later => {
+            "missing; the next `prodpin enforce` makes it, where the lifecycle rules let it"
+        }
         (_, false) => "present",
         (false, true) => "missing, and would be made",
         (true, true) => "made",
@@ -136,6 +144,10 @@ fn end(target: &Restoration, out: &mut dyn Write) -> io::Result<()> {
         (true, _) if !target.troubles.is_empty() => Ok(()),
         (true, _) if target.pinning == Pinning::Withheld => {
             writeln!(out, "Restored: read back whole. It is not protected: no pin was made.")
+        }
+        (true, _) if target.pinning == Pinning::Later && target.unpinned => {
+            writeln!(out, "Restored: read back whole. It is not pinned yet. To pin it:")?;
+            writeln!(out, "    prodpin enforce")
         }
         (true, _) if complete => {
             writeln!(out, "Nothing was missing: every part is there by its size, and pinned. Their bytes were not")?;

@@ -15,6 +15,7 @@ use crate::outcome::ready::{ReadySection, RepositoryReady};
 use crate::outcome::report::TargetReport;
 use crate::policy::Policy;
 use crate::report::ready::{ReadyReport, ReadyWriter};
+use crate::sources::Readable;
 use crate::sources::{Inventory, Source};
 use crate::vault::{Unwhole, Vault};
 
@@ -121,7 +122,7 @@ async fn one(setup: Arc<Setup>, kept: Arc<Kept>, key: RepositoryKey) -> Result<R
         addresses: &addresses,
         has_history,
     });
-    kept.tell(&key, &plan.report.targets, &mut page).await;
+    kept.tell(&key, inventory.readable(), &plan.report.targets, &mut page).await;
     Ok(page)
 }
 
@@ -143,21 +144,27 @@ impl Kept {
 
     /// Says of each release that is not proven intact whether the vault has it, and how to put it back: a registry that lost a
     /// whole repository answers for none of it, and what is there all the same is not sent again.
-    async fn tell(&self, key: &RepositoryKey, targets: &[TargetReport], page: &mut RepositoryReady) {
+    async fn tell(
+        &self,
+        key: &RepositoryKey,
+        readable: Option<Readable<'_>>,
+        targets: &[TargetReport],
+        page: &mut RepositoryReady,
+    ) {
+        let Some(readable) = readable else { return };
         for target in targets.iter().filter(|target| target.restorable != Some(true)) {
             let artifact = target.artifact.clone();
-            let Some(digest) = artifact.digest() else { continue };
             let unknown = match self {
                 Self::Nowhere => return,
                 Self::Unopened(detail) => detail.clone(),
-                Self::Here(vault) => match vault.whole(digest, None).await {
+                Self::Here(vault) => match vault::whole(vault, key, &artifact, readable).await {
                     Ok(_) => {
                         let (first, commands) = way_back(key, target);
                         page.restore_first.extend(first);
                         page.restore.extend(commands);
                         continue;
                     }
-                    Err(Unwhole::Lacks(_) | Unwhole::Malformed(_)) => continue,
+                    Err(Unwhole::Lacks(_) | Unwhole::NoEntry | Unwhole::Malformed(_)) => continue,
                     Err(Unwhole::Unknown(error)) => error.to_string(),
                 },
             };

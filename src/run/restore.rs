@@ -2,6 +2,7 @@
 //! lacks, never moves a tag, and reads the target back afterwards (I8, I27).
 
 mod asked;
+mod file;
 mod remembered;
 
 use std::time::Duration;
@@ -12,12 +13,15 @@ use crate::decide::vault::TagStep;
 use crate::model::{
     ArtifactId, Cleanup, Closure, Digest, PinState, PinTerms, Presence, RepositoryKey, Snapshot, SourceName, Tag,
 };
-use crate::policy::{OciConfig, Policy, SourceConfig};
+use crate::policy::{Policy, SourceConfig};
+use crate::sources::ecr;
 use crate::sources::oci::{HttpEnvironment, Restorer, open_to_look, open_to_restore};
 use crate::sources::{OpenOptions, Source};
 use crate::vault::{Entry, Pinning, Restored, Restoring, Vault};
 
 use self::asked::Asked;
+use self::file::FileBack;
+pub use self::file::{AtKey, Destination, FileRestoration, KeyPin};
 use self::remembered::Remembered;
 use super::{Stop, vault};
 
@@ -54,10 +58,12 @@ pub enum Found {
         /// Why.
         why: String,
         /// What the vault kept under that tag, the latest first, with what is on record of each.
-        each: Vec<(Digest, String)>,
+        each: Vec<(ArtifactId, String)>,
     },
     /// A target.
     Target(Box<Restoration>),
+    /// A target that is one file.
+    File(Box<FileRestoration>),
 }
 
 /// A target that is, or would be, put back.
@@ -91,7 +97,7 @@ pub struct Restoration {
 
 impl Restoration {
     fn lacks_pin(&self) -> bool {
-        self.unpinned && self.pinning != Pinning::Withheld
+        self.unpinned && self.pinning.makes_any()
     }
 
     /// Whether there was nothing to do.
@@ -113,39 +119,45 @@ pub async fn restore(policy: &Policy, options: &RestoreOptions) -> anyhow::Resul
     };
     let stop = options.stop.with_deadline(options.deadline);
     let opened = vault::open_existing(location).await.map_err(anyhow::Error::msg)?;
-    let asked = Asked::read(&options.reference, &options.sources);
-    let (key, entries) = asked.place(policy, &opened).await?;
-    if asked.digest.is_none() && asked.tag.is_none() {
+    let (asked, key, entries) = Asked::place(&options.reference, &options.sources, policy, &opened).await?;
+    if asked.artifact.is_none() && asked.tag.is_none() {
         return Ok(Found::Entries(key, entries));
     }
-    let Some(SourceConfig::Oci(config)) = policy.sources.get(&key.source) else {
-        return Err(
-            Unusable(format!("source {} is no OCI registry: prodpin restores to these only", key.source)).into()
-        );
-    };
     let remembered = Remembered::open(policy, &key, options.apply, &stop).await;
-    let digest = match choose(&asked, &key, &entries, &remembered)? {
-        Kept::One(digest) => digest,
+    let artifact = match choose(&asked, &key, &entries, &remembered)? {
+        Kept::One(artifact) => artifact,
         Kept::Unsure { why, each } => return Ok(Found::Several { repository: key, why, each }),
     };
-    let put_back = PutBack {
-        policy,
-        key,
-        config,
-        digest,
-        vault: &opened,
-        remembered: &remembered,
-        apply: options.apply,
-        stop: &stop,
-    };
-    Ok(Found::Target(Box::new(put_back.carry(&entries).await?)))
+    let (vault, remembered, apply, stop) = (&opened, &remembered, options.apply, &stop);
+    match (policy.sources.get(&key.source), artifact) {
+        (Some(config @ (SourceConfig::Oci(_) | SourceConfig::Ecr(_))), ArtifactId::Manifest(digest)) => {
+            let put_back = PutBack { policy, key, config, digest, vault, remembered, apply, stop };
+            Ok(Found::Target(Box::new(put_back.carry(&entries).await?)))
+        }
+        (Some(config @ (SourceConfig::S3(_) | SourceConfig::Helm(_))), artifact) => {
+            let tags = tags_of(&entries, &artifact);
+            let put_back = FileBack { key, artifact, config, tags, vault, remembered, apply, stop };
+            Ok(Found::File(Box::new(put_back.carry().await?)))
+        }
+        (Some(_), artifact) => Err(Unusable(format!("{artifact} is nothing that {} can hold", key.source)).into()),
+        (None, _) => Err(Unusable(format!("the policy has no source {}", key.source)).into()),
+    }
+}
+
+/// What named it when it was kept.
+fn tags_of(entries: &[Entry], artifact: &ArtifactId) -> Vec<Tag> {
+    let of_it = entries.iter().filter(|entry| entry.artifact() == *artifact);
+    let mut tags: Vec<Tag> = of_it.flat_map(|entry| entry.tags.iter().cloned()).collect();
+    tags.sort();
+    tags.dedup();
+    tags
 }
 
 /// One target on its way back.
 struct PutBack<'a> {
     policy: &'a Policy,
     key: RepositoryKey,
-    config: &'a OciConfig,
+    config: &'a SourceConfig,
     digest: Digest,
     vault: &'a Vault,
     remembered: &'a Remembered,
@@ -156,16 +168,17 @@ struct PutBack<'a> {
 impl PutBack<'_> {
     async fn carry(self, entries: &[Entry]) -> anyhow::Result<Restoration> {
         let Self { key, digest, config, .. } = &self;
-        let of_digest = || entries.iter().filter(|entry| entry.digest == *digest);
-        let media_type = of_digest().next().map(|entry| entry.media_type.as_str());
-        let mut tags: Vec<Tag> = of_digest().flat_map(|entry| entry.tags.iter().cloned()).collect();
-        tags.sort();
-        tags.dedup();
+        let media_type = entries.iter().find(|entry| entry.digest == *digest).map(|entry| entry.media_type.as_str());
+        let tags = tags_of(entries, &ArtifactId::Manifest(digest.clone()));
         let whole = self.vault.whole(digest, media_type).await;
         let closure = whole
             .map_err(|why| anyhow::anyhow!("{}@{digest} cannot be restored to {}: {why}", key.name, key.source))?;
-        let (source, restorer) = open(&key.source, config, self.apply, self.stop)?;
-        let pinning = pinning(source.inventory.cleanup().await, self.policy.pins.for_source(&key.source));
+        let (source, restorer) = open(&key.source, config, self.apply, self.stop).await?;
+        let pinning = match config {
+            // What a pin does under a lifecycle policy is a run's to judge (I22).
+            SourceConfig::Ecr(_) => Pinning::Later,
+            _ => pinning(source.inventory.cleanup().await, self.policy.pins.for_source(&key.source)),
+        };
         let restoring =
             Restoring { vault: self.vault, restorer: &restorer, source: &source, repository: &key.name, pinning };
         let looked = restoring.look(&closure, digest, &tags).await;
@@ -215,9 +228,9 @@ fn choose(
     entries: &[Entry],
     remembered: &Remembered,
 ) -> Result<Kept, Unusable> {
-    let kept = match (&asked.digest, &asked.tag) {
-        (Some(digest), _) if entries.iter().any(|entry| entry.digest == *digest) => {
-            return Ok(Kept::One(digest.clone()));
+    let kept = match (&asked.artifact, &asked.tag) {
+        (Some(artifact), _) if entries.iter().any(|entry| entry.artifact() == *artifact) => {
+            return Ok(Kept::One(artifact.clone()));
         }
         (None, Some(tag)) => Some((tag, asked.kept(tag, entries))).filter(|(_, kept)| !kept.is_empty()),
         _ => None,
@@ -226,15 +239,25 @@ fn choose(
     Ok(kept_releases::choose(tag, &kept, remembered.state()))
 }
 
-fn open(name: &SourceName, config: &OciConfig, apply: bool, stop: &Stop) -> anyhow::Result<(Source, Restorer)> {
+async fn open(
+    name: &SourceName,
+    config: &SourceConfig,
+    apply: bool,
+    stop: &Stop,
+) -> anyhow::Result<(Source, Restorer)> {
     let options =
         OpenOptions { write: apply, rehearse: false, tried: false, concurrency: REQUESTS, deadline: stop.deadline() };
     let environment = HttpEnvironment::of_process();
-    if apply {
-        return Ok(open_to_restore(name, config, &options, &environment)?);
+    match config {
+        SourceConfig::Oci(config) if apply => Ok(open_to_restore(name, config, &options, &environment)?),
+        // The half that could write is there and may not: its wire refuses (I17).
+        SourceConfig::Oci(config) => Ok(open_to_look(name, config, &options, &environment)?),
+        SourceConfig::Ecr(config) => {
+            let opened = ecr::open_to_restore(name, config, &options, &environment, ecr::Tuning::default()).await;
+            opened.map_err(|why| anyhow::anyhow!("source {name}: {why}"))
+        }
+        SourceConfig::S3(_) | SourceConfig::Helm(_) => Err(Unusable(format!("source {name} holds no images")).into()),
     }
-    // The half that could write is there and may not: its wire refuses (I17).
-    Ok(open_to_look(name, config, &options, &environment)?)
 }
 
 /// What may be pinned of it: as in a run, nothing where rules that nobody read may count or take what is pinned (I22), and
@@ -251,12 +274,12 @@ fn pinning(cleanup: Cleanup, terms: PinTerms) -> Pinning {
 /// The target, asked anew by a client that remembers nothing.
 async fn read_back(
     key: &RepositoryKey,
-    config: &OciConfig,
+    config: &SourceConfig,
     digest: &Digest,
     pinning: Pinning,
     stop: &Stop,
 ) -> anyhow::Result<Vec<String>> {
-    let (source, _) = open(&key.source, config, false, stop)?;
+    let (source, _) = open(&key.source, config, false, stop).await?;
     let seen = source.inventory.inspect(&key.name, &ArtifactId::Manifest(digest.clone())).await;
     let mut troubles: Vec<String> = seen.gaps.iter().map(|gap| gap.detail.clone()).collect();
     if seen.presence != Presence::Present {
@@ -274,7 +297,7 @@ async fn read_back(
         }
         Closure::Unknown => troubles.push("whether all of its parts are there could not be told".to_owned()),
     }
-    if seen.pin != PinState::Present && pinning != Pinning::Withheld {
+    if seen.pin != PinState::Present && pinning.makes_any() {
         troubles.push("its pin is not there".to_owned());
     }
     troubles.sort();

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use crate::decide::{Rules, Uses};
 use crate::ledger::{Access, Ledger};
 use crate::model::{Cause, DatabaseRule, Digest, Gap, Mode, RepositoryKey, RunId, RunScope, Scope, SourceName, Waiver};
-use crate::policy::{Alert, LedgerLocation, PinPolicy, Policy, SourceConfig};
+use crate::policy::{Alert, LedgerLocation, PinPolicy, Policy, SourceConfig, VaultLocation};
 use crate::schedule::Schedule;
 use crate::sources::oci::HttpEnvironment;
 use crate::sources::{self, OpenOptions, Source};
@@ -35,7 +35,7 @@ pub(super) struct Setup {
     /// What is allowed about pins.
     pub(super) pins: PinPolicy,
     /// Where copies of rollback targets are kept, if anywhere.
-    pub(super) vault: Option<LedgerLocation>,
+    pub(super) vault: Option<VaultLocation>,
     /// What the policy says of databases.
     pub(super) database: Vec<DatabaseRule>,
     pub(super) waivers: Vec<Waiver>,

@@ -10,10 +10,12 @@ use jiff::Timestamp;
 
 use crate::decide::vault::{Held, Lack, Unkept, incomplete};
 use crate::ledger::{Access, objects_at};
-use crate::model::{ArtifactId, Digest, Mode, RepositoryKey, SourceName};
+use crate::model::{ArtifactId, Mode, NamePatterns, RepositoryKey, SourceName};
 use crate::outcome::report::{TargetReport, VaultState};
-use crate::policy::LedgerLocation;
-use crate::vault::{Entry, Target, Unwhole, Vault};
+use crate::policy::{LedgerLocation, OciConfig, VaultLocation, VaultRegistry};
+use crate::sources::oci::{HttpEnvironment, open_to_look, open_to_restore};
+use crate::sources::{OpenOptions, Readable};
+use crate::vault::{Closure, Entry, Failure, FileTarget, InRegistry, Target, Unwhole, Vault};
 
 use super::record::Recorder;
 use super::setup::Setup;
@@ -29,27 +31,65 @@ const LISTED_TOGETHER: usize = 500;
 const SAMPLES: usize = 3;
 
 /// The place in words, without anything that a URL may hold beside it (I18).
-pub(super) fn named(location: &LedgerLocation) -> String {
+pub(super) fn named(location: &VaultLocation) -> String {
     match location {
-        LedgerLocation::None => "none".to_owned(),
-        LedgerLocation::Directory(path) => path.display().to_string(),
-        LedgerLocation::Store(url) => {
+        VaultLocation::Store(LedgerLocation::None) => "none".to_owned(),
+        VaultLocation::Store(LedgerLocation::Directory(path)) => path.display().to_string(),
+        VaultLocation::Store(LedgerLocation::Store(url)) => {
             format!("{}://{}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path())
         }
+        VaultLocation::Registry(registry) => registry.shown(),
     }
 }
 
 /// Opens the policy's vault. The error is for a person.
-pub(super) async fn open(location: &LedgerLocation, access: Access) -> Result<Vault, String> {
+pub(super) async fn open(location: &VaultLocation, access: Access) -> Result<Vault, String> {
     let name = named(location);
-    match objects_at(location, access).await {
-        Ok((objects, local)) => Ok(Vault::new(objects, &name, local)),
-        Err(error) => Err(error.to_string().replacen("ledger ", "vault ", 1)),
+    match location {
+        VaultLocation::Registry(registry) => {
+            in_registry(registry, access).map_err(|why| format!("vault {name}: {why}"))
+        }
+        VaultLocation::Store(store) => match objects_at(store, access).await {
+            Ok((objects, local)) => Ok(Vault::new(objects, &name, local)),
+            Err(error) => Err(error.to_string().replacen("ledger ", "vault ", 1)),
+        },
     }
 }
 
+/// Requests in flight at a registry.
+const REQUESTS: usize = 8;
+
+/// A vault in a registry: by the credentials that the environment or Docker's configuration have for its host. Opened to be read,
+/// its wire sends nothing that writes (I17).
+fn in_registry(registry: &VaultRegistry, access: Access) -> Result<Vault, String> {
+    let name: SourceName = "vault".parse().map_err(|_| "it has no name".to_owned())?;
+    let repositories = NamePatterns::new(&[registry.repository.as_str()]).map_err(|error| error.to_string())?;
+    let config = OciConfig {
+        url: registry.url.clone(),
+        repositories,
+        username: None,
+        password: None,
+        token_realms: Vec::new(),
+        private: false,
+        ca_file: None,
+        max_concurrency: None,
+        cleanup: None,
+        harbor: false,
+    };
+    let write = access == Access::Write;
+    let options = OpenOptions { write, rehearse: false, tried: false, concurrency: REQUESTS, deadline: None };
+    // What is meant for "the registry" is not meant for this one.
+    let environment = HttpEnvironment { several_registries: true, ..HttpEnvironment::of_process() };
+    let opened = match write {
+        true => open_to_restore(&name, &config, &options, &environment),
+        false => open_to_look(&name, &config, &options, &environment),
+    };
+    let (source, writer) = opened.map_err(|error| error.to_string())?;
+    Ok(Vault::in_registry(InRegistry::new(source, writer, registry.repository.clone()), &registry.shown()))
+}
+
 /// Opens a vault that is to be there already. The error is for a person.
-pub(super) async fn open_existing(location: &LedgerLocation) -> Result<Vault, String> {
+pub(super) async fn open_existing(location: &VaultLocation) -> Result<Vault, String> {
     let opened = open(location, Access::Read).await?;
     match absent(location).await {
         None => Ok(opened),
@@ -61,8 +101,8 @@ pub(super) async fn open_existing(location: &LedgerLocation) -> Result<Vault, St
 }
 
 /// The directory, if that is what it is and it is not there: most often one that is not mounted.
-async fn absent(location: &LedgerLocation) -> Option<String> {
-    let LedgerLocation::Directory(path) = location else { return None };
+async fn absent(location: &VaultLocation) -> Option<String> {
+    let VaultLocation::Store(LedgerLocation::Directory(path)) = location else { return None };
     let missing = tokio::fs::metadata(path).await.err()?.kind() == std::io::ErrorKind::NotFound;
     let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
     missing.then(|| path.display().to_string())
@@ -79,7 +119,7 @@ struct Outcome {
 /// Copies what is missing, in `enforce`; in every mode looks what the vault holds. A run that is to end begins nothing here:
 /// what was copied by then stays, and the next run carries on.
 pub(super) async fn keep(
-    location: Option<&LedgerLocation>,
+    location: Option<&VaultLocation>,
     setup: &Arc<Setup>,
     recorder: &mut Recorder,
     stop: &Stop,
@@ -139,7 +179,7 @@ pub(super) async fn keep(
     }
     let left: Vec<RepositoryKey> = keys.into_iter().filter(|key| !reported.states.contains_key(key)).collect();
     reported.nothing_known(&left, recorder, Lack::Interrupted, "the run ended before it was looked at")?;
-    reported.tell(vault.location(), recorder);
+    reported.tell(&vault.described(), recorder);
     Ok(())
 }
 
@@ -232,14 +272,10 @@ async fn of_repository(
     stop: &Stop,
 ) -> Vec<Outcome> {
     let copies = copying == Copying::Yes;
-    let content = setup.sources.get(&key.source).and_then(|source| source.inventory.content());
+    let readable = setup.sources.get(&key.source).and_then(|source| source.inventory.readable());
     let mut outcomes = Vec::new();
     for target in targets {
-        let Some(digest) = target.artifact.digest() else {
-            outcomes.push(unsupported(target));
-            continue;
-        };
-        let Some(content) = content else {
+        let Some(readable) = readable else {
             outcomes.push(unsupported(target));
             continue;
         };
@@ -251,27 +287,48 @@ async fn of_repository(
                 (Copying::NoDirectory, _) => (Lack::NoDirectory, "that directory does not exist"),
                 (Copying::Yes, _) => (Lack::Interrupted, "the run ended before it was copied"),
             };
-            outcomes.push(looked_up(vault, target, digest, lack).await);
+            outcomes.push(looked_up(vault, key, target, readable, lack).await);
             continue;
         }
-        let kept = Target { repository: key, digest, tags: &target.references };
-        let stopped = || stop.is_set();
-        outcomes.push(match vault.keep(&kept, content, &stopped).await {
-            Ok(entry) => Outcome {
+        outcomes.push(match copy(vault, key, target, readable, stop).await {
+            Some(Ok(entry)) => Outcome {
                 artifact: target.artifact.clone(),
                 state: VaultState::Kept,
                 entry: Some(entry),
                 failure: None,
             },
-            Err(failure) => Outcome {
+            Some(Err(failure)) => Outcome {
                 artifact: target.artifact.clone(),
                 state: if failure.lack == Lack::Vault { VaultState::Unknown } else { VaultState::Missing },
                 entry: None,
                 failure: Some((failure.lack, failure.detail)),
             },
+            None => unsupported(target),
         });
     }
     outcomes
+}
+
+/// Copies what is missing of a target; none where it is of no kind that this source has.
+async fn copy(
+    vault: &Vault,
+    key: &RepositoryKey,
+    target: &TargetReport,
+    readable: Readable<'_>,
+    stop: &Stop,
+) -> Option<Result<Entry, Failure>> {
+    let stopped = || stop.is_set();
+    let tags = &target.references;
+    match readable {
+        Readable::Manifests(content) => {
+            let kept = Target { repository: key, digest: target.artifact.digest()?, tags };
+            Some(vault.keep(&kept, content, &stopped).await)
+        }
+        Readable::Files(files) => {
+            let kept = FileTarget { repository: key, artifact: &target.artifact, tags };
+            Some(vault.keep_file(&kept, files, &stopped).await)
+        }
+    }
 }
 
 fn unsupported(target: &TargetReport) -> Outcome {
@@ -279,15 +336,37 @@ fn unsupported(target: &TargetReport) -> Outcome {
         artifact: target.artifact.clone(),
         state: VaultState::Missing,
         entry: None,
-        failure: Some((Lack::Unsupported, "it is in no OCI registry".to_owned())),
+        failure: Some((Lack::Unsupported, "its source has no way to read its bytes".to_owned())),
+    }
+}
+
+/// Whether the vault has a target whole, by how its source's targets are read.
+pub(super) async fn whole(
+    vault: &Vault,
+    key: &RepositoryKey,
+    artifact: &ArtifactId,
+    readable: Readable<'_>,
+) -> Result<Closure, Unwhole> {
+    match (readable, artifact.digest()) {
+        (Readable::Manifests(_), Some(digest)) => vault.whole(digest, None).await,
+        (Readable::Manifests(_), None) => Err(Unwhole::NoEntry),
+        (Readable::Files(_), _) => vault.whole_file(key, artifact).await,
     }
 }
 
 /// What the vault holds of a target that is not copied now.
-async fn looked_up(vault: &Vault, target: &TargetReport, digest: &Digest, lack: (Lack, &str)) -> Outcome {
-    let (state, failure) = match vault.whole(digest, None).await {
+async fn looked_up(
+    vault: &Vault,
+    key: &RepositoryKey,
+    target: &TargetReport,
+    readable: Readable<'_>,
+    lack: (Lack, &str),
+) -> Outcome {
+    let (state, failure) = match whole(vault, key, &target.artifact, readable).await {
         Ok(_) => (VaultState::Kept, None),
-        Err(Unwhole::Lacks(_) | Unwhole::Malformed(_)) => (VaultState::Missing, Some((lack.0, lack.1.to_owned()))),
+        Err(Unwhole::Lacks(_) | Unwhole::NoEntry | Unwhole::Malformed(_)) => {
+            (VaultState::Missing, Some((lack.0, lack.1.to_owned())))
+        }
         Err(Unwhole::Unknown(error)) => (VaultState::Unknown, Some((Lack::Vault, error.to_string()))),
     };
     Outcome { artifact: target.artifact.clone(), state, entry: None, failure }

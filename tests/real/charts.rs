@@ -224,6 +224,53 @@ async fn charts_in_a_bucket_are_held_and_cannot_be_deleted_i7() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_archive_that_a_bucket_lost_comes_back_at_its_key_i27() {
+    let Some(shop) = Shop::new("kept") else { return };
+    let Some(server) = servers::s3() else { return };
+    let bucket = Bucket { name: shop.corner.clone(), s3: client(&server.url) };
+    bucket.s3.create_bucket().bucket(&bucket.name).object_lock_enabled_for_bucket(false).send().await.unwrap();
+    let versioned = aws_sdk_s3::types::VersioningConfiguration::builder()
+        .status(aws_sdk_s3::types::BucketVersioningStatus::Enabled)
+        .build();
+    let set = bucket.s3.put_bucket_versioning().bucket(&bucket.name).versioning_configuration(versioned);
+    set.send().await.unwrap();
+    shop.pack("1.2.3", "first");
+    shop.index();
+    let bytes = std::fs::read(shop.path("shop-1.2.3.tgz")).unwrap();
+    let key = "stable/shop-1.2.3.tgz";
+    let version = bucket.put(key, bytes.clone()).await;
+    bucket.put("stable/index.yaml", std::fs::read(shop.path("index.yaml")).unwrap()).await;
+    let source = format!("helm: \"s3://{}/stable\", endpoint: \"{}\", region: us-east-1", bucket.name, server.url);
+    shop.policy(&source);
+    let policy = shop.home.path().join("prodpin.yaml");
+    let text = std::fs::read_to_string(&policy).unwrap();
+    std::fs::write(&policy, text.replace("ledger: ledger", "ledger: ledger\nvault: ./vault")).unwrap();
+
+    let ran = shop.run(&["enforce", "--format", "json", "--quiet", "--fail-on", "critical"]).await;
+    let report = ran.report(0);
+    assert_eq!(report["repositories"][0]["targets"][0]["vault"], "kept", "{report:#}");
+    for place in ["source", "vault"] {
+        let drilled = shop.run(&["drill", "--from", place]).await;
+        assert!(
+            drilled.stdout.starts_with("1 of 1 rollback targets"),
+            "{place}: {} {}",
+            drilled.stdout,
+            drilled.stderr
+        );
+    }
+    bucket.s3.delete_object().bucket(&bucket.name).key(key).version_id(&version).send().await.unwrap();
+    let reference = format!("shop@{key}?versionId={version}");
+    let restored = shop.run(&["restore", &reference, "--apply"]).await;
+    assert!(restored.stdout.contains("Restored: the bucket serves it"), "{} {}", restored.stdout, restored.stderr);
+    let back = bucket.s3.get_object().bucket(&bucket.name).key(key).send().await.unwrap();
+    assert_eq!(back.body.collect().await.unwrap().into_bytes(), bytes);
+    let again = shop.run(&["restore", &reference, "--apply"]).await;
+    assert!(again.stdout.contains("Nothing was missing"), "{} {}", again.stdout, again.stderr);
+    let after = shop.run(&["audit", "--format", "json", "--quiet", "--fail-on", "critical"]).await.report(0);
+    assert!(!findings(&after).iter().any(|found| found.contains("chart-republished")), "{after:#}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn charts_in_a_registry_are_known_as_charts_f142() {
     let Some(shop) = Shop::new("registry") else { return };
     let Some(registry) = servers::open_registry() else { return };

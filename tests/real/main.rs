@@ -30,6 +30,7 @@ mod survival;
 mod tampering;
 mod vault;
 mod vault_bucket;
+mod vault_files;
 mod whole_runs;
 #[path = "../suite/ledger/world.rs"]
 #[expect(dead_code, reason = "the suite uses more of it")]

@@ -1,6 +1,7 @@
 //! Chart repositories on a server that may lie.
 
 mod archives;
+mod bytes;
 mod indexes;
 mod runs;
 mod shop;

@@ -1,6 +1,7 @@
 //! The ECR source against a registry in this process that has every state and tells every lie that the service model
 //! allows: pages, the archive, failures inside answers, previews, throttling, expiry.
 
+mod bytes;
 mod calls;
 mod claiming;
 mod listing;

@@ -55,5 +55,6 @@ mod telemetry;
 mod three_words;
 mod transport;
 mod vault;
+mod vault_registry;
 mod watch;
 mod witness;

@@ -5,6 +5,7 @@
 
 mod answers;
 pub(crate) mod corner;
+pub(crate) mod v2;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -16,6 +17,8 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::header::AUTHORIZATION;
 use axum::response::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use prodpin::model::{Digest, NamePatterns};
 use prodpin::policy::EcrConfig;
 use prodpin::sources::ecr::{Tuning, open_tuned};
@@ -85,6 +88,8 @@ pub(crate) struct StoredRepository {
     pub(crate) filters: Vec<String>,
     pub(crate) images: Vec<StoredImage>,
     pub(crate) layers: BTreeMap<String, usize>,
+    /// Their bytes, where they were pushed.
+    pub(crate) blobs: BTreeMap<String, Vec<u8>>,
     pub(crate) lifecycle: Option<String>,
     pub(crate) policy: Option<String>,
 }
@@ -99,10 +104,12 @@ pub(crate) struct Holdings {
     pub(crate) preview: Vec<(Digest, i32, &'static str)>,
 }
 
+#[derive(Default)]
 struct Shared {
     holdings: Mutex<Holdings>,
     calls: Mutex<Vec<Call>>,
     lies: Mutex<Vec<Lie>>,
+    uploads: Mutex<v2::Uploads>,
 }
 
 /// A running registry; it ends when this is dropped.
@@ -118,7 +125,7 @@ fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl EcrServer {
     pub(crate) async fn start() -> Self {
-        let shared = Arc::new(Shared { holdings: Mutex::default(), calls: Mutex::default(), lies: Mutex::default() });
+        let shared = Arc::new(Shared::default());
         let app = Router::new().fallback(serve).with_state(Arc::clone(&shared));
         let (address, task) = super::serve::serve(app).await;
         Self { address, shared, task }
@@ -158,6 +165,8 @@ impl EcrServer {
         let repository = holdings.repositories.entry(repository.to_owned()).or_default();
         for part in content.children().iter().chain([content]) {
             repository.layers.extend(part.blobs().into_iter().map(|(digest, blob)| (digest.to_string(), blob.len())));
+            let bytes = part.blobs().into_iter().map(|(digest, blob)| (digest.to_string(), blob.to_vec()));
+            repository.blobs.extend(bytes);
             let text = String::from_utf8(part.bytes().to_vec()).expect("manifests are text");
             repository.store(&text, part.media_type(), None);
         }
@@ -259,7 +268,37 @@ fn header(request: &Request, name: &str) -> String {
     request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
 }
 
+/// The registry protocol, by whoever has the password.
+async fn serve_v2(shared: &Shared, request: Request) -> Response {
+    let login = format!("Basic {}", STANDARD.encode(format!("AWS:{}", v2::PASSWORD)));
+    if header(&request, AUTHORIZATION.as_str()) != login {
+        return v2::challenge();
+    }
+    let (range, media_type) = (header(&request, "range"), header(&request, "content-type"));
+    let (method, uri) = (request.method().clone(), request.uri().clone());
+    let body = to_bytes(request.into_body(), 64 << 20).await.expect("a request's body");
+    let (path, query) = (uri.path(), uri.query().unwrap_or_default());
+    let asked = v2::Asked { method: &method, path, query, range: &range, media_type: &media_type, body: &body };
+    let answered = v2::answer(&mut held(&shared.holdings).repositories, &mut held(&shared.uploads), &asked);
+    let (actions, response) = answered;
+    let call =
+        |action: &str| Call { operation: action.to_owned(), input: json!({ "path": path }), key: "v2".to_owned() };
+    held(&shared.calls).extend(actions.into_iter().map(call));
+    response
+}
+
+fn authorization(host: &str) -> Answer {
+    let token = STANDARD.encode(format!("AWS:{}", v2::PASSWORD));
+    let data =
+        json!({ "authorizationToken": token, "expiresAt": 1_999_999_999, "proxyEndpoint": format!("http://{host}") });
+    Answer::ok(json!({ "authorizationData": [data] }))
+}
+
 async fn serve(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    if request.uri().path().starts_with("/v2/") {
+        return serve_v2(&shared, request).await;
+    }
+    let host = header(&request, "host");
     let (target, signed) = (header(&request, "x-amz-target"), header(&request, AUTHORIZATION.as_str()));
     let key = signed.split_once("Credential=").and_then(|(_, rest)| rest.split('/').next()).unwrap_or_default();
     let key = key.to_owned();
@@ -268,7 +307,10 @@ async fn serve(State(shared): State<Arc<Shared>>, request: Request) -> Response 
     let call = Call { operation, input: serde_json::from_slice(&body).expect("JSON"), key };
     held(&shared.calls).push(call.clone());
     let lied = held(&shared.lies).iter_mut().find_map(|lie| lie(&call));
-    let answer = lied.unwrap_or_else(|| answer(&mut held(&shared.holdings), &call));
+    let answer = lied.unwrap_or_else(|| match call.operation.as_str() {
+        "GetAuthorizationToken" if call.key != STRANGER => authorization(&host),
+        _ => answer(&mut held(&shared.holdings), &call),
+    });
     let mut response = Response::builder().status(answer.status).header("content-type", "application/x-amz-json-1.1");
     if let Some(announced) = answer.announced {
         // A length that is not the body's: a stream, so that nobody corrects it.

@@ -136,7 +136,7 @@ fn split(argument: &str) -> Result<(Url, String), String> {
     Ok((url, repository.to_owned()))
 }
 
-fn address(scheme: Option<&str>, host: &str) -> Result<Url, String> {
+pub(super) fn address(scheme: Option<&str>, host: &str) -> Result<Url, String> {
     // Docker Hub's registry does not answer under the name that everyone writes.
     let host = if matches!(host, "docker.io" | "index.docker.io") { "registry-1.docker.io" } else { host };
     let mut url = Url::parse(&format!("{}://{host}", scheme.unwrap_or("https")))

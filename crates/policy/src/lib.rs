@@ -57,6 +57,7 @@ pub use safeguards::{KeyLocation, Safeguards};
 pub use schema::schema_text;
 pub use secret::Secret;
 pub use signal::{ArgoCdConfig, AwsConfig, ClusterAccess, FluxConfig, KubernetesConfig, SignalConfig};
+pub use vault::{VaultLocation, VaultRegistry};
 
 /// A policy that has been checked: whatever is here can be used as it is.
 #[derive(Debug, Clone)]
@@ -84,7 +85,7 @@ pub struct Policy {
     /// What is allowed about pins.
     pub pins: PinPolicy,
     /// Where copies of rollback targets are kept, if anywhere.
-    pub vault: Option<LedgerLocation>,
+    pub vault: Option<VaultLocation>,
     /// When `watch` drills, if it does.
     pub drill: Option<DrillPolicy>,
     /// The severity from which findings decide the exit status.

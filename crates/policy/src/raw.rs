@@ -54,8 +54,8 @@ pub(super) struct RawPolicy {
     /// What is allowed about pins, where a source does not say otherwise.
     pub(super) pins: Spanned<RawPins>,
     /// Where `enforce` keeps a copy of every rollback target, for the day on which the registry loses one: a directory
-    /// (relative to this file), `s3://bucket/prefix`, `gs://bucket/prefix` or `az://container/prefix`. Nothing is ever
-    /// deleted there. None by default.
+    /// (relative to this file), `s3://bucket/prefix`, `gs://bucket/prefix`, `az://container/prefix`, or a repository of another
+    /// registry, `oci://host/repository`. Nothing is ever deleted there. None by default.
     pub(super) vault: Spanned<String>,
     /// Findings of this severity or above make the exit status 3. Default `high`.
     pub(super) fail_on: Spanned<Severity>,

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use reqwest::header::{self, HeaderMap};
 
 use super::manifest::{Content as Read, Descriptor, parse};
 use prodpin_core::model::{Digest, RepositoryName};
@@ -117,4 +118,10 @@ pub fn parts(bytes: &[u8], media_type: Option<&str>) -> Result<Vec<Part>, Fault>
         }
     };
     below.into_iter().map(Part::try_from).collect()
+}
+
+/// Where a part of a body begins, by its `Content-Range`.
+pub(crate) fn begins_at(headers: &HeaderMap) -> Option<u64> {
+    let range = headers.get(header::CONTENT_RANGE)?.to_str().ok()?;
+    range.trim().strip_prefix("bytes")?.trim_start_matches([' ', '=']).split_once('-')?.0.parse().ok()
 }

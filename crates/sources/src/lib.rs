@@ -7,6 +7,7 @@ mod attached;
 mod closure;
 pub mod content;
 pub mod ecr;
+pub mod file;
 pub mod harbor;
 pub mod helm;
 #[cfg(test)]
@@ -183,9 +184,32 @@ pub trait Inventory: Send + Sync {
         PinRemoval::Unsupported { detail: "prodpin removes no pins in sources of this kind".to_owned() }
     }
 
-    /// Reading bytes for a copy elsewhere; none where this source has no way to.
+    /// Reading manifests and blobs for a copy elsewhere; none where this source has none.
     fn content(&self) -> Option<&dyn content::Content> {
         None
+    }
+
+    /// Reading targets that are one file each; none where this source has none.
+    fn files(&self) -> Option<&dyn file::Files> {
+        None
+    }
+}
+
+/// How the targets of a source are read, for a copy or a drill.
+#[derive(Clone, Copy)]
+pub enum Readable<'s> {
+    /// Manifests and blobs.
+    Manifests(&'s dyn content::Content),
+    /// One file each.
+    Files(&'s dyn file::Files),
+}
+
+impl dyn Inventory + '_ {
+    /// How its targets are read; none where they are not.
+    #[must_use]
+    pub fn readable(&self) -> Option<Readable<'_>> {
+        let files = self.files().map(Readable::Files);
+        files.or_else(|| self.content().map(Readable::Manifests))
     }
 }
 

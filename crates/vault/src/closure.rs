@@ -7,9 +7,9 @@ use bytes::Bytes;
 use futures::{StreamExt as _, stream};
 
 use super::place::blob_path;
-use super::{Vault, VaultError};
+use super::{Shelf, Vault, VaultError};
 use prodpin_core::decide::vault::{VaultPart, order};
-use prodpin_core::model::{Digest, RepositoryName};
+use prodpin_core::model::{ArtifactId, Digest, RepositoryKey, RepositoryName};
 use prodpin_sources::content::{Content, Lost, Part, parts};
 
 /// Indexes in indexes: two levels are rare, eight are an attack (F27).
@@ -39,6 +39,8 @@ pub struct Closure {
 pub enum Unwhole {
     /// The vault lacks this part, or has it with other bytes.
     Lacks(Digest),
+    /// It never had this file.
+    NoEntry,
     /// A manifest in it cannot be read.
     Malformed(String),
     /// The vault could not be asked.
@@ -49,6 +51,7 @@ impl std::fmt::Display for Unwhole {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Lacks(digest) => write!(f, "the vault does not have {digest}"),
+            Self::NoEntry => f.write_str("the vault does not have it"),
             Self::Malformed(detail) => f.write_str(detail),
             Self::Unknown(error) => error.fmt(f),
         }
@@ -220,8 +223,20 @@ impl Vault {
         Ok(closure)
     }
 
+    /// The same of a file, by what its source calls it.
+    pub async fn whole_file(&self, repository: &RepositoryKey, file: &ArtifactId) -> Result<Closure, Unwhole> {
+        match self.file_root(repository, file).await {
+            Ok(Some(root)) => self.whole(&root, None).await,
+            Ok(None) => Err(Unwhole::NoEntry),
+            Err(error) => Err(Unwhole::Unknown(error)),
+        }
+    }
+
     /// Whether a blob is there with this size.
     pub(super) async fn has(&self, digest: &Digest, size: u64) -> Result<bool, VaultError> {
+        if let Shelf::Registry(registry) = &self.shelf {
+            return registry.has(digest, size).await.map_err(|detail| self.failed(detail));
+        }
         Ok(self.size(&blob_path(digest)).await? == Some(size))
     }
 }

@@ -9,9 +9,9 @@ use super::closure::Stuck;
 use super::entry::Entry;
 use super::place::blob_path;
 use super::take::Taking;
-use super::{Vault, VaultError};
+use super::{Shelf, Vault, VaultError};
 use prodpin_core::decide::vault::{Lack, VaultPart};
-use prodpin_core::model::{Cause, Digest, RepositoryKey, Tag};
+use prodpin_core::model::{Cause, Digest, RepositoryKey, RepositoryName, Tag};
 use prodpin_sources::content::{Content, Lost};
 
 /// What is copied.
@@ -53,7 +53,7 @@ impl Vault {
         let manifests = closure.parts.iter().filter(|part| part.is_manifest);
         let manifests: Vec<VaultPart> = manifests.cloned().collect();
         let blobs = closure.parts.iter().filter(|part| !part.is_manifest).cloned();
-        let blobs = blobs.map(|part| async move { self.keep_blob(target, &part, content, stopped).await });
+        let blobs = blobs.map(|part| async move { self.keep_blob(name, &part, content, stopped).await });
         let mut copied = stream::iter(blobs).buffer_unordered(AT_ONCE);
         let mut failed = None;
         // One that fails leaves the others to be brought: the next run has the less to do.
@@ -70,19 +70,40 @@ impl Vault {
             if closure.fresh.contains(&part.digest)
                 && let Some(bytes) = closure.documents.get(&part.digest)
             {
-                self.keep_document(&part.digest, bytes.clone()).await.map_err(of_vault)?;
+                self.keep_manifest(part, bytes.clone()).await.map_err(of_vault)?;
             }
         }
         let Some(root) = manifests.last() else {
             return Err(Failure { lack: Lack::Unread, detail: "it has no manifest".to_owned() });
         };
-        let entry = Entry::of(target, root);
+        let entry = Entry::new(target.repository, target.tags, root);
         self.enter(&entry).await.map_err(of_vault)?;
         Ok(entry)
     }
 
-    async fn keep_document(&self, digest: &Digest, bytes: bytes::Bytes) -> Result<(), VaultError> {
+    /// Writes a manifest.
+    pub(super) async fn keep_manifest(&self, part: &VaultPart, bytes: bytes::Bytes) -> Result<(), VaultError> {
+        let Shelf::Registry(registry) = &self.shelf else { return self.keep_bytes(&part.digest, bytes).await };
         let length = bytes.len() as u64;
+        let kept = registry.keep_document(&part.digest, &part.media_type, bytes).await;
+        kept.map_err(|detail| self.failed(detail))?;
+        self.note_moved(length);
+        Ok(())
+    }
+
+    fn note_moved(&self, bytes: u64) {
+        self.moved.parts.fetch_add(1, Ordering::Relaxed);
+        self.moved.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Writes a small blob.
+    pub(super) async fn keep_bytes(&self, digest: &Digest, bytes: bytes::Bytes) -> Result<(), VaultError> {
+        let length = bytes.len() as u64;
+        if let Shelf::Registry(registry) = &self.shelf {
+            registry.keep_bytes(digest, bytes).await.map_err(|detail| self.failed(detail))?;
+            self.note_moved(length);
+            return Ok(());
+        }
         let path = blob_path(digest);
         if !self.create(&path, bytes.clone()).await? {
             // What stands there does not hash to its name, or it would have been read.
@@ -92,15 +113,14 @@ impl Vault {
             let detail = format!("{path} is there with other bytes than its name says; move it away");
             return Err(VaultError { location: self.location.clone(), detail });
         }
-        self.moved.parts.fetch_add(1, Ordering::Relaxed);
-        self.moved.bytes.fetch_add(length, Ordering::Relaxed);
+        self.note_moved(length);
         Ok(())
     }
 
     /// One blob, unless it is there or on its way already.
-    async fn keep_blob(
+    pub(super) async fn keep_blob(
         &self,
-        target: &Target<'_>,
+        repository: &RepositoryName,
         part: &VaultPart,
         content: &dyn Content,
         stopped: &(dyn Fn() -> bool + Send + Sync),
@@ -110,14 +130,14 @@ impl Vault {
             if self.has(&part.digest, part.size).await.map_err(of_vault)? {
                 return Ok(());
             }
-            self.bring(target, part, content, stopped).await
+            self.bring(repository, part, content, stopped).await
         });
         brought.await.copied()
     }
 
     async fn bring(
         &self,
-        target: &Target<'_>,
+        repository: &RepositoryName,
         part: &VaultPart,
         content: &dyn Content,
         stopped: &(dyn Fn() -> bool + Send + Sync),
@@ -130,10 +150,14 @@ impl Vault {
         }
         let began = Instant::now();
         let mut taking = Taking::new(self, &part.digest, part.size);
+        if taking.start().await.map_err(of_vault)? {
+            self.note_moved(0);
+            return Ok(());
+        }
         let mut broke = 0;
         loop {
             let before = taking.received;
-            let read = content.blob(&target.repository.name, &part.digest, before, &mut taking).await;
+            let read = content.blob(repository, &part.digest, before, &mut taking).await;
             if let Some(error) = taking.vault_error.take() {
                 taking.abort().await;
                 return Err(of_vault(error));
@@ -168,15 +192,15 @@ impl Vault {
     }
 }
 
-fn interrupted() -> Failure {
+pub(super) fn interrupted() -> Failure {
     Failure { lack: Lack::Interrupted, detail: "the run ended before it was copied".to_owned() }
 }
 
-fn of_vault(error: VaultError) -> Failure {
+pub(super) fn of_vault(error: VaultError) -> Failure {
     Failure { lack: Lack::Vault, detail: error.to_string() }
 }
 
-fn failure(stuck: Stuck) -> Failure {
+pub(super) fn failure(stuck: Stuck) -> Failure {
     match stuck {
         Stuck::Vault(error) => of_vault(error),
         Stuck::Malformed(detail) => Failure { lack: Lack::Unread, detail },

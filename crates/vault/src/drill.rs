@@ -8,13 +8,14 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::{OnceCell, Semaphore};
 
-use super::Vault;
 use super::closure::{AtSource, Closure, Stuck, walk};
 use super::hash::Hash;
+use super::{Shelf, Vault};
 use prodpin_core::decide::vault::VaultPart;
-use prodpin_core::model::{Cause, Digest, RepositoryName};
+use prodpin_core::model::{ArtifactId, Cause, Digest, RepositoryName};
 use prodpin_net::http::fault::Fault;
 use prodpin_sources::content::{Content, Lost, Taker};
+use prodpin_sources::file::{FileFacts, Files, Tally, Verdict};
 
 /// Blobs that are read from one place at once: enough to keep a line and two processors busy.
 const LANES: usize = 4;
@@ -120,6 +121,108 @@ impl Drilling {
     }
 }
 
+/// What reading a file came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FileProof {
+    /// Its bytes are what its source says that they are.
+    Held,
+    /// It was read to its end, and its source says nothing of its bytes, for this reason.
+    Unsaid(String),
+    /// They are something else, and hash to this.
+    Wrong(Digest, String),
+    /// It was not read to its end.
+    Flawed(Flaw),
+}
+
+impl Drilling {
+    /// Reads a file whole and holds it to what its source says of it. Beside what came of it, how many bytes it has.
+    pub async fn prove_file(
+        &self,
+        files: &dyn Files,
+        (repository, artifact): (&RepositoryName, &ArtifactId),
+        facts: &FileFacts,
+        watcher: &dyn Watcher,
+    ) -> (FileProof, u64) {
+        let Ok(_lane) = self.lanes.acquire().await else { return (FileProof::Flawed(Flaw::Interrupted), 0) };
+        let mut reading = ReadingFile { tally: Tally::of(facts), most: facts.size, watcher, skip: 0 };
+        let mut broke = 0;
+        loop {
+            if watcher.stopped() {
+                return (FileProof::Flawed(Flaw::Interrupted), 0);
+            }
+            let before = reading.tally.size;
+            let read = files.file(repository, artifact, facts, before, &mut reading).await;
+            let flaw = match read {
+                Ok(()) => break,
+                Err(_) if reading.is_longer() => break,
+                Err(_) if watcher.stopped() => Flaw::Interrupted,
+                Err(Lost::Unknown(fault))
+                    if is_passing(&fault) && broke < CARRIED_ON && reading.tally.size > before =>
+                {
+                    broke += 1;
+                    continue;
+                }
+                Err(Lost::NotFound) => Flaw::Gone,
+                Err(Lost::Wrong(detail)) => Flaw::Wrong(detail),
+                Err(Lost::Unknown(fault)) => Flaw::Unread(fault.detail),
+            };
+            return (FileProof::Flawed(flaw), 0);
+        }
+        let read = reading.tally.finish(facts);
+        let proof = match read.verdict {
+            Verdict::Same(_) => FileProof::Held,
+            Verdict::Unsaid(why) => FileProof::Unsaid(why),
+            Verdict::Other(detail) => FileProof::Wrong(read.digest, detail),
+        };
+        (proof, read.size)
+    }
+}
+
+/// Whether asking for the rest may help.
+fn is_passing(fault: &Fault) -> bool {
+    matches!(fault.cause, Cause::Unreachable | Cause::ServerError | Cause::TimedOut)
+}
+
+/// A file on its way to nowhere.
+struct ReadingFile<'d> {
+    tally: Tally,
+    most: Option<u64>,
+    watcher: &'d dyn Watcher,
+    /// Bytes to leave out, because they came already.
+    skip: u64,
+}
+
+impl ReadingFile<'_> {
+    fn is_longer(&self) -> bool {
+        self.most.is_some_and(|most| self.tally.size > most)
+    }
+}
+
+#[async_trait]
+impl Taker for ReadingFile<'_> {
+    async fn begin(&mut self, at: u64) -> Result<(), Fault> {
+        self.skip = self.tally.size.saturating_sub(at);
+        match at <= self.tally.size {
+            true => Ok(()),
+            false => Err(Fault::malformed("a later part of the file than was asked for")),
+        }
+    }
+
+    async fn take(&mut self, piece: Bytes) -> Result<(), Fault> {
+        let left_out = usize::try_from(self.skip).unwrap_or(usize::MAX).min(piece.len());
+        self.skip -= left_out as u64;
+        self.tally.update(&piece[left_out..]);
+        self.watcher.hashed((piece.len() - left_out) as u64);
+        if self.is_longer() {
+            return Err(Fault::malformed("more bytes than its source says that it has"));
+        }
+        match self.watcher.stopped() {
+            true => Err(Fault::new(Cause::Interrupted, "the drill was asked to end")),
+            false => Ok(()),
+        }
+    }
+}
+
 async fn from_source(
     content: &dyn Content,
     repository: &RepositoryName,
@@ -139,11 +242,7 @@ async fn from_source(
             Ok(()) => return Ok(()),
             Err(_) if hashing.watcher.stopped() => return Err(Flaw::Interrupted),
             // What came is hashed already: only the rest is asked for.
-            Err(Lost::Unknown(fault))
-                if matches!(fault.cause, Cause::Unreachable | Cause::ServerError | Cause::TimedOut)
-                    && broke < CARRIED_ON
-                    && hashing.received > before =>
-            {
+            Err(Lost::Unknown(fault)) if is_passing(&fault) && broke < CARRIED_ON && hashing.received > before => {
                 broke += 1;
             }
             Err(Lost::NotFound) => return Err(Flaw::Gone),
@@ -154,6 +253,10 @@ async fn from_source(
 }
 
 async fn from_vault(vault: &Vault, hashing: &mut Hashing<'_>) -> Result<(), Flaw> {
+    if let Shelf::Registry(registry) = &vault.shelf {
+        let (content, repository) = registry.readable().map_err(Flaw::Unread)?;
+        return from_source(content, repository, hashing).await;
+    }
     let digest = hashing.part.digest.clone();
     let unread = |error: super::VaultError| Flaw::Unread(error.to_string());
     match vault.size(&super::place::blob_path(&digest)).await.map_err(unread)? {

@@ -10,11 +10,10 @@ use object_store::{Error, ObjectStoreExt as _, PutMode, PutOptions, PutPayload, 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::copy::Target;
 use super::place::{DOCUMENT_CAP, entries_path};
-use super::{Vault, VaultError};
+use super::{Shelf, Vault, VaultError};
 use prodpin_core::decide::vault::VaultPart;
-use prodpin_core::model::{Digest, RepositoryKey, RepositoryName, SourceName, Tag};
+use prodpin_core::model::{ArtifactId, Digest, RepositoryKey, RepositoryName, SourceName, Tag};
 
 /// That a target was whole in the vault.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,8 +24,11 @@ pub struct Entry {
     pub source: SourceName,
     /// The repository there.
     pub repository: RepositoryName,
-    /// The target.
+    /// The target's manifest: its own, or of a file the one that the vault made for it.
     pub digest: Digest,
+    /// The target, where it is a file: an object version, or a chart's archive by its digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<ArtifactId>,
     /// Its media type.
     pub media_type: String,
     /// The size of its manifest.
@@ -47,19 +49,26 @@ const INDEX_TYPE: &str = "application/vnd.oci.image.index.v1+json";
 const REFERENCE_NAME: &str = "org.opencontainers.image.ref.name";
 
 impl Entry {
-    pub(super) fn of(target: &Target<'_>, root: &VaultPart) -> Self {
-        let mut tags = target.tags.to_vec();
+    pub(super) fn new(repository: &RepositoryKey, tags: &[Tag], root: &VaultPart) -> Self {
+        let mut tags = tags.to_vec();
         tags.sort();
         Self {
             schema: 1,
-            source: target.repository.source.clone(),
-            repository: target.repository.name.clone(),
+            source: repository.source.clone(),
+            repository: repository.name.clone(),
             digest: root.digest.clone(),
+            file: None,
             media_type: root.media_type.clone(),
             size: root.size,
             tags,
             kept: Timestamp::now(),
         }
+    }
+
+    /// The target.
+    #[must_use]
+    pub fn artifact(&self) -> ArtifactId {
+        self.file.clone().unwrap_or_else(|| ArtifactId::Manifest(self.digest.clone()))
     }
 
     /// Its repository.
@@ -69,25 +78,47 @@ impl Entry {
     }
 
     /// The same target with the same tags has one name: what is known is not written again (I13).
-    fn path(&self) -> Path {
+    pub(super) fn path(&self) -> Path {
         let tags: Vec<&str> = self.tags.iter().map(Tag::as_str).collect();
         let tags = Digest::sha256(tags.join("\n").as_bytes()).hex();
-        entries_path(&self.key()).join(format!("{}-{}.json", self.digest.hex(), &tags[..16]))
+        let target = self.file.as_ref().map_or_else(|| self.digest.hex(), |file| name_of(file));
+        entries_path(&self.key()).join(format!("{target}-{}.json", &tags[..16]))
     }
 
-    /// How tools that read image layouts find it: `SOURCE/REPOSITORY:TAG`, or `SOURCE/REPOSITORY@DIGEST` where it has none.
+    /// How tools that read image layouts find it: `SOURCE/REPOSITORY:TAG`, or `SOURCE/REPOSITORY@DIGEST` where it has none, or
+    /// none that such a tool takes.
     fn names(&self) -> Vec<String> {
         let key = self.key();
-        match self.tags.is_empty() {
+        match self.tags.is_empty() || !self.tags.iter().all(Tag::is_oci) {
             true => vec![format!("{key}@{}", self.digest)],
             false => self.tags.iter().map(|tag| format!("{key}:{tag}")).collect(),
         }
     }
 }
 
+fn latest_first(mut entries: Vec<Entry>) -> Vec<Entry> {
+    entries.sort_by(|a, b| b.kept.cmp(&a.kept).then_with(|| a.digest.cmp(&b.digest)));
+    entries
+}
+
+/// What the files of a file's entries begin with: its bytes are known by no name before they were read.
+fn name_of(file: &ArtifactId) -> String {
+    Digest::sha256(file.to_string().as_bytes()).hex()
+}
+
 impl Vault {
+    /// The manifest under which a file is kept; none where it is not.
+    pub async fn file_root(&self, repository: &RepositoryKey, file: &ArtifactId) -> Result<Option<Digest>, VaultError> {
+        let begins = name_of(file);
+        let entries = self.entries_named(repository, &|name| name.starts_with(&begins)).await?;
+        Ok(entries.into_iter().find(|entry| entry.file.as_ref() == Some(file)).map(|entry| entry.digest))
+    }
+
     /// Writes an entry unless it is there.
     pub(super) async fn enter(&self, entry: &Entry) -> Result<(), VaultError> {
+        if let Shelf::Registry(registry) = &self.shelf {
+            return registry.enter(entry).await.map_err(|detail| self.failed(detail));
+        }
         let path = entry.path();
         if self.size(&path).await?.is_some() {
             return Ok(());
@@ -98,22 +129,34 @@ impl Vault {
 
     /// The entries of a repository, the latest first. What is no entry is left out.
     pub async fn entries(&self, repository: &RepositoryKey) -> Result<Vec<Entry>, VaultError> {
+        self.entries_named(repository, &|_| true).await
+    }
+
+    async fn entries_named(
+        &self,
+        repository: &RepositoryKey,
+        wanted: &(dyn Fn(&str) -> bool + Send + Sync),
+    ) -> Result<Vec<Entry>, VaultError> {
+        if let Shelf::Registry(registry) = &self.shelf {
+            let listed = registry.entries(repository).await.map_err(|detail| self.failed(detail))?;
+            return Ok(latest_first(listed));
+        }
         let prefix = entries_path(repository);
-        let listed = match self.objects.list_with_delimiter(Some(&prefix)).await {
+        let listed = match self.objects()?.list_with_delimiter(Some(&prefix)).await {
             Ok(listed) => listed.objects,
             Err(Error::NotFound { .. }) => Vec::new(),
             Err(error) => return Err(self.error(&format!("{prefix} could not be listed"), &error)),
         };
         let mut entries = Vec::new();
-        for object in listed.into_iter().filter(|object| object.location.as_ref().ends_with(".json")) {
+        let is_wanted = |path: &Path| path.filename().is_some_and(|name| name.ends_with(".json") && wanted(name));
+        for object in listed.into_iter().filter(|object| is_wanted(&object.location)) {
             let Some(bytes) = self.get(&object.location, DOCUMENT_CAP).await? else { continue };
             match serde_json::from_slice::<Entry>(&bytes) {
                 Ok(entry) if entry.key() == *repository => entries.push(entry),
                 Ok(_) | Err(_) => tracing::warn!(path = %object.location, "this is no entry of the vault"),
             }
         }
-        entries.sort_by(|a, b| b.kept.cmp(&a.kept).then_with(|| a.digest.cmp(&b.digest)));
-        Ok(entries)
+        Ok(latest_first(entries))
     }
 
     fn odd(&self, path: &Path, detail: &str) -> VaultError {
@@ -123,6 +166,11 @@ impl Vault {
     /// Writes what an image layout begins with, and adds these entries to its list. The list follows from the entries: where
     /// another writer comes in between, it is read and added to again.
     pub async fn list(&self, entries: &[Entry]) -> Result<(), VaultError> {
+        // A registry lists what it has by itself.
+        let objects = match &self.shelf {
+            Shelf::Store(objects) => objects,
+            Shelf::Registry(_) => return Ok(()),
+        };
         let layout = Path::from("oci-layout");
         if self.size(&layout).await?.is_none() {
             self.create(&layout, Bytes::from_static(br#"{"imageLayoutVersion":"1.0.0"}"#)).await?;
@@ -137,7 +185,7 @@ impl Vault {
             }
             let bytes = serde_json::to_vec(&after).map_err(|error| self.odd(&path, &error.to_string()))?;
             let options = PutOptions { mode: self.mode(version, &mut refused), ..PutOptions::default() };
-            match self.objects.put_opts(&path, PutPayload::from(bytes), options).await {
+            match objects.put_opts(&path, PutPayload::from(bytes), options).await {
                 Ok(_) | Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => {}
                 Err(error) => return Err(self.error(&format!("{path} could not be written"), &error)),
             }
@@ -156,7 +204,7 @@ impl Vault {
             }
             let bytes = serde_json::to_vec(&before).map_err(|error| self.odd(&path, &error.to_string()))?;
             let options = PutOptions { mode: self.mode(version, &mut refused), ..PutOptions::default() };
-            match self.objects.put_opts(&path, PutPayload::from(bytes), options).await {
+            match self.objects()?.put_opts(&path, PutPayload::from(bytes), options).await {
                 Ok(_) | Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => {}
                 Err(error) => return Err(self.error(&format!("{path} could not be written"), &error)),
             }
@@ -182,7 +230,7 @@ impl Vault {
 
     async fn index(&self, path: &Path) -> Result<(Option<Value>, Option<UpdateVersion>), VaultError> {
         let what = || format!("{path} could not be read");
-        let found = match self.objects.get(path).await {
+        let found = match self.objects()?.get(path).await {
             Ok(found) => found,
             Err(Error::NotFound { .. }) => return Ok((None, None)),
             Err(error) => return Err(self.error(&what(), &error)),
@@ -268,6 +316,7 @@ mod tests {
             source: "shop".parse().unwrap(),
             repository: "shop/api".parse().unwrap(),
             digest: Digest::sha256(bytes),
+            file: None,
             media_type: "m".to_owned(),
             size: 3,
             tags: vec![tag.parse().unwrap()],

@@ -5,15 +5,19 @@
 //! ```text
 //! oci-layout, index.json                      what such a layout begins with; index.json follows from the entries
 //! blobs/sha256/<hex>                          manifests, configurations and layers, each once, whatever names them
-//! prodpin/<source>/<repository>/<hex>-<tags>.json   an entry: this target was whole here, and had these tags then
+//! prodpin/<source>/<repository>/<hex>-<tags>.json   an entry: this target was whole here, and had these tags then; of a file,
+//!                                             <hex> is the SHA-256 of what its source calls it
 //! ```
 //!
 //! A blob appears under its name only after it hashed to it; a manifest only after everything that it names; an entry only
 //! after its target. All three are created and never written over, so that a vault may lie under Object Lock and several
 //! writers need not know of each other. No run deletes anything; `prodpin release --vault --apply` does.
 //!
+//! In a registry (`in_registry`) the same lies in one repository: blobs, manifests, and an artifact for each entry.
+//!
 //! - `place` knows the names and the store; `entry` the entries and `index.json`;
 //! - `closure` walks what is below a target, from the vault's own bytes first;
+//! - `file` keeps a target that is one file as a blob under a small manifest, `spool` hashes it first where nobody knows its hash;
 //! - `copy` brings what is missing; `restore` puts it back; `release` lets go what left the rollback set;
 //! - `drill` reads everything and keeps nothing.
 
@@ -21,10 +25,14 @@ mod closure;
 mod copy;
 mod drill;
 mod entry;
+mod file;
 mod hash;
+mod in_registry;
 mod place;
 mod release;
 mod restore;
+mod restore_file;
+mod spool;
 mod take;
 #[cfg(test)]
 mod tests;
@@ -40,10 +48,13 @@ use prodpin_core::model::Digest;
 
 pub use closure::{Closure, Unwhole};
 pub use copy::{Failure, Target};
-pub use drill::{Drilling, Flaw, Place, Watcher};
+pub use drill::{Drilling, FileProof, Flaw, Place, Watcher};
 pub use entry::Entry;
+pub use file::{FileTarget, kept_file};
+pub use in_registry::InRegistry;
 pub use release::Leaving;
 pub use restore::{Pinning, Restored, Restoring, TagOutcome};
+pub use restore_file::BlobPieces;
 
 /// Why the vault itself could not be read or written.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -64,10 +75,19 @@ pub struct Moved {
     pub bytes: AtomicU64,
 }
 
+/// What a vault lies on.
+#[derive(Debug)]
+enum Shelf {
+    /// An image layout in a directory or a bucket.
+    Store(Arc<dyn ObjectStore>),
+    /// A repository of a registry.
+    Registry(Box<InRegistry>),
+}
+
 /// A vault that is open.
 #[derive(Debug)]
 pub struct Vault {
-    objects: Arc<dyn ObjectStore>,
+    shelf: Shelf,
     location: String,
     /// Whether it is a directory on this machine.
     local: bool,
@@ -83,8 +103,18 @@ impl Vault {
     /// A vault in this store.
     #[must_use]
     pub fn new(objects: Arc<dyn ObjectStore>, location: &str, local: bool) -> Self {
+        Self::on(Shelf::Store(objects), location, local)
+    }
+
+    /// A vault in this repository of a registry.
+    #[must_use]
+    pub fn in_registry(registry: InRegistry, location: &str) -> Self {
+        Self::on(Shelf::Registry(Box::new(registry)), location, false)
+    }
+
+    fn on(shelf: Shelf, location: &str, local: bool) -> Self {
         Self {
-            objects,
+            shelf,
             location: location.to_owned(),
             local,
             known: Mutex::default(),
@@ -97,5 +127,14 @@ impl Vault {
     #[must_use]
     pub fn location(&self) -> &str {
         &self.location
+    }
+
+    /// The same where something is said to be safe there: what a registry's own rules remove is not known.
+    #[must_use]
+    pub fn described(&self) -> String {
+        match &self.shelf {
+            Shelf::Store(_) => self.location.clone(),
+            Shelf::Registry(_) => format!("{} (prodpin does not read what cleans up there)", self.location),
+        }
     }
 }

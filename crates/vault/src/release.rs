@@ -76,7 +76,7 @@ impl Vault {
     /// Every entry of the vault, of every repository. One that cannot be read may need anything.
     async fn all_entries(&self) -> Result<Vec<(Path, Entry)>, VaultError> {
         let prefix = Path::from("prodpin");
-        let listed = self.objects.list(Some(&prefix)).map(|listed| match listed {
+        let listed = self.objects()?.list(Some(&prefix)).map(|listed| match listed {
             Ok(object) => Ok(object.location),
             Err(error) => Err(self.error(&format!("{prefix} could not be listed"), &error)),
         });
@@ -114,7 +114,7 @@ impl Vault {
     }
 
     async fn remove(&self, path: &Path) -> Result<(), VaultError> {
-        match self.objects.delete(path).await {
+        match self.objects()?.delete(path).await {
             Ok(()) | Err(Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(self.error(&format!("{path} could not be removed"), &error)),
         }

@@ -41,10 +41,20 @@ pub struct Restoring<'r> {
 pub enum Pinning {
     /// Nothing: what cleans up in the registry is not known, and a pin might push a release out (I22).
     Withheld,
+    /// Nothing yet: the next run judges the pin by the live lifecycle rules first (I22).
+    Later,
     /// The target.
     Target,
     /// Every manifest of it, from the deepest up (I26).
     Closure,
+}
+
+impl Pinning {
+    /// Whether this command pins anything.
+    #[must_use]
+    pub fn makes_any(self) -> bool {
+        matches!(self, Self::Target | Self::Closure)
+    }
 }
 
 /// What becomes of a tag, or would.
@@ -129,7 +139,7 @@ impl Restoring<'_> {
         }
         let manifests = closure.parts.iter().filter(|part| part.is_manifest).map(|part| &part.digest);
         let pinned: Vec<&Digest> = match self.pinning {
-            Pinning::Withheld => Vec::new(),
+            Pinning::Withheld | Pinning::Later => Vec::new(),
             Pinning::Target => vec![target],
             Pinning::Closure => manifests.collect(),
         };
@@ -197,7 +207,15 @@ impl Restoring<'_> {
                         part.digest
                     ));
                 }
-                self.restorer.end(self.repository, to, &part.digest, bytes).await.map_err(reported)?;
+                // After parts the end is empty: some registries take no bytes with it then.
+                let rest = match from {
+                    0 => bytes,
+                    _ => {
+                        to = self.restorer.send(self.repository, to, from, bytes).await.map_err(reported)?;
+                        Bytes::new()
+                    }
+                };
+                self.restorer.end(self.repository, to, &part.digest, rest).await.map_err(reported)?;
                 return Ok(false);
             }
             to = self.restorer.send(self.repository, to, from, bytes).await.map_err(reported)?;

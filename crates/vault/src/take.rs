@@ -4,10 +4,11 @@ use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use object_store::path::Path;
 use object_store::{MultipartUpload, ObjectStoreExt as _, PutPayload};
+use url::Url;
 
 use super::hash::Hash;
 use super::place::blob_path;
-use super::{Vault, VaultError};
+use super::{InRegistry, Shelf, Vault, VaultError};
 use prodpin_core::model::{Cause, Digest};
 use prodpin_net::http::fault::Fault;
 use prodpin_sources::content::Taker;
@@ -35,6 +36,9 @@ pub(super) struct Taking<'v> {
     hash: Hash,
     buffer: BytesMut,
     upload: Option<Box<dyn MultipartUpload>>,
+    /// Where a registry takes the next piece, and how much it has.
+    session: Option<Url>,
+    sent: u64,
     /// What went wrong with the vault, which is no fault of the source.
     pub(super) vault_error: Option<VaultError>,
 }
@@ -54,8 +58,39 @@ impl<'v> Taking<'v> {
             hash: Hash::of(digest),
             buffer: BytesMut::new(),
             upload: None,
+            session: None,
+            sent: 0,
             vault_error: None,
         }
+    }
+
+    /// Begins. Whether it is there already: a registry may have it elsewhere.
+    pub(super) async fn start(&mut self) -> Result<bool, VaultError> {
+        let Shelf::Registry(registry) = &self.vault.shelf else { return Ok(false) };
+        let begun = registry.begin(self.digest, self.expected).await;
+        self.session = begun.map_err(|detail| self.vault.failed(detail))?;
+        Ok(self.session.is_none())
+    }
+
+    /// Sends a piece to a registry.
+    async fn send(&mut self, registry: &InRegistry, piece: Bytes) -> Result<(), VaultError> {
+        let Some(to) = self.session.take() else { return Err(self.unwritten()) };
+        let length = piece.len() as u64;
+        let next = registry.send(to, self.sent, piece).await;
+        self.session = Some(next.map_err(|detail| self.vault.failed(detail))?);
+        self.sent += length;
+        Ok(())
+    }
+
+    /// Has a registry hold what it got to its digest.
+    async fn end(&mut self, registry: &InRegistry, rest: Bytes) -> Result<(), VaultError> {
+        let mut rest = rest;
+        // After pieces the end is empty: some registries take no bytes with it then.
+        if self.sent > 0 && !rest.is_empty() {
+            self.send(registry, std::mem::take(&mut rest)).await?;
+        }
+        let Some(to) = self.session.take() else { return Err(self.unwritten()) };
+        registry.end(to, self.digest, rest).await.map_err(|detail| self.vault.failed(detail))
     }
 
     fn failed(&mut self, error: VaultError) -> Fault {
@@ -65,8 +100,16 @@ impl<'v> Taking<'v> {
     }
 
     async fn flush(&mut self, piece: Bytes) -> Result<(), Fault> {
+        let vault = self.vault;
+        let objects = match &vault.shelf {
+            Shelf::Store(objects) => objects,
+            Shelf::Registry(registry) => {
+                let sent = self.send(registry, piece).await;
+                return sent.map_err(|error| self.failed(error));
+            }
+        };
         if self.upload.is_none() {
-            match self.vault.objects.put_multipart(&self.path).await {
+            match objects.put_multipart(&self.path).await {
                 Ok(upload) => self.upload = Some(upload),
                 Err(error) => {
                     let error = self.vault.error(&format!("{} could not be written", self.path), &error);
@@ -94,6 +137,10 @@ impl<'v> Taking<'v> {
             }));
         }
         let rest = self.buffer.split().freeze();
+        let vault = self.vault;
+        if let Shelf::Registry(registry) = &vault.shelf {
+            return self.end(registry, rest).await.map(|()| None);
+        }
         if self.upload.is_none() {
             return self.vault.create(&self.path, rest).await.map(|_| None);
         }

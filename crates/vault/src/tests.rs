@@ -1,5 +1,6 @@
 //! Copying from sources that lie, break off and are killed.
 
+mod files;
 mod unconditional;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -115,7 +116,7 @@ async fn keep(vault: &Vault, shelf: &Shelf, repository: &str, content: &Pushed) 
 }
 
 async fn names(vault: &Vault) -> BTreeSet<String> {
-    vault.objects.list(None).map_ok(|object| object.location.to_string()).try_collect().await.unwrap()
+    vault.objects().unwrap().list(None).map_ok(|object| object.location.to_string()).try_collect().await.unwrap()
 }
 
 async fn blobs_hash_to_their_names(vault: &Vault) {
@@ -144,7 +145,7 @@ async fn each_byte_is_moved_once_and_a_second_run_moves_none_i27() {
     }
 
     let (before, asked) = (names(&vault).await, shelf.asked.lock().unwrap().len());
-    let again = Vault::new(vault.objects.clone(), "memory", true);
+    let again = Vault::new(vault.objects().unwrap().clone(), "memory", true);
     for content in &pushed {
         keep(&again, &shelf, "shop/api", content).await.unwrap();
     }
@@ -246,18 +247,19 @@ async fn what_the_source_lost_is_said_and_what_the_vault_has_is_enough_i27() {
     keep(&vault, &shelf, "shop/api", &content).await.unwrap();
     // Everything is deleted at the source: the vault is whole all the same.
     (shelf.manifests, shelf.blobs) = (BTreeMap::new(), BTreeMap::new());
-    let again = Vault::new(vault.objects.clone(), "memory", true);
+    let again = Vault::new(vault.objects().unwrap().clone(), "memory", true);
     assert!(keep(&again, &shelf, "shop/api", &content).await.is_ok());
     let other = image("never kept");
     assert_eq!(keep(&again, &shelf, "shop/api", &other).await.unwrap_err().lack, Lack::Gone);
     // A blob that is cut short in the vault is no blob.
     let blob = content.children()[0].blobs()[1].0.clone();
     again
-        .objects
+        .objects()
+        .unwrap()
         .put_opts(&place::blob_path(&blob), Bytes::from_static(b"x").into(), object_store::PutMode::Overwrite.into())
         .await
         .unwrap();
-    let fresh = Vault::new(vault.objects.clone(), "memory", true);
+    let fresh = Vault::new(vault.objects().unwrap().clone(), "memory", true);
     assert!(matches!(fresh.whole(&content.digest(), None).await, Err(Unwhole::Lacks(lacking)) if lacking == blob));
 }
 
@@ -371,9 +373,9 @@ async fn a_drill_of_the_vault_reads_the_vault_alone_f104_i27() {
     keep(&vault, &shelf, "shop/api", &content).await.unwrap();
     assert_eq!(drilled().await, Ok(()));
     let (digest, bytes) = content.blobs().into_iter().max_by_key(|(_, bytes)| bytes.len()).unwrap();
-    vault.objects.put(&super::place::blob_path(&digest), flip(&bytes).into()).await.unwrap();
+    vault.objects().unwrap().put(&super::place::blob_path(&digest), flip(&bytes).into()).await.unwrap();
     assert!(matches!(drilled().await, Err((found, Flaw::Wrong(_))) if found == digest));
-    vault.objects.delete(&super::place::blob_path(&digest)).await.unwrap();
+    vault.objects().unwrap().delete(&super::place::blob_path(&digest)).await.unwrap();
     assert_eq!(drilled().await, Err((digest, Flaw::Gone)));
 }
 
@@ -404,7 +406,7 @@ async fn what_leaves_takes_only_what_nothing_that_stays_needs_i27() {
     let gone: BTreeSet<String> = before.difference(&after).cloned().collect();
     // Its entry, its index, its own platform with configuration and layer.
     assert_eq!(gone.len(), 5, "{gone:?}");
-    let again = Vault::new(vault.objects.clone(), "memory", true);
+    let again = Vault::new(vault.objects().unwrap().clone(), "memory", true);
     assert!(again.whole(&new.digest(), None).await.is_ok());
     assert!(matches!(again.whole(&old.digest(), None).await, Err(Unwhole::Lacks(_))));
     let index = again.get(&Path::from("index.json"), u64::MAX).await.unwrap().unwrap();
@@ -416,7 +418,7 @@ async fn what_leaves_takes_only_what_nothing_that_stays_needs_i27() {
     let of_web = again.leaving(|entry| entry.repository.as_str() == "shop/web").await.unwrap();
     assert_eq!((of_web.entries().count(), of_web.bytes()), (1, 0));
     again.release(&of_web).await.unwrap();
-    assert!(Vault::new(vault.objects.clone(), "memory", true).whole(&new.digest(), None).await.is_ok());
+    assert!(Vault::new(vault.objects().unwrap().clone(), "memory", true).whole(&new.digest(), None).await.is_ok());
 }
 
 #[tokio::test]
@@ -428,8 +430,8 @@ async fn nothing_leaves_while_what_stays_is_not_whole_or_cannot_be_read_i27() {
     keep(&vault, &shelf, "shop/api", &old).await.unwrap();
     keep(&vault, &shelf, "shop/api", &new).await.unwrap();
     let blob = super::place::blob_path(&new.blobs()[1].0);
-    object_store::ObjectStoreExt::delete(&vault.objects, &blob).await.unwrap();
-    let broken = Vault::new(vault.objects.clone(), "memory", true).leaving(is_old).await.unwrap_err();
+    object_store::ObjectStoreExt::delete(vault.objects().unwrap(), &blob).await.unwrap();
+    let broken = Vault::new(vault.objects().unwrap().clone(), "memory", true).leaving(is_old).await.unwrap_err();
     assert!(broken.detail.contains("is not whole"), "{broken}");
     // What came in between is asked for again: nothing that it needs goes.
     let (older, newer) = (image("one"), index("two"));
@@ -440,10 +442,10 @@ async fn nothing_leaves_while_what_stays_is_not_whole_or_cannot_be_read_i27() {
     let leaving = vault.leaving(|entry| entry.digest == older.digest()).await.unwrap();
     keep(&vault, &shelf, "shop/web", &older).await.unwrap();
     vault.release(&leaving).await.unwrap();
-    assert!(Vault::new(vault.objects.clone(), "memory", true).whole(&older.digest(), None).await.is_ok());
+    assert!(Vault::new(vault.objects().unwrap().clone(), "memory", true).whole(&older.digest(), None).await.is_ok());
     // An entry that nobody can read may need anything.
     let odd = Path::from("prodpin/shop/shop/odd.json");
-    object_store::ObjectStoreExt::put(&vault.objects, &odd, "{}".into()).await.unwrap();
+    object_store::ObjectStoreExt::put(vault.objects().unwrap(), &odd, "{}".into()).await.unwrap();
     let unread = vault.leaving(|entry| entry.digest == older.digest()).await.unwrap_err();
     assert!(unread.detail.contains("cannot read") || unread.detail.contains("can read"), "{unread}");
 }

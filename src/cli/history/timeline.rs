@@ -95,8 +95,11 @@ fn about(key: &FindingKey) -> String {
 }
 
 fn restored(artifact: &ArtifactId, pushed: &PutBack) -> String {
-    let PutBack { tags, blobs, manifests, bytes, .. } = pushed;
-    let sent = format!("{blobs} blobs and {manifests} manifests pushed, {}", size(*bytes));
+    let PutBack { tags, blobs, manifests, bytes, of, .. } = pushed;
+    let sent = match of {
+        None => format!("{blobs} blobs and {manifests} manifests pushed, {}", size(*bytes)),
+        Some(of) => format!("the bytes of {of}, which is gone, {}", size(*bytes)),
+    };
     let tags: Vec<&str> = tags.iter().map(Tag::as_str).collect();
     match tags.is_empty() {
         true => format!("{artifact} restored from the vault: {sent}"),

@@ -9,6 +9,7 @@ use crate::decide::{self, Attempts};
 use crate::model::{ArtifactId, Digest, Drill, DrilledFrom, Gap, Mark, RepositoryKey};
 use crate::outcome::known_as::KnownAs;
 use crate::outcome::report::TargetReport;
+use crate::sources::Readable;
 
 use super::super::RunError;
 use super::super::repository::look;
@@ -23,6 +24,8 @@ pub struct DrilledTarget {
     pub artifact: ArtifactId,
     /// What it is called, where it is called anything.
     pub name: Option<String>,
+    /// Whether it is one file: an object version, or a chart's archive.
+    pub is_file: bool,
     /// Whence it was read.
     pub from: DrilledFrom,
     /// When it was done with.
@@ -38,6 +41,13 @@ pub enum DrillResult {
     Drilled(Drill),
     /// Not all of it could be read, which proves nothing.
     Unread(String),
+    /// It is a file that was read to its end, and nothing says what its bytes should be, which proves nothing either.
+    Uncompared {
+        /// How many bytes it has.
+        bytes: u64,
+        /// Why nothing says it.
+        why: String,
+    },
     /// The vault does not have it.
     NotInVault,
     /// It did not fit into what may be read.
@@ -59,6 +69,7 @@ pub(super) struct Todo {
     pub(super) key: RepositoryKey,
     pub(super) artifact: ArtifactId,
     name: Option<String>,
+    is_file: bool,
     from: DrilledFrom,
     /// The last drill of it from there.
     last: Option<Mark>,
@@ -67,8 +78,8 @@ pub(super) struct Todo {
 
 impl Todo {
     pub(super) fn ended(self, result: DrillResult) -> DrilledTarget {
-        let Self { key: repository, artifact, name, from, .. } = self;
-        DrilledTarget { repository, artifact, name, from, at: Timestamp::now(), result }
+        let Self { key: repository, artifact, name, is_file, from, .. } = self;
+        DrilledTarget { repository, artifact, name, is_file, from, at: Timestamp::now(), result }
     }
 
     pub(super) fn candidate(&self, parts: &[(Digest, u64)]) -> Candidate {
@@ -93,10 +104,12 @@ pub(super) async fn targets(
     let input = seen.input(&setup, &untried);
     let plan = decide::plan(&input);
     let last = |artifact: &ArtifactId| input.state.drilled.get(artifact)?.get(&from).map(|(mark, _)| *mark);
+    let is_file = matches!(setup.source(&key).inventory.readable(), Some(Readable::Files(_)));
     let todo = plan.report.targets.iter().map(|target| Todo {
         key: key.clone(),
         artifact: target.artifact.clone(),
         name: name(target),
+        is_file,
         from,
         last: last(&target.artifact),
         rank: target.rank.unwrap_or(u32::MAX),

@@ -9,8 +9,11 @@ use std::time::Instant;
 use tokio::task::JoinSet;
 
 use crate::decide::vault::VaultPart;
-use crate::model::{BrokenPart, Digest, Drill, DrillOutcome, RepositoryKey, SourceName};
-use crate::vault::{Drilling, Flaw, Place, Vault, Watcher};
+use crate::model::{ArtifactId, BrokenPart, Digest, Drill, DrillOutcome, RepositoryKey, SourceName};
+use crate::sources::Readable;
+use crate::sources::content::Lost;
+use crate::sources::file::{FileFacts, Files};
+use crate::vault::{Drilling, FileProof, Flaw, Place, Vault, Watcher};
 
 use super::super::setup::Setup;
 use super::super::{Progress, Stop};
@@ -47,10 +50,31 @@ impl Watcher for Shared {
 
 impl Shared {
     /// Whence a repository's targets are read; none where its kind is not.
-    fn place(&self, key: &RepositoryKey) -> Option<Place<'_>> {
-        let content = self.setup.sources.get(&key.source)?.inventory.content()?;
-        Some(self.vault.as_deref().map_or(Place::Source(content), Place::Vault))
+    fn place(&self, key: &RepositoryKey) -> Option<Whence<'_>> {
+        let readable = self.setup.sources.get(&key.source)?.inventory.readable()?;
+        Some(match (self.vault.as_deref(), readable) {
+            (Some(vault), Readable::Manifests(_)) => Whence::Parts(Place::Vault(vault)),
+            (Some(vault), Readable::Files(_)) => Whence::FilesInVault(vault),
+            (None, Readable::Manifests(content)) => Whence::Parts(Place::Source(content)),
+            (None, Readable::Files(files)) => Whence::Files(files),
+        })
     }
+}
+
+/// Whence targets are read.
+enum Whence<'p> {
+    /// Manifests with what is below them.
+    Parts(Place<'p>),
+    /// Files, each under a manifest of the vault's own.
+    FilesInVault(&'p Vault),
+    /// Files in their source.
+    Files(&'p dyn Files),
+}
+
+/// A target that is about to be read.
+enum Opened {
+    Parts(Vec<VaultPart>),
+    File(FileFacts),
 }
 
 /// What is read in each place, and all that is needed for it.
@@ -58,15 +82,15 @@ pub(super) struct Reading {
     shared: Arc<Shared>,
     /// By source; none for the vault, where one copy serves all.
     drillings: BTreeMap<Option<SourceName>, Arc<Drilling>>,
-    /// The parts of the targets that are open.
-    parts: BTreeMap<(RepositoryKey, Digest), Vec<VaultPart>>,
+    /// The targets that are open.
+    opened: BTreeMap<(RepositoryKey, ArtifactId), Opened>,
 }
 
 impl Reading {
     pub(super) fn new(setup: Arc<Setup>, vault: Option<Arc<Vault>>, stop: Stop, progress: Arc<dyn Progress>) -> Self {
         let bytes = AtomicU64::new(0);
         let shared = Arc::new(Shared { setup, vault, stop, progress, bytes });
-        Self { shared, drillings: BTreeMap::new(), parts: BTreeMap::new() }
+        Self { shared, drillings: BTreeMap::new(), opened: BTreeMap::new() }
     }
 
     /// How many bytes of blobs were read.
@@ -79,27 +103,42 @@ impl Reading {
         Arc::clone(self.drillings.entry(place).or_default())
     }
 
-    /// Reads the manifests of a target, and says which blobs it has.
+    /// Reads the manifests of a target, or what is known of a file, and says what is to be read of it.
     pub(super) async fn open(&mut self, one: &Todo) -> Result<Vec<(Digest, u64)>, DrillResult> {
         let drilling = self.drilling(&one.key);
         let shared = Arc::clone(&self.shared);
-        let (Some(place), Some(digest)) = (shared.place(&one.key), one.artifact.digest()) else {
-            return Err(DrillResult::Unsupported);
-        };
+        let Some(whence) = shared.place(&one.key) else { return Err(DrillResult::Unsupported) };
         if shared.stopped() {
             return Err(DrillResult::Interrupted);
         }
-        let closure = match drilling.closure(place, &one.key.name, digest).await {
-            Ok(closure) => closure,
-            Err((part, Flaw::Gone)) if part == *digest && shared.vault.is_some() => {
-                return Err(DrillResult::NotInVault);
+        let opened = match whence {
+            Whence::Parts(place) => {
+                let digest = one.artifact.digest().ok_or(DrillResult::Unsupported)?;
+                parts(&drilling, place, one, digest).await?
             }
-            Err((part, flaw)) => return Err(broken(0, 0, vec![(part, flaw)])),
+            Whence::FilesInVault(vault) => match vault.file_root(&one.key, &one.artifact).await {
+                Ok(Some(root)) => parts(&drilling, Place::Vault(vault), one, &root).await?,
+                Ok(None) => return Err(DrillResult::NotInVault),
+                Err(error) => return Err(DrillResult::Unread(error.to_string())),
+            },
+            Whence::Files(files) => match files.facts(&one.key.name, &one.artifact).await {
+                Ok(facts) => Opened::File(facts),
+                Err(Lost::NotFound) => return Err(gone()),
+                Err(lost) => return Err(DrillResult::Unread(lost.to_string())),
+            },
         };
-        let blobs = closure.parts.iter().filter(|part| !part.is_manifest);
-        let blobs = blobs.map(|part| (part.digest.clone(), part.size)).collect();
-        self.parts.insert((one.key.clone(), digest.clone()), closure.parts);
-        Ok(blobs)
+        let needed = match &opened {
+            Opened::Parts(parts) => {
+                let blobs = parts.iter().filter(|part| !part.is_manifest);
+                blobs.map(|part| (part.digest.clone(), part.size)).collect()
+            }
+            // What its bytes hash to is known when they were read: until then it goes by its name.
+            Opened::File(facts) => {
+                vec![(Digest::sha256(format!("{} {}", one.key, one.artifact).as_bytes()), facts.size.unwrap_or(0))]
+            }
+        };
+        self.opened.insert((one.key.clone(), one.artifact.clone()), opened);
+        Ok(needed)
     }
 
     /// Reads what was chosen. `over` returns when what is under way is to be given up.
@@ -121,10 +160,18 @@ impl Reading {
                     continue;
                 }
                 let (drilling, shared) = (self.drilling(&one.key), Arc::clone(&self.shared));
-                let digest = one.artifact.digest().cloned();
-                let parts = digest.and_then(|digest| self.parts.remove(&(one.key.clone(), digest))).unwrap_or_default();
-                let key = one.key.clone();
-                tasks.spawn(async move { (at, target(shared, drilling, key, parts).await) });
+                let Some(opened) = self.opened.remove(&(one.key.clone(), one.artifact.clone())) else {
+                    done.push(one.ended(DrillResult::Interrupted));
+                    continue;
+                };
+                let (key, artifact) = (one.key.clone(), one.artifact.clone());
+                tasks.spawn(async move {
+                    let result = match opened {
+                        Opened::Parts(parts) => target(shared, drilling, key, parts).await,
+                        Opened::File(facts) => file(&shared, &drilling, &key, &artifact, &facts).await,
+                    };
+                    (at, result)
+                });
                 under_way.insert(at, one);
             }
             let ended = tokio::select! {
@@ -163,7 +210,11 @@ async fn target(
         {
             let (shared, drilling, key) = (Arc::clone(&shared), Arc::clone(&drilling), key.clone());
             tasks.spawn(async move {
-                let Some(place) = shared.place(&key) else { return Err((part.digest, Flaw::Interrupted)) };
+                let place = match shared.place(&key) {
+                    Some(Whence::Parts(place)) => place,
+                    Some(Whence::FilesInVault(vault)) => Place::Vault(vault),
+                    Some(Whence::Files(_)) | None => return Err((part.digest, Flaw::Interrupted)),
+                };
                 let proven = drilling.prove(place, &key.name, &part, shared.as_ref()).await;
                 proven.map_err(|flaw| (part.digest, flaw))
             });
@@ -180,6 +231,44 @@ async fn target(
         true => DrillResult::Drilled(Drill { outcome: DrillOutcome::Intact, bytes, milliseconds, broken: Vec::new() }),
         false => broken(bytes, milliseconds, flaws),
     }
+}
+
+/// A target with its manifests.
+async fn parts(drilling: &Drilling, place: Place<'_>, one: &Todo, root: &Digest) -> Result<Opened, DrillResult> {
+    match drilling.closure(place, &one.key.name, root).await {
+        Ok(closure) => Ok(Opened::Parts(closure.parts)),
+        Err((part, Flaw::Gone)) if part == *root && matches!(place, Place::Vault(_)) => Err(DrillResult::NotInVault),
+        Err((part, flaw)) => Err(broken(0, 0, vec![(part, flaw)])),
+    }
+}
+
+/// Every byte of one file.
+async fn file(
+    shared: &Shared,
+    drilling: &Drilling,
+    key: &RepositoryKey,
+    artifact: &ArtifactId,
+    facts: &FileFacts,
+) -> DrillResult {
+    let began = Instant::now();
+    let Some(Whence::Files(files)) = shared.place(key) else { return DrillResult::Interrupted };
+    let (proof, bytes) = drilling.prove_file(files, (&key.name, artifact), facts, shared).await;
+    let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    match proof {
+        FileProof::Held => {
+            DrillResult::Drilled(Drill { outcome: DrillOutcome::Intact, bytes, milliseconds, broken: Vec::new() })
+        }
+        FileProof::Unsaid(why) => DrillResult::Uncompared { bytes, why },
+        FileProof::Wrong(digest, detail) => broken(bytes, milliseconds, vec![(digest, Flaw::Wrong(detail))]),
+        FileProof::Flawed(Flaw::Gone) => gone(),
+        FileProof::Flawed(Flaw::Wrong(detail) | Flaw::Unread(detail)) => DrillResult::Unread(detail),
+        FileProof::Flawed(Flaw::Interrupted) => DrillResult::Interrupted,
+    }
+}
+
+/// A file that is not there has no part that could be named by its digest.
+fn gone() -> DrillResult {
+    DrillResult::Drilled(Drill { outcome: DrillOutcome::Broken, bytes: 0, milliseconds: 0, broken: Vec::new() })
 }
 
 /// What flaws come to: one part that is wrong is enough, whatever could not be read beside it.

@@ -183,7 +183,7 @@ impl Removing<'_> {
     /// How what was lost is put back.
     fn way_back(&self, artifact: &ArtifactId) -> String {
         match &self.setup.vault {
-            Some(_) => format!("{} --apply", crate::decide::bring_back::restore_command(self.key, artifact)),
+            Some(_) => format!("`{}`", crate::decide::bring_back::restore_command(self.key, artifact)),
             None => {
                 "`prodpin audit` says what is missing, and only another copy has it: a replica, or another registry"
                     .to_owned()

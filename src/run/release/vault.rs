@@ -6,10 +6,10 @@ use jiff::Timestamp;
 
 use crate::decide::release::{EarlierRun, RunFacts, vault_grounds};
 use crate::ledger::Access;
-use crate::model::{ArtifactId, Digest, Gap, RepositoryKey};
+use crate::model::{ArtifactId, Gap, RepositoryKey};
 use crate::outcome::release::{VaultEntry, VaultRelease};
 use crate::outcome::report::TargetReport;
-use crate::policy::LedgerLocation;
+use crate::policy::VaultLocation;
 
 use super::super::setup::Setup;
 use super::super::{RunError, vault};
@@ -17,7 +17,7 @@ use super::super::{RunError, vault};
 /// What is asked about the vault.
 pub(super) struct OfVault<'a> {
     pub(super) setup: &'a Setup,
-    pub(super) location: &'a LedgerLocation,
+    pub(super) location: &'a VaultLocation,
     pub(super) grace: jiff::SignedDuration,
     pub(super) gaps: &'a [Gap],
     pub(super) apply: bool,
@@ -44,25 +44,25 @@ impl OfVault<'_> {
             Ok(opened) => opened,
             Err(detail) => return Ok(VaultRelease { failure: Some(detail), ..told }),
         };
-        let mut leaving: BTreeSet<(RepositoryKey, Digest)> = BTreeSet::new();
+        let mut leaving: BTreeSet<(RepositoryKey, ArtifactId)> = BTreeSet::new();
         for key in keys {
             let entries = match opened.entries(key).await {
                 Ok(entries) => entries,
                 Err(error) => return Ok(VaultRelease { failure: Some(error.to_string()), ..told }),
             };
-            let digests: BTreeSet<Digest> = entries.into_iter().map(|entry| entry.digest).collect();
-            if digests.is_empty() {
+            let kept: BTreeSet<ArtifactId> = entries.iter().map(crate::vault::Entry::artifact).collect();
+            if kept.is_empty() {
                 continue;
             }
             let targets = targets(key).await?;
-            for entry in self.of_repository(key, digests, &targets, &earlier(key)).await? {
+            for entry in self.of_repository(key, kept, &targets, &earlier(key)).await? {
                 if entry.grounds.is_empty() {
-                    leaving.extend(entry.artifact.digest().map(|digest| (key.clone(), digest.clone())));
+                    leaving.insert((key.clone(), entry.artifact.clone()));
                 }
                 told.entries.push(entry);
             }
         }
-        let leaves = |entry: &crate::vault::Entry| leaving.contains(&(entry.key(), entry.digest.clone()));
+        let leaves = |entry: &crate::vault::Entry| leaving.contains(&(entry.key(), entry.artifact()));
         match opened.leaving(leaves).await {
             Ok(gone) => {
                 told.bytes = gone.bytes();
@@ -81,7 +81,7 @@ impl OfVault<'_> {
     async fn of_repository(
         &self,
         key: &RepositoryKey,
-        digests: BTreeSet<Digest>,
+        kept: BTreeSet<ArtifactId>,
         targets: &[TargetReport],
         earlier: &[EarlierRun],
     ) -> Result<Vec<VaultEntry>, RunError> {
@@ -97,14 +97,13 @@ impl OfVault<'_> {
             unprotected: unprotected.map(|target| &target.artifact),
             leaving: false,
         };
-        let entry = |digest: Digest| {
-            let artifact = ArtifactId::Manifest(digest);
+        let entry = |artifact: ArtifactId| {
             let needed = targets.iter().any(|target| target.artifact == artifact);
             let released = state.released.get(&artifact).copied();
             let grounds = vault_grounds(&facts, needed, released, state.unneeded.get(&artifact).copied());
             VaultEntry { source: key.source.clone(), repository: key.name.clone(), artifact, grounds }
         };
-        let all = digests.into_iter().map(entry);
+        let all = kept.into_iter().map(entry);
         // What is in the rollback set is no question.
         Ok(all.filter(|entry| !entry.grounds.contains(&crate::decide::release::Ground::Needed)).collect())
     }

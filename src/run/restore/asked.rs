@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Digest, RepositoryKey, RepositoryName, SourceName, Tag};
+use crate::model::{ArtifactId, RepositoryKey, RepositoryName, SourceName, Tag};
 use crate::policy::{Policy, SourceConfig};
 use crate::vault::{Entry, Vault};
 
@@ -13,12 +13,18 @@ pub(super) struct Asked<'a> {
     text: &'a str,
     name: &'a str,
     sources: &'a [SourceName],
-    pub(super) digest: Option<Digest>,
+    pub(super) artifact: Option<ArtifactId>,
     pub(super) tag: Option<Tag>,
 }
 
 impl<'a> Asked<'a> {
     pub(super) fn read(text: &'a str, sources: &'a [SourceName]) -> Self {
+        // A key may hold anything, the `@` of a version without an id included.
+        if let Some((name, object)) = text.split_once('@')
+            && let Ok(artifact @ ArtifactId::ObjectVersion { .. }) = object.parse()
+        {
+            return Self { text, name, sources, artifact: Some(artifact), tag: None };
+        }
         if let Some((name, digest)) = text.rsplit_once('@')
             && let Ok(digest) = digest.parse()
         {
@@ -27,14 +33,14 @@ impl<'a> Asked<'a> {
                 Some((front, tag)) if !tag.contains('/') => front,
                 _ => name,
             };
-            return Self { text, name, sources, digest: Some(digest), tag: None };
+            return Self { text, name, sources, artifact: Some(ArtifactId::Manifest(digest)), tag: None };
         }
         match text.rsplit_once(':') {
             Some((name, tag)) if !tag.contains('/') => match tag.parse() {
-                Ok(tag) => Self { text, name, sources, digest: None, tag: Some(tag) },
-                Err(_) => Self { text, name: text, sources, digest: None, tag: None },
+                Ok(tag) => Self { text, name, sources, artifact: None, tag: Some(tag) },
+                Err(_) => Self { text, name: text, sources, artifact: None, tag: None },
             },
-            _ => Self { text, name: text, sources, digest: None, tag: None },
+            _ => Self { text, name: text, sources, artifact: None, tag: None },
         }
     }
 
@@ -66,8 +72,38 @@ impl<'a> Asked<'a> {
         [own, prefixed]
     }
 
-    /// The one repository that the vault knows by this name.
-    pub(super) async fn place(&self, policy: &Policy, vault: &Vault) -> anyhow::Result<(RepositoryKey, Vec<Entry>)> {
+    /// The same where what follows the first colon is a key, which may have slashes.
+    fn read_key(text: &'a str, sources: &'a [SourceName]) -> Option<Self> {
+        let (name, key) = text.split_once(':')?;
+        Some(Self { text, name, sources, artifact: None, tag: Some(key.parse().ok()?) })
+    }
+
+    /// What is asked for, and the one repository that the vault knows by its name.
+    pub(super) async fn place(
+        text: &'a str,
+        sources: &'a [SourceName],
+        policy: &Policy,
+        vault: &Vault,
+    ) -> anyhow::Result<(Self, RepositoryKey, Vec<Entry>)> {
+        let asked = Self::read(text, sources);
+        if let Some((key, entries)) = asked.only(policy, vault).await? {
+            return Ok((asked, key, entries));
+        }
+        if let Some(by_key) = Self::read_key(text, sources).filter(|_| asked.artifact.is_none())
+            && let Some((key, entries)) = by_key.only(policy, vault).await?
+        {
+            return Ok((by_key, key, entries));
+        }
+        Err(Unusable(format!(
+            "the vault {} has nothing that is called {text}; write REPOSITORY@DIGEST, REPOSITORY:TAG or \
+             REPOSITORY@KEY?versionId=ID, with `--source SOURCE` in front where several sources have it",
+            vault.location()
+        ))
+        .into())
+    }
+
+    /// The one repository that the vault knows by this name; none where it knows none.
+    async fn only(&self, policy: &Policy, vault: &Vault) -> anyhow::Result<Option<(RepositoryKey, Vec<Entry>)>> {
         let mut known: BTreeMap<RepositoryKey, Vec<Entry>> = BTreeMap::new();
         for keys in self.keys(policy) {
             if !known.is_empty() {
@@ -75,21 +111,14 @@ impl<'a> Asked<'a> {
             }
             for key in keys {
                 let entries = vault.entries(&key).await?;
-                let fits = |entry: &Entry| self.digest.as_ref().is_none_or(|digest| entry.digest == *digest);
+                let fits = |entry: &Entry| self.artifact.as_ref().is_none_or(|artifact| entry.artifact() == *artifact);
                 if entries.iter().any(fits) {
                     known.insert(key, entries);
                 }
             }
         }
         let text = self.text;
-        let Some(found) = known.pop_first() else {
-            return Err(Unusable(format!(
-                "the vault {} has nothing that is called {text}; write REPOSITORY@DIGEST or REPOSITORY:TAG, with `--source \
-                 SOURCE` in front where several sources have it",
-                vault.location()
-            ))
-            .into());
-        };
+        let Some(found) = known.pop_first() else { return Ok(None) };
         if let Some((other, _)) = known.first_key_value() {
             let what = text.strip_prefix(self.name).unwrap_or_default();
             let command = |key: &RepositoryKey| format!("`prodpin restore --source {} {}{what}`", key.source, key.name);
@@ -104,15 +133,15 @@ impl<'a> Asked<'a> {
             ))
             .into());
         }
-        Ok(found)
+        Ok(Some(found))
     }
 
     /// What the vault kept under the tag, the latest first, each once.
-    pub(super) fn kept(&self, tag: &Tag, entries: &[Entry]) -> Vec<Digest> {
-        let mut kept: Vec<Digest> = Vec::new();
-        for entry in entries.iter().filter(|entry| entry.tags.contains(tag)) {
-            if !kept.contains(&entry.digest) {
-                kept.push(entry.digest.clone());
+    pub(super) fn kept(&self, tag: &Tag, entries: &[Entry]) -> Vec<ArtifactId> {
+        let mut kept: Vec<ArtifactId> = Vec::new();
+        for artifact in entries.iter().filter(|entry| entry.tags.contains(tag)).map(Entry::artifact) {
+            if !kept.contains(&artifact) {
+                kept.push(artifact);
             }
         }
         kept
@@ -136,6 +165,20 @@ impl<'a> Asked<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Digest;
+
+    #[test]
+    fn an_object_is_named_by_its_key_and_version_b57() {
+        for (text, name, artifact) in [
+            ("api@api/1/x.zip?versionId=abc", "api", "api/1/x.zip?versionId=abc"),
+            ("api@api/1@2/x.zip?versionId=null@aa", "api", "api/1@2/x.zip?versionId=null@aa"),
+        ] {
+            let asked = Asked::read(text, &[]);
+            assert_eq!((asked.name, asked.artifact.unwrap().to_string().as_str()), (name, artifact), "{text}");
+        }
+        let by_key = Asked::read_key("api:api/1/x.zip", &[]).unwrap();
+        assert_eq!((by_key.name, by_key.tag.unwrap().as_str()), ("api", "api/1/x.zip"));
+    }
 
     #[test]
     fn references_are_read_as_reports_write_them() {
@@ -149,7 +192,7 @@ mod tests {
             ("localhost:5000/shop/api:v1".to_owned(), "localhost:5000/shop/api", false, Some("v1")),
         ] {
             let asked = Asked::read(&text, &[]);
-            assert_eq!((asked.name, asked.digest.is_some()), (name, has_digest), "{text}");
+            assert_eq!((asked.name, asked.artifact.is_some()), (name, has_digest), "{text}");
             assert_eq!(asked.tag.as_ref().map(Tag::as_str), tag, "{text}");
         }
     }

@@ -89,6 +89,7 @@ pub(super) fn pushed(sent: &Restored, wrong: &[Digest]) -> Option<PutBack> {
         manifests: sent.manifests.len() as u64,
         bytes: sent.bytes(),
         replaced: parts.map(|part| part.digest.clone()).filter(|digest| wrong.contains(digest)).collect(),
+        of: None,
     };
     (pushed.blobs + pushed.manifests > 0 || !pushed.tags.is_empty()).then_some(pushed)
 }

@@ -146,7 +146,7 @@ async fn a_run_ends_at_its_deadline_i20() {
 }
 
 /// What a policy document allows, without `ecr:`, and what it denies.
-fn statements(text: &str) -> (BTreeSet<String>, BTreeSet<String>) {
+pub(super) fn statements(text: &str) -> (BTreeSet<String>, BTreeSet<String>) {
     let document: Value = serde_json::from_str(text).unwrap();
     let (mut allowed, mut denied) = (BTreeSet::new(), BTreeSet::new());
     for statement in document["Statement"].as_array().unwrap() {

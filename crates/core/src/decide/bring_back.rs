@@ -2,7 +2,7 @@
 
 use super::commands;
 use super::evidence::why_hollow;
-use crate::model::{ArtifactId, Code, Digest, Finding, Obstacle, RepositoryKey};
+use crate::model::{ArtifactId, Code, Digest, Finding, Obstacle, RepositoryKey, Tag};
 use crate::outcome::report::TargetReport;
 
 /// What mends a target that is not whole.
@@ -48,14 +48,33 @@ pub fn way_back(repository: &RepositoryKey, target: &TargetReport) -> (Option<St
                 true => target.artifact.to_string(),
                 false => damaged.join(", "),
             };
-            let first = format!(
-                "{} is damaged: first delete {what} from the registry's storage, since it skips a push of a digest that it \
-                 has; then restore it, and prove it",
-                target.artifact.short()
-            );
+            let first = match &target.artifact {
+                ArtifactId::ObjectVersion { key, .. } => {
+                    format!(
+                        "{} is damaged: first {}; then restore it, and prove it",
+                        target.artifact.short(),
+                        hide(key)
+                    )
+                }
+                ArtifactId::Manifest(_) => format!(
+                    "{} is damaged: first delete {what} from the registry's storage, since it skips a push of a digest that \
+                     it has; then restore it, and prove it",
+                    target.artifact.short()
+                ),
+            };
             (Some(first), vec![restore, commands::drill(&repository.name)])
         }
     }
+}
+
+/// A restore writes over nothing: what stands at the key has to make room, and stays in the bucket behind a delete marker.
+#[must_use]
+pub fn hide(key: &Tag) -> String {
+    let key = commands::quoted(key.as_str());
+    format!(
+        "put a delete marker in front of it, since a restore writes over nothing: `aws s3api delete-object --bucket BUCKET \
+         --key {key}` without a version id"
+    )
 }
 
 fn lies_under(obstacle: &Obstacle) -> Option<&Digest> {
@@ -76,20 +95,22 @@ pub fn name_vault(findings: &mut [Finding], targets: &[TargetReport]) {
         else {
             continue;
         };
-        if artifact.digest().is_some() {
-            let key = RepositoryKey { source, name };
-            let command = restore_command(&key, &artifact);
-            let target = targets.iter().find(|target| target.artifact == artifact);
-            finding.remedy = match target.map_or(Mending::Push, mending) {
-                Mending::Nothing => continue,
-                Mending::Push => format!("if the vault has it: `{command}`; else {}", finding.remedy),
-                Mending::DeleteFirst => format!(
-                    "{DELETE_FIRST}; then, if the vault has it: `{command}`, else push the same bytes again from a replica or a \
-                     backup; then prove it: `{}`",
-                    commands::drill(&key.name)
-                ),
-            };
-        }
+        let key = RepositoryKey { source, name };
+        let command = restore_command(&key, &artifact);
+        let target = targets.iter().find(|target| target.artifact == artifact);
+        let first = match &artifact {
+            ArtifactId::ObjectVersion { key, .. } => format!("first {}", hide(key)),
+            ArtifactId::Manifest(_) => DELETE_FIRST.to_owned(),
+        };
+        finding.remedy = match target.map_or(Mending::Push, mending) {
+            Mending::Nothing => continue,
+            Mending::Push => format!("if the vault has it: `{command}`; else {}", finding.remedy),
+            Mending::DeleteFirst => format!(
+                "{first}; then, if the vault has it: `{command}`, else put the same bytes there again from a replica or a \
+                 backup; then prove it: `{}`",
+                commands::drill(&key.name)
+            ),
+        };
     }
 }
 

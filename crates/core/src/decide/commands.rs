@@ -93,7 +93,7 @@ pub(super) fn forecast(repository: &RepositoryName) -> String {
 }
 
 /// An argument as a POSIX shell reads it: names come from outside.
-fn quoted(argument: &str) -> String {
+pub(super) fn quoted(argument: &str) -> String {
     let plain =
         |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/' | b':' | b'@' | b'=');
     if !argument.is_empty() && argument.bytes().all(plain) {

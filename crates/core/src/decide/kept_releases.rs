@@ -5,31 +5,30 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use crate::model::{ArtifactId, Digest, RepositoryState, Span, Tag};
+use crate::model::{ArtifactId, RepositoryState, Span, Tag};
 
 /// Which one it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kept {
     /// This one.
-    One(Digest),
-    /// It cannot be told, and whoever asks must name it by digest.
+    One(ArtifactId),
+    /// It cannot be told, and whoever asks must name it by digest, or by its version.
     Unsure {
         /// Why.
         why: String,
         /// What there is, in the order given, each with what is on record of it.
-        each: Vec<(Digest, String)>,
+        each: Vec<(ArtifactId, String)>,
     },
 }
 
 /// Decides by the ledger, where there is one. `kept` are distinct, and not empty.
 #[must_use]
-pub fn choose(tag: &Tag, kept: &[Digest], state: Option<&RepositoryState>) -> Kept {
+pub fn choose(tag: &Tag, kept: &[ArtifactId], state: Option<&RepositoryState>) -> Kept {
     let history = state.and_then(|state| state.tags.get(tag));
     let named: Vec<&ArtifactId> =
         history.map_or(Vec::new(), |history| history.sightings().iter().map(|sighting| &sighting.artifact).collect());
     let meant = meant(tag, &named, kept, state);
-    let fits: Vec<&Digest> =
-        kept.iter().filter(|digest| meant.contains(&ArtifactId::Manifest((*digest).clone()))).collect();
+    let fits: Vec<&ArtifactId> = kept.iter().filter(|artifact| meant.contains(artifact)).collect();
     let why = match (fits.as_slice(), kept, meant.len()) {
         // Nothing on record, and nothing to choose from.
         ([], [only], 0) => return Kept::One(only.clone()),
@@ -45,22 +44,24 @@ pub fn choose(tag: &Tag, kept: &[Digest], state: Option<&RepositoryState>) -> Ke
         _ => format!("{tag} named several releases that the ledger knows"),
     };
     // What the tag named first comes first: the latest may be what somebody pushed over it.
-    let place = |digest: &Digest| {
-        let artifact = ArtifactId::Manifest(digest.clone());
-        named.iter().position(|named| **named == artifact).unwrap_or(usize::MAX)
-    };
-    let mut kept: Vec<&Digest> = kept.iter().collect();
-    kept.sort_by_key(|digest| place(digest));
-    let each = kept.into_iter().map(|digest| (digest.clone(), on_record(tag, digest, state))).collect();
+    let place = |artifact: &ArtifactId| named.iter().position(|named| *named == artifact).unwrap_or(usize::MAX);
+    let mut kept: Vec<&ArtifactId> = kept.iter().collect();
+    kept.sort_by_key(|artifact| place(artifact));
+    let each = kept.into_iter().map(|artifact| (artifact.clone(), on_record(tag, artifact, state))).collect();
     Kept::Unsure { why, each }
 }
 
 /// What the ledger knows to be the release of that name: what ran under it; where nothing is known to have run, what it named,
 /// which is doubtful as soon as it named several.
-fn meant(tag: &Tag, named: &[&ArtifactId], kept: &[Digest], state: Option<&RepositoryState>) -> BTreeSet<ArtifactId> {
+fn meant(
+    tag: &Tag,
+    named: &[&ArtifactId],
+    kept: &[ArtifactId],
+    state: Option<&RepositoryState>,
+) -> BTreeSet<ArtifactId> {
     let Some(state) = state else { return BTreeSet::new() };
-    let kept = kept.iter().map(|digest| ArtifactId::Manifest(digest.clone()));
-    let all: BTreeSet<ArtifactId> = kept.chain(named.iter().map(|artifact| (*artifact).clone())).collect();
+    let named_too = named.iter().map(|artifact| (*artifact).clone());
+    let all: BTreeSet<ArtifactId> = kept.iter().cloned().chain(named_too).collect();
     let claimed: BTreeSet<&ArtifactId> = state
         .claims
         .values()
@@ -80,29 +81,28 @@ fn ran(state: &RepositoryState, artifact: &ArtifactId) -> bool {
 }
 
 /// What is on record of one of them, for a person to choose by.
-fn on_record(tag: &Tag, digest: &Digest, state: Option<&RepositoryState>) -> String {
+fn on_record(tag: &Tag, artifact: &ArtifactId, state: Option<&RepositoryState>) -> String {
     let Some(state) = state else { return "the ledger was not read".to_owned() };
-    let artifact = ArtifactId::Manifest(digest.clone());
     let day = |at: Timestamp| at.strftime("%Y-%m-%d %H:%MZ").to_string();
     let sightings = state.tags.get(tag).map_or(&[][..], |history| history.sightings());
-    let at = sightings.iter().position(|sighting| sighting.artifact == artifact);
+    let at = sightings.iter().position(|sighting| sighting.artifact == *artifact);
     let named = match at {
         Some(0) => format!("the first that {tag} named, since {}", day(sightings[0].since().at)),
         Some(at) => format!("{tag} was moved to it on {}", day(sightings[at].since().at)),
         None => format!("never seen under {tag}"),
     };
-    let ran = if ran(state, &artifact) { "production ran it" } else { "never seen running" };
-    let pinned = if state.pinned.contains_key(&artifact) { "pinned" } else { "not pinned" };
+    let ran = if ran(state, artifact) { "production ran it" } else { "never seen running" };
+    let pinned = if state.pinned.contains_key(artifact) { "pinned" } else { "not pinned" };
     format!("{named}; {ran}; {pinned}")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{DeploymentState, Event, Mark};
+    use crate::model::{DeploymentState, Digest, Event, Mark};
 
-    fn digest(name: &str) -> Digest {
-        Digest::sha256(name.as_bytes())
+    fn digest(name: &str) -> ArtifactId {
+        Digest::sha256(name.as_bytes()).into()
     }
 
     fn state(events: &[Event]) -> RepositoryState {
@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn a_tag_stands_for_the_release_that_ran_and_never_for_the_latest_push_i27() {
         let tag: Tag = "v1".parse().unwrap();
-        let id = |name: &str| ArtifactId::Manifest(digest(name));
+        let id = digest;
         let seen = || Event::TagSeen { tag: tag.clone(), artifact: id("release"), created: None };
         let moved = || Event::TagMoved { tag: tag.clone(), from: id("release"), to: id("rogue") };
         let runs = |name: &str| Event::DeploymentStarted {

@@ -122,8 +122,8 @@ pub fn incomplete(
         let Held { targets, unkept: count } = held;
         let message = match worst {
             Lack::Unsupported => format!(
-                "the vault {vault} holds none of the {count} rollback targets of source {source}: prodpin copies from OCI \
-                 registries only"
+                "the vault {vault} holds none of the {count} rollback targets of source {source}: prodpin has no way to read \
+                 their bytes there"
             ),
             _ => {
                 let mut named: Vec<String> = of_source.iter().take(NAMED).map(|one| reported(one)).collect();
@@ -175,9 +175,9 @@ fn advice(lack: Lack) -> (Severity, &'static str) {
         ),
         Lack::WrongBytes => (
             Severity::High,
-            "the registry serves damaged bytes, and the vault takes none of them: delete these blobs from the registry's \
-             storage, since it skips a push of a digest that it has; push the same bytes again from a replica or a backup; \
-             then prove it with prodpin drill",
+            "the source serves damaged bytes, and the vault takes none of them: of an image, delete these blobs from the \
+             registry's storage, since it skips a push of a digest that it has; put the same bytes there again from a replica \
+             or a backup; then prove it with prodpin drill",
         ),
     }
 }
@@ -203,6 +203,17 @@ pub fn tag_step(target: &Digest, found: &Resolution) -> TagStep {
         Resolution::Artifact(artifact) if artifact.digest() == Some(target) => TagStep::Held,
         Resolution::Artifact(artifact) => TagStep::Taken(artifact.clone()),
         Resolution::Unknown => TagStep::Unknown,
+    }
+}
+
+/// The same for a file: its key is free where readers get nothing there, and holds it where they get its bytes, which may be
+/// another version of them by now.
+#[must_use]
+pub fn file_step(target: &ArtifactId, found: Option<(&ArtifactId, bool)>) -> TagStep {
+    match found {
+        None => TagStep::Put,
+        Some((artifact, same_bytes)) if artifact == target || same_bytes => TagStep::Held,
+        Some((artifact, _)) => TagStep::Taken(artifact.clone()),
     }
 }
 
@@ -241,6 +252,20 @@ mod tests {
             (Resolution::Unknown, TagStep::Unknown),
         ] {
             assert_eq!(tag_step(&ours, &found), step, "{found:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_free_where_readers_get_nothing_i8_i27() {
+        let version = |id: &str| format!("api/1.zip?versionId={id}").parse::<ArtifactId>().unwrap();
+        let (ours, other) = (version("a"), version("b"));
+        for (found, step) in [
+            (None, TagStep::Put),
+            (Some((&ours, false)), TagStep::Held),
+            (Some((&other, true)), TagStep::Held),
+            (Some((&other, false)), TagStep::Taken(other.clone())),
+        ] {
+            assert_eq!(file_step(&ours, found), step, "{found:?}");
         }
     }
 

@@ -20,7 +20,8 @@ pub enum DrilledFrom {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum DrillOutcome {
-    /// Every manifest and every blob was read, has the size that is named, and hashes to its digest.
+    /// Every manifest and every blob was read, has the size that is named, and hashes to its digest; or every byte of a file,
+    /// and they are what its source's checksum says.
     Intact,
     /// A part is gone, or is something else than its digest says.
     Broken,
@@ -43,7 +44,7 @@ pub struct Drill {
 /// A part that is gone, or is something else than its digest says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BrokenPart {
-    /// The digest of the part.
+    /// The digest of the part; of an object version, that of the bytes that were served in its place.
     #[schemars(with = "String")]
     pub digest: Digest,
     /// Whether it is gone, which every look sees; else it is there with wrong bytes, which only a drill sees.

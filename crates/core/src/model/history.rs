@@ -239,6 +239,9 @@ impl RepositoryState {
             Event::Restored { artifact, pushed } => {
                 self.restored.insert(artifact.clone(), mark);
                 self.forget_wrong_bytes(&pushed.replaced);
+                if let Some(former) = &pushed.of {
+                    self.succeed(former, artifact, &pushed.tags);
+                }
                 pushed.tags.iter().for_each(|tag| self.put_back(tag, artifact, mark));
             }
             Event::RepositorySettings { facts, .. } => self.settings = Some((mark, (**facts).clone())),
@@ -279,6 +282,22 @@ impl RepositoryState {
     fn forget_wrong_bytes(&mut self, replaced: &[Digest]) {
         let drills = self.drilled.values_mut().filter_map(|drills| drills.get_mut(&DrilledFrom::Source));
         drills.for_each(|(_, drill)| drill.broken.retain(|part| !replaced.contains(&part.digest)));
+    }
+
+    /// The same bytes under their next name: what named them and what ran of them is known of that one.
+    fn succeed(&mut self, from: &ArtifactId, to: &ArtifactId, tags: &[Tag]) {
+        for tag in tags {
+            if let Some(history) = self.tags.get_mut(tag) {
+                history.rename(from, to);
+            }
+        }
+        if let Some(spans) = self.deployments.remove(from) {
+            self.deployments.entry(to.clone()).or_default().extend(spans);
+        }
+        let claimed = self.claims.values_mut().flat_map(BTreeMap::values_mut);
+        let former = self.former.values_mut().flat_map(BTreeMap::values_mut).map(|(_, artifact)| artifact);
+        claimed.chain(former).filter(|artifact| *artifact == from).for_each(|artifact| *artifact = to.clone());
+        self.missing.remove(from);
     }
 
     /// A tag that `restore` put back: it names what it named before, as if it had never been gone.

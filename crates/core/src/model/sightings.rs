@@ -155,6 +155,15 @@ impl TagHistory {
         self.settle();
     }
 
+    /// Has it name one artifact wherever it named another: the same bytes under their next name.
+    pub(super) fn rename(&mut self, from: &ArtifactId, to: &ArtifactId) {
+        let Full { sightings, .. } = self.full();
+        for sighting in sightings.iter_mut().filter(|sighting| sighting.artifact == *from) {
+            sighting.artifact = to.clone();
+        }
+        self.settle();
+    }
+
     pub(super) fn set_status(&mut self, status: TagStatus) {
         self.full().status = status;
         self.settle();

@@ -46,8 +46,9 @@ impl Intercept for AnswerCap {
         let counted = BodyStream::new(Limited::new(body, self.0)).map(move |frame| {
             let frame = frame?;
             if let Some(bytes) = frame.data_ref() {
-                tags += bytes.iter().filter(|byte| **byte == b'<').count();
-                values += if is_document { bytes.iter().filter(|byte| **byte == b',').count() } else { 0 };
+                let count = |of: u8| if is_document { bytes.iter().filter(|byte| **byte == of).count() } else { 0 };
+                tags += count(b'<');
+                values += count(b',');
             }
             match tags > MOST_TAGS || values > MOST_VALUES {
                 true => Err(Box::new(TooManyElements) as BoxError),

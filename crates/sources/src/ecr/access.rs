@@ -22,7 +22,7 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
 pub(super) const MOST_BYTES: usize = 24 << 20;
 
 /// All that a client is made of.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Access {
     region: Region,
     role: Option<(String, Option<prodpin_policy::Secret>)>,
@@ -70,6 +70,11 @@ impl Access {
     /// The same with the power to remove pins.
     pub(super) fn releasing(self) -> Self {
         Self { gate: self.gate.releasing(), ..self }
+    }
+
+    /// The same with the power to read bytes, and no other.
+    pub(super) fn pulling(self) -> Self {
+        Self { gate: self.gate.pulling(), ..self }
     }
 
     pub(super) fn region(&self) -> &str {

@@ -18,6 +18,8 @@ pub(super) struct Gate {
     claims: bool,
     /// `BatchDeleteImage` of a pin's tag, and of nothing by its digest.
     releases: bool,
+    /// `GetAuthorizationToken`, for bytes by the registry protocol.
+    pulls: bool,
     /// ECR's preview, which changes nothing and shows in CloudTrail as a dry run (A40).
     rehearses: bool,
 }
@@ -36,6 +38,8 @@ pub(super) const READS: [&str; 9] = [
     "GetLifecyclePolicy",
     "GetRepositoryPolicy",
 ];
+/// A password for the registry protocol, with no more rights than the caller has. Sent only where bytes are asked for.
+pub(super) const TOKEN: &str = "GetAuthorizationToken";
 pub(super) const REHEARSALS: [&str; 2] = ["GetLifecyclePolicyPreview", "StartLifecyclePolicyPreview"];
 pub(super) const PIN: &str = "PutImage";
 pub(super) const DELETE: &str = "BatchDeleteImage";
@@ -44,7 +48,7 @@ pub(super) const PUT_LIFECYCLE: &str = "PutLifecyclePolicy";
 impl Gate {
     pub(super) fn new(options: &OpenOptions, config: &EcrConfig) -> Self {
         let claims = options.write && config.manages_lifecycle;
-        Self { pins: options.write, claims, releases: false, rehearses: options.rehearse }
+        Self { pins: options.write, claims, releases: false, pulls: false, rehearses: options.rehearse }
     }
 
     /// What `release --apply` may: remove pins, and make again those that are needed after all.
@@ -52,11 +56,17 @@ impl Gate {
         Self { pins: true, releases: true, ..self }
     }
 
+    /// What reading bytes takes, and nothing that writes.
+    pub(super) fn pulling(self) -> Self {
+        Self { pins: false, claims: false, releases: false, pulls: true, rehearses: false }
+    }
+
     fn check(self, target: &str, body: Option<&[u8]>) -> Result<(), RequestBlocked> {
         let fail = |reason| Err(RequestBlocked { what: target.chars().take(80).collect(), reason });
         let Some(call) = target.strip_prefix(SERVICE) else { return fail("it is no call of ECR's") };
         match call {
             read if READS.contains(&read) => Ok(()),
+            TOKEN if self.pulls => Ok(()),
             preview if REHEARSALS.contains(&preview) && self.rehearses => Ok(()),
             PIN if self.pins && body.is_some_and(is_pin) => Ok(()),
             PIN if self.pins => fail("it is no pin: the tag is not the one that its digest gives"),
@@ -124,8 +134,17 @@ mod tests {
     }
 
     #[test]
+    fn a_password_is_asked_for_where_bytes_are_read_and_nowhere_else_i17() {
+        let (token, pin) = (format!("{SERVICE}{TOKEN}"), format!("{SERVICE}{PIN}"));
+        let all = Gate { pins: true, claims: true, releases: true, pulls: false, rehearses: true };
+        assert!(all.check(&token, None).is_err());
+        assert!(all.pulling().check(&token, None).is_ok());
+        assert!(all.pulling().check(&pin, Some(b"{}")).is_err() && all.pulling().check(&pin, None).is_err());
+    }
+
+    #[test]
     fn an_audit_reads_and_nothing_else_i17() {
-        let audit = Gate { pins: false, claims: false, releases: false, rehearses: false };
+        let audit = Gate { pins: false, claims: false, releases: false, pulls: false, rehearses: false };
         for read in READS {
             assert!(audit.check(&target(read), None).is_ok(), "{read}");
         }
@@ -155,7 +174,7 @@ mod tests {
 
     #[test]
     fn enforce_puts_pins_and_no_other_tag_i8() {
-        let enforce = Gate { pins: true, claims: false, releases: false, rehearses: false };
+        let enforce = Gate { pins: true, claims: false, releases: false, pulls: false, rehearses: false };
         let (digest, other) = (Digest::sha256(b"a"), Digest::sha256(b"b"));
         let put = |tag: &str, digest: &Digest| format!(r#"{{"imageTag":"{tag}","imageDigest":"{digest}"}}"#);
         let allowed = |body: &str| enforce.check(&target(PIN), Some(body.as_bytes())).is_ok();
@@ -173,7 +192,7 @@ mod tests {
         for other in ["BatchDeleteImage", "PutLifecyclePolicy", "StartLifecyclePolicyPreview"] {
             assert!(enforce.check(&target(other), None).is_err(), "{other}");
         }
-        let rehearse = Gate { pins: false, claims: false, releases: false, rehearses: true };
+        let rehearse = Gate { pins: false, claims: false, releases: false, pulls: false, rehearses: true };
         assert!(REHEARSALS.iter().all(|call| rehearse.check(&target(call), None).is_ok()));
         assert!(rehearse.check(&target(PIN), None).is_err());
     }
@@ -183,7 +202,7 @@ mod tests {
         let live = format!(r#"{{"rules": [{any}]}}"#);
         let claimed = recommend(Some(&live)).expect("a valid policy");
         let put = |text: &str| serde_json::json!({ "repositoryName": "a", "lifecyclePolicyText": text }).to_string();
-        let manage = Gate { pins: true, claims: true, releases: false, rehearses: false };
+        let manage = Gate { pins: true, claims: true, releases: false, pulls: false, rehearses: false };
         let allowed = |gate: Gate, body: &str| gate.check(&target(PUT_LIFECYCLE), Some(body.as_bytes())).is_ok();
         assert!(allowed(manage, &put(&claimed)));
         assert!(!allowed(Gate { claims: false, ..manage }, &put(&claimed)));
@@ -197,12 +216,12 @@ mod tests {
     fn release_removes_one_pins_tag_and_nothing_by_its_digest_i5_f35() {
         let digest = Digest::sha256(b"a");
         let pin = Pin::for_digest(&digest);
-        let release = Gate { pins: false, claims: false, releases: false, rehearses: false }.releasing();
+        let release = Gate { pins: false, claims: false, releases: false, pulls: false, rehearses: false }.releasing();
         let allowed = |gate: Gate, body: &str| gate.check(&target(DELETE), Some(body.as_bytes())).is_ok();
         let one = |id: &str| format!(r#"{{"repositoryName":"a","imageIds":[{id}]}}"#);
         let pinned = one(&format!(r#"{{"imageTag":"{pin}"}}"#));
         assert!(allowed(release, &pinned));
-        assert!(!allowed(Gate { pins: true, claims: true, releases: false, rehearses: true }, &pinned));
+        assert!(!allowed(Gate { pins: true, claims: true, releases: false, pulls: false, rehearses: true }, &pinned));
         for body in [
             one(&format!(r#"{{"imageTag":"{pin}","imageDigest":"{digest}"}}"#)),
             one(&format!(r#"{{"imageDigest":"{digest}"}}"#)),

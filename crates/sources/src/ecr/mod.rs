@@ -11,6 +11,7 @@
 //! | `observe`, `images` | every image, compactly (A2, A3) |
 //! | `settings` | what the whole registry has: cache, replication, templates |
 //! | `manifests`, `inspect`, `pin` | one image: its bytes, what is below it, its pin |
+//! | `pull` | bytes, by the registry protocol, and putting them back |
 //! | `release` | removing a pin's tag, for `prodpin release --apply` alone |
 //! | `lifecycle` | the rule in front that claims pins, put there where the policy says so |
 //! | `rehearse` | ECR's own preview of its lifecycle policy (A39) |
@@ -29,6 +30,7 @@ mod manifests;
 mod observe;
 mod pace;
 mod pin;
+mod pull;
 mod rehearse;
 mod release;
 mod repositories;
@@ -52,8 +54,11 @@ use prodpin_policy::EcrConfig;
 
 use self::access::Access;
 use self::described::Handover;
+use self::pull::Pulling;
+pub use self::pull::open_to_restore;
 use self::settings::CacheRules;
 use self::transport::EcrTransport;
+use super::content::Content;
 use super::matched::Matched;
 use super::{Inventory, OpenOptions, OpenToRelease, Reservation, Source, oci};
 
@@ -110,7 +115,7 @@ pub async fn open_tuned(
     tuning: Tuning,
 ) -> Result<Source, EcrError> {
     let access = Access::new(name, config, options, tuning.credentials.clone()).await?;
-    let registry = registry(access, config, options, environment, &tuning).await;
+    let registry = registry(access, (name, config), options, environment, &tuning).await;
     let protector = options.write.then(|| Arc::new(pin::Pinner(Arc::clone(&registry))) as Arc<_>);
     let rehearsal = options.rehearse.then(|| Arc::new(rehearse::Preview(Arc::clone(&registry))) as Arc<_>);
     Ok(Source { inventory: registry, protector, rehearsal })
@@ -125,14 +130,14 @@ pub async fn open_to_release(
     tuning: Tuning,
 ) -> Result<OpenToRelease, EcrError> {
     let access = Access::new(name, config, options, tuning.credentials.clone()).await?.releasing();
-    let registry = registry(access, config, options, environment, &tuning).await;
+    let registry = registry(access, (name, config), options, environment, &tuning).await;
     let releaser = Arc::new(release::Unpinner(Arc::clone(&registry)));
     Ok((Source { inventory: registry, protector: None, rehearsal: None }, Some(releaser)))
 }
 
 async fn registry(
     access: Access,
-    config: &EcrConfig,
+    (name, config): (&SourceName, &EcrConfig),
     options: &OpenOptions,
     environment: &oci::HttpEnvironment,
     tuning: &Tuning,
@@ -145,6 +150,10 @@ async fn registry(
         handover: Handover::default(),
         cache: OnceCell::new(),
         matched: Matched::default(),
+        name: name.clone(),
+        options: options.clone(),
+        environment: environment.clone(),
+        pulling: Pulling::default(),
     })
 }
 
@@ -160,6 +169,11 @@ struct Registry {
     cache: OnceCell<Option<CacheRules>>,
     /// Pattern entries that some repository matched.
     matched: Matched,
+    /// What the registry protocol is opened with, where bytes are asked for.
+    name: SourceName,
+    options: OpenOptions,
+    environment: oci::HttpEnvironment,
+    pulling: Pulling,
 }
 
 impl Registry {
@@ -253,5 +267,9 @@ impl Inventory for Registry {
 
     fn unmatched_patterns(&self) -> Vec<String> {
         self.matched.lacking(&self.config.repositories)
+    }
+
+    fn content(&self) -> Option<&dyn Content> {
+        Some(self)
     }
 }

@@ -157,6 +157,11 @@ impl EcrTransport {
         self.deadline
     }
 
+    /// A client that may ask for a password, as no other of this source may.
+    pub(super) async fn pulling(&self) -> Client {
+        self.access.clone().pulling().connect().await
+    }
+
     /// An answer that ECR cannot have given.
     pub(super) fn malformed(&self, call: &Call<'_>, reason: impl AsRef<str>) -> EcrFailure {
         EcrFailure::malformed(&self.place, call, reason)

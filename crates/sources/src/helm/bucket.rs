@@ -16,9 +16,11 @@ use self::key::key_of;
 use super::archive::Archive;
 use super::http::judge_content;
 use super::index::{Entry, Index, Listed};
+use super::key::key_of;
 use super::left;
 use super::shelf::{self, Shelf, Sorted};
 use super::web::index_cap;
+use crate::file::Files;
 use crate::s3::charts::{Keys, NoObject};
 use crate::s3::{S3Error, Tuning};
 use crate::witness;
@@ -52,7 +54,7 @@ pub(super) async fn open(
 }
 
 /// The bucket as a source of objects is configured. No key is read by this layout: the index says which is which.
-fn config(place: &HelmBucket) -> S3Config {
+pub(super) fn config(place: &HelmBucket) -> S3Config {
     let layout = "{repository}/{version}";
     let HelmBucket { bucket, region, endpoint, path_style, owner, .. } = place.clone();
     let Ok(layout) = layout.parse() else { unreachable!("the layout above is one") };
@@ -70,10 +72,10 @@ fn config(place: &HelmBucket) -> S3Config {
 
 /// Both halves; the writing one is only handed out to a run that may write.
 #[derive(Debug)]
-struct BucketCharts {
+pub(super) struct BucketCharts {
     shelf: Shelf,
-    keys: Keys,
-    place: HelmBucket,
+    pub(super) keys: Keys,
+    pub(super) place: HelmBucket,
     index: Mutex<Option<CachedBucketIndex>>,
 }
 
@@ -85,7 +87,7 @@ struct CachedBucketIndex {
 }
 
 impl BucketCharts {
-    async fn index(&self) -> Result<Arc<Index>, Gap> {
+    pub(super) async fn index(&self) -> Result<Arc<Index>, Gap> {
         self.index_since(Instant::now().checked_sub(FRESH)).await
     }
 
@@ -350,6 +352,10 @@ impl Inventory for BucketCharts {
 
     fn selects(&self, repository: &RepositoryName) -> bool {
         self.shelf.patterns.matches(repository.as_str())
+    }
+
+    fn files(&self) -> Option<&dyn Files> {
+        Some(self)
     }
 
     fn unmatched_patterns(&self) -> Vec<String> {

@@ -12,6 +12,7 @@ use super::index::{Entry, Index, Listed};
 use super::left;
 use super::shelf::{self, Shelf, Sorted};
 use super::web::{ChartMuseumAnswer, Lack, Web};
+use crate::file::Files;
 use crate::{Inventory, Reservation};
 use prodpin_core::model::{
     ArtifactId, ArtifactKind, Cause, Closure, DeployedReference, Digest, Gap, GapTally, Inspection, ObservedTag,
@@ -67,7 +68,12 @@ impl HttpCharts {
 
     /// The versions of a chart that have these bytes, going by the index. There may be several, and anybody who may write
     /// the index may add one.
-    fn entries_of<'i>(&self, index: &'i Index, chart: &RepositoryName, digest: &Digest) -> Vec<(&'i Tag, &'i Entry)> {
+    pub(super) fn entries_of<'i>(
+        &self,
+        index: &'i Index,
+        chart: &RepositoryName,
+        digest: &Digest,
+    ) -> Vec<(&'i Tag, &'i Entry)> {
         let hashed = self.hashed.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(chart_listed) = index.charts.get(chart) else { return Vec::new() };
         let same = chart_listed.versions.iter().filter_map(|(version, listed)| {
@@ -361,6 +367,10 @@ impl Inventory for HttpCharts {
 
     fn selects(&self, repository: &RepositoryName) -> bool {
         self.shelf.patterns.matches(repository.as_str())
+    }
+
+    fn files(&self) -> Option<&dyn Files> {
+        Some(self)
     }
 
     fn unmatched_patterns(&self) -> Vec<String> {

@@ -7,6 +7,8 @@
 //! | `location` | where an archive may be fetched, and who sees the credentials |
 //! | `web`, `http` | the calls to a web server, and what a run makes of them |
 //! | `bucket` | the same in a bucket, where archives are object versions and can be pinned |
+//! | `content` | archives as files, for a drill and a copy |
+//! | `key` | the key that an address of the index names in a bucket |
 //! | `shelf` | what both make of an index |
 //! | `left` | where an archive may be that no index names any more |
 //!
@@ -16,8 +18,10 @@
 
 mod archive;
 mod bucket;
+mod content;
 mod http;
 mod index;
+mod key;
 mod left;
 mod location;
 mod shelf;
@@ -29,6 +33,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use reqwest::header::HeaderValue;
 
+pub use self::content::open_to_restore;
 use self::http::HttpCharts;
 use self::location::Hosts;
 use self::shelf::Shelf;

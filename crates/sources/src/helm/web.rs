@@ -36,7 +36,7 @@ const FRESH: Duration = Duration::from_secs(30);
 /// A chart repository on a web server.
 #[derive(Debug)]
 pub(super) struct Web {
-    transport: Transport,
+    pub(super) transport: Transport,
     pub(super) hosts: Hosts,
     authorization: Option<HeaderValue>,
     /// Whether it is a ChartMuseum; none: not known yet.
@@ -147,7 +147,7 @@ impl Web {
     /// An archive, hashed and looked into as it streams by.
     pub(super) async fn archive(&self, place: &ArchiveLocation) -> Result<ArchiveContents, Lack> {
         let what = redacted(&place.url);
-        let call = self.read(place.url.clone(), Redirects::Anywhere, ARCHIVE_CAP, place.trusted);
+        let call = self.archive_call(place);
         let mut archive = Archive::new();
         let extras = Extras { sink: Some(&mut archive), ..Extras::default() };
         let answer = self.transport.send_with(&call, extras).await.map_err(Lack::Unknown)?;
@@ -162,10 +162,23 @@ impl Web {
                 }
                 Ok(contents)
             }
-            StatusCode::NOT_FOUND | StatusCode::GONE => Err(self.lack(&answer, place, &what)),
-            _ => Err(Lack::Unknown(
-                Fault::blocked(&answer, &what, None).unwrap_or_else(|| Fault::from_answer(&answer, &what)),
-            )),
+            _ => Err(self.why_not(&answer, place)),
+        }
+    }
+
+    /// How an archive is asked for.
+    pub(super) fn archive_call(&self, place: &ArchiveLocation) -> Call {
+        self.read(place.url.clone(), Redirects::Anywhere, ARCHIVE_CAP, place.trusted)
+    }
+
+    /// Why an archive was not had.
+    pub(super) fn why_not(&self, answer: &HttpAnswer, place: &ArchiveLocation) -> Lack {
+        let what = redacted(&place.url);
+        match answer.status {
+            StatusCode::NOT_FOUND | StatusCode::GONE => self.lack(answer, place, &what),
+            _ => {
+                Lack::Unknown(Fault::blocked(answer, &what, None).unwrap_or_else(|| Fault::from_answer(answer, &what)))
+            }
         }
     }
 

@@ -4,13 +4,13 @@ use async_trait::async_trait;
 use reqwest::header::{self, HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode};
 
+use super::OciInventory;
 use super::absence::Asked;
 use super::closure::Trouble;
 use super::fault::Fault;
 use super::redirect::Redirects;
 use super::registry::{Lack, Registry, Repository};
-use super::{OciInventory, transport};
-use crate::content::{Content, Document, Lost, Taker};
+use crate::content::{Content, Document, Lost, Taker, begins_at};
 use prodpin_core::model::{Digest, RepositoryName};
 
 /// The most that is read of an error.
@@ -81,7 +81,7 @@ impl Registry {
             }
             let at = match incoming.answer.status {
                 StatusCode::OK => 0,
-                StatusCode::PARTIAL_CONTENT if from > 0 && begins_at(&incoming.answer) == Some(from) => from,
+                StatusCode::PARTIAL_CONTENT if from > 0 && begins_at(&incoming.answer.headers) == Some(from) => from,
                 status if status.is_success() => {
                     return Err(Fault::malformed(format!("{}: another part than was asked for", what())).into());
                 }
@@ -100,10 +100,4 @@ impl Registry {
         }
         Err(Fault::refused(format!("{}: access was refused", what())).into())
     }
-}
-
-/// Where a part begins, by its `Content-Range`.
-fn begins_at(answer: &transport::HttpAnswer) -> Option<u64> {
-    let range = answer.headers.get(header::CONTENT_RANGE)?.to_str().ok()?;
-    range.trim().strip_prefix("bytes")?.trim_start_matches([' ', '=']).split_once('-')?.0.parse().ok()
 }

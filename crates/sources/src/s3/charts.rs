@@ -2,18 +2,16 @@
 //! charts is the index's to say, so no layout is read here.
 
 use std::sync::Arc;
-use std::time::Duration;
-
-use aws_sdk_s3::error::SdkError;
-use bytes::Bytes;
 
 use super::client::{self, Budget};
+use super::content::{self, READ, slice};
 use super::failure::{BucketName, S3Failure};
-use super::inspect::HEAD_VERSION;
 use super::observe::{Depth, observe_key};
 use super::pin::Pinner;
 use super::version::VersionId;
 use super::{Bucket, S3Error, Tuning, check, inspect};
+use crate::content::{Lost, Taker};
+use crate::file::FileFacts;
 use crate::{Inventory as _, OpenOptions};
 use prodpin_core::model::{
     ArtifactId, Cause, Gap, Inspection, ObservedTag, PinFailure, Retention, Scope, SettingFacts, SourceName, Tag,
@@ -22,8 +20,6 @@ use prodpin_policy::S3Config;
 
 /// Bytes asked for at once: less than any answer may have, so that memory is bounded whatever an object's size.
 const SLICE: i64 = 8 << 20;
-/// For one slice to arrive whole (F5).
-const SLICE_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// A bucket, by key.
 #[derive(Debug, Clone)]
@@ -90,6 +86,22 @@ impl Keys {
         }
     }
 
+    /// What is known of a version before it is read.
+    pub(crate) async fn facts(&self, artifact: &ArtifactId) -> Result<FileFacts, Lost> {
+        content::facts(&self.0, artifact).await
+    }
+
+    /// Its bytes from this place on.
+    pub(crate) async fn hand_over(
+        &self,
+        artifact: &ArtifactId,
+        facts: &FileFacts,
+        from: u64,
+        taker: &mut dyn Taker,
+    ) -> Result<(), Lost> {
+        content::hand_over(&self.0, artifact, facts, from, taker).await
+    }
+
     /// Hands an object's bytes over slice by slice, oldest answer first: that version, or the one that readers by key
     /// get. Returns the ETag, which every slice must share.
     pub(crate) async fn read(
@@ -118,45 +130,13 @@ impl Keys {
         let mut start = 0;
         while start < size {
             let end = (start + SLICE).min(size) - 1;
-            let bytes = self.slice(key, id.as_ref(), etag, start, end).await.map_err(gap)?;
-            if bytes.len() as i64 != end - start + 1 {
-                return Err(malformed("a slice of another size than was asked for"));
-            }
-            take(&bytes);
+            let bytes = slice(&self.0, key, id.as_ref(), etag, (start.unsigned_abs(), end.unsigned_abs())).await;
+            take(&bytes.map_err(gap)?);
             start = end + 1;
         }
         Ok(())
     }
-
-    async fn slice(
-        &self,
-        key: &Tag,
-        id: Option<&VersionId>,
-        etag: &str,
-        start: i64,
-        end: i64,
-    ) -> Result<Bytes, S3Failure> {
-        let bucket = &self.0;
-        let request = bucket
-            .client
-            .get_object()
-            .bucket(bucket.name())
-            .key(key.as_str())
-            .set_version_id(id.map(|id| id.as_asked().to_owned()))
-            .if_match(etag)
-            .range(format!("bytes={start}-{end}"))
-            .set_expected_bucket_owner(bucket.owner());
-        let whole = async {
-            let answer = request.send().await?;
-            answer.body.collect().await.map(|body| body.into_bytes()).map_err(SdkError::construction_failure)
-        };
-        let call = bucket.budget.call(READ, whole);
-        let late = || S3Failure::new(Cause::TimedOut, READ, "an object did not arrive whole in time; run again");
-        tokio::time::timeout(SLICE_TIMEOUT, call).await.unwrap_or_else(|_| Err(late()))
-    }
 }
-
-const READ: &str = HEAD_VERSION;
 
 fn scope(key: &Tag, version: Option<&ArtifactId>) -> Scope {
     version.map_or_else(|| Scope::Tag(key.clone()), |version| Scope::Artifact(version.clone()))

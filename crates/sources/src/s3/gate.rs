@@ -19,6 +19,8 @@ pub(super) enum Gate {
     Pins,
     /// The same, and the hold may be taken off again.
     Releases,
+    /// The same as `Pins`, and an object may be put where none is.
+    Restores,
 }
 
 impl Gate {
@@ -27,7 +29,8 @@ impl Gate {
         match (self, method) {
             (_, "GET" | "HEAD") => Ok(()),
             (Self::ReadOnly, _) => fail("this source was opened for reading only"),
-            (Self::Pins | Self::Releases, "PUT") if is_pin(uri) => Ok(()),
+            (Self::Pins | Self::Releases | Self::Restores, "PUT") if is_pin(uri) => Ok(()),
+            (Self::Restores, _) => fail("it neither pins an exact version nor creates an object where none is"),
             (Self::Pins | Self::Releases, _) => fail("it is neither a legal hold nor a tag on one exact version"),
         }
     }
@@ -40,6 +43,16 @@ fn is_pin(uri: &str) -> bool {
     names.contains(&"versionId") && (names.contains(&"legal-hold") || names.contains(&"tagging"))
 }
 
+/// An object's own address and a condition that nothing is there: what stands there is never written over (I8, I27).
+fn creates(request: &HttpRequest) -> bool {
+    let uri = request.uri();
+    let query = uri.split_once('?').map_or("", |(_, query)| query);
+    let is_plain = query.split('&').all(|pair| pair.is_empty() || pair == "x-id=PutObject");
+    let headers = request.headers();
+    let only_if_none = headers.get("if-none-match") == Some("*");
+    request.method() == "PUT" && is_plain && only_if_none && headers.get("x-amz-copy-source").is_none()
+}
+
 /// Whether the document sets a legal hold to anything but on.
 fn lets_go(body: &[u8]) -> bool {
     let has = |text: &[u8]| body.windows(text.len()).any(|window| window == text);
@@ -48,9 +61,13 @@ fn lets_go(body: &[u8]) -> bool {
 
 impl Allowed for Gate {
     fn allows(&self, request: &HttpRequest) -> Result<(), RequestBlocked> {
+        if self == &Self::Restores && creates(request) {
+            return Ok(());
+        }
         self.check(request.method(), request.uri())?;
         // What a run writes there only ever holds.
-        let takes_off = self == &Self::Pins && request.method() == "PUT" && request.body().bytes().is_some_and(lets_go);
+        let takes_off =
+            self != &Self::Releases && request.method() == "PUT" && request.body().bytes().is_some_and(lets_go);
         match takes_off {
             true => Err(RequestBlocked { what: "PUT".to_owned(), reason: "it takes a legal hold off" }),
             false => Ok(()),
@@ -158,6 +175,36 @@ mod tests {
         let uri = "https://b.s3.amazonaws.com/k?legal-hold&versionId=1";
         assert!(Gate::Releases.check("PUT", uri).is_ok());
         assert!(Gate::Releases.check("DELETE", uri).is_err());
+    }
+
+    #[test]
+    fn an_object_is_put_only_where_none_is_i8_i27() {
+        let put = |uri: &str, headers: &[(&'static str, &'static str)]| {
+            let mut request = HttpRequest::empty();
+            request.set_method("PUT").unwrap();
+            request.set_uri(uri).unwrap();
+            headers.iter().for_each(|(name, value)| _ = request.headers_mut().insert(*name, *value));
+            request
+        };
+        let plain = "https://b.s3.amazonaws.com/k?x-id=PutObject";
+        let none = ("if-none-match", "*");
+        let allowed = put(plain, &[none]);
+        assert!(Gate::Restores.allows(&allowed).is_ok());
+        for gate in [Gate::ReadOnly, Gate::Pins, Gate::Releases] {
+            assert!(gate.allows(&allowed).is_err(), "{gate:?}");
+        }
+        for (uri, headers) in [
+            (plain, &[][..]),
+            (plain, &[("if-none-match", "\"etag\"")]),
+            (plain, &[none, ("x-amz-copy-source", "b/k")]),
+            ("https://b.s3.amazonaws.com/k?acl", &[none]),
+            ("https://b.s3.amazonaws.com/k?retention&versionId=1", &[none]),
+            ("https://b.s3.amazonaws.com/k?partNumber=1&uploadId=x", &[none]),
+        ] {
+            assert!(Gate::Restores.allows(&put(uri, headers)).is_err(), "{uri} {headers:?}");
+        }
+        assert!(Gate::Restores.check("PUT", "https://b.s3.amazonaws.com/k?legal-hold&versionId=1").is_ok());
+        assert!(Gate::Restores.check("DELETE", "https://b.s3.amazonaws.com/k").is_err());
     }
 
     #[test]

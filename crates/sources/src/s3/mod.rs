@@ -11,6 +11,7 @@
 //! | `settings`, `lifecycle`, `access` | what holds for all of it |
 //! | `inspect`, `state`, `pin` | one version: its obstacles, its state, its hold |
 //! | `charts` | keys by name, for a chart repository in a bucket |
+//! | `content`, `restore` | a version's bytes, and putting a file back at a key that nothing is at |
 //! | `version` | version ids as identities, `null` included |
 //!
 //! A tag is a key, an artifact a version of it, a pin a legal hold. A bucket without Object Lock is marked with an
@@ -20,6 +21,7 @@ mod access;
 pub(crate) mod charts;
 mod checksum;
 mod client;
+mod content;
 mod failure;
 mod gate;
 mod inspect;
@@ -30,6 +32,7 @@ mod observe;
 mod pin;
 mod release;
 mod repositories;
+mod restore;
 mod settings;
 mod state;
 mod version;
@@ -46,6 +49,7 @@ use futures::stream::BoxStream;
 use jiff::Timestamp;
 use tokio::sync::{OnceCell, RwLock};
 
+pub use self::restore::{ObjectRestorer, Serving, open_to_restore};
 use prodpin_core::model::{
     ArtifactId, DeployedReference, Gap, Inspection, PinRemoval, Reference, RepositoryName, Resolution, SettingFacts,
     Snapshot, SourceName, Tag,
@@ -55,6 +59,7 @@ use prodpin_policy::S3Config;
 use self::client::Budget;
 use self::failure::BucketName;
 use self::settings::BucketState;
+use super::file::Files;
 use super::matched::Matched;
 use super::witness;
 use super::{Inventory, OpenOptions, OpenToRelease, PinLook, Reservation, Source};
@@ -299,5 +304,9 @@ impl Inventory for Bucket {
 
     fn unmatched_patterns(&self) -> Vec<String> {
         self.matched.lacking(&self.config.repositories)
+    }
+
+    fn files(&self) -> Option<&dyn Files> {
+        Some(self)
     }
 }

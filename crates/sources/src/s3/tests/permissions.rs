@@ -48,7 +48,14 @@ fn the_policies_allow_what_the_calls_need_and_nothing_more_b64_b84() {
     // S3 knows no difference between setting a hold and taking it off: that it is another role is what counts.
     assert_eq!(actions(release, "Allow"), all);
     assert_eq!(actions(release, "Deny"), actions(enforce, "Deny"));
-    assert!(bucket.contains("PRODPIN_RELEASE"));
+    // Restoring creates objects, and writes over none: what the gate asks of a request, the document asks of it too.
+    let restoring = include_str!("../../../../../policies/s3/restore.json");
+    let creates: BTreeSet<String> = all.iter().cloned().chain([restore::PUT.to_owned()]).collect();
+    assert_eq!(actions(restoring, "Allow"), creates);
+    let without_put = actions(enforce, "Deny").into_iter().filter(|action| action != restore::PUT).collect();
+    assert_eq!(actions(restoring, "Deny"), without_put);
+    assert!(restoring.contains("\"s3:if-none-match\": \"false\""));
+    assert!(bucket.contains("PRODPIN_RELEASE") && bucket.contains("PRODPIN_RESTORE"));
     assert_eq!(actions(bucket, "Allow"), BTreeSet::new());
 
     let denied = actions(enforce, "Deny");
@@ -56,7 +63,7 @@ fn the_policies_allow_what_the_calls_need_and_nothing_more_b64_b84() {
     for action in ["s3:DeleteObjectVersion", "s3:PutLifecycleConfiguration", "s3:BypassGovernanceRetention"] {
         assert!(denied.contains(action) && actions(bucket, "Deny").contains(action), "{action}");
     }
-    for (name, document) in [("audit", audit), ("enforce", enforce), ("release", release)] {
+    for (name, document) in [("audit", audit), ("enforce", enforce), ("release", release), ("restore", restoring)] {
         assert!(actions(document, "Allow").iter().all(|action| !action.contains('*')), "{name}");
         let document: serde_json::Value = serde_json::from_str(document).unwrap();
         assert!(document["Statement"].as_array().unwrap().iter().all(|s| s["Resource"] != "*"), "{name}");
