@@ -1,5 +1,6 @@
 //! The policy file: what it means, and how it tells what is wrong.
 
+mod drills;
 mod hostile;
 mod registries;
 

@@ -15,7 +15,7 @@
 //! - `place` knows the names and the store; `entry` the entries and `index.json`;
 //! - `closure` walks what is below a target, from the vault's own bytes first;
 //! - `copy` brings what is missing; `restore` puts it back; `release` lets go what left the rollback set;
-//! - `drill` reads everything and keeps nothing.
+//! - `drill` reads everything and keeps nothing; `signature` verifies what is attached to a target at its source.
 
 mod closure;
 mod copy;
@@ -25,6 +25,7 @@ mod hash;
 mod place;
 mod release;
 mod restore;
+mod signature;
 mod take;
 #[cfg(test)]
 mod tests;
@@ -44,6 +45,7 @@ pub use drill::{Drilling, Flaw, Place, Watcher};
 pub use entry::Entry;
 pub use release::Leaving;
 pub use restore::{Pinning, Restored, Restoring, TagOutcome};
+pub use signature::{VerifyingKey, verify};
 
 /// Why the vault itself could not be read or written.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -9,8 +9,8 @@ use std::time::Instant;
 use tokio::task::JoinSet;
 
 use crate::decide::vault::VaultPart;
-use crate::model::{BrokenPart, Digest, Drill, DrillOutcome, RepositoryKey, SourceName};
-use crate::vault::{Drilling, Flaw, Place, Vault, Watcher};
+use crate::model::{BrokenPart, Digest, Drill, DrillOutcome, RepositoryKey, SignatureCheck, SourceName};
+use crate::vault::{self, Drilling, Flaw, Place, Vault, VerifyingKey, Watcher};
 
 use super::super::setup::Setup;
 use super::super::{Progress, Stop};
@@ -29,6 +29,7 @@ const NAMED: usize = 5;
 struct Shared {
     setup: Arc<Setup>,
     vault: Option<Arc<Vault>>,
+    keys: Vec<VerifyingKey>,
     stop: Stop,
     progress: Arc<dyn Progress>,
     bytes: AtomicU64,
@@ -51,6 +52,13 @@ impl Shared {
         let content = self.setup.sources.get(&key.source)?.inventory.content()?;
         Some(self.vault.as_deref().map_or(Place::Source(content), Place::Vault))
     }
+
+    /// What came of the signatures of a target, where there are keys to hold them to. They hang at it in its source, and
+    /// nowhere else.
+    async fn verify(&self, key: &RepositoryKey, target: &Digest) -> Option<SignatureCheck> {
+        let Place::Source(content) = self.place(key).filter(|_| !self.keys.is_empty())? else { return None };
+        Some(vault::verify(content, &key.name, target, &self.keys).await)
+    }
 }
 
 /// What is read in each place, and all that is needed for it.
@@ -63,9 +71,15 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    pub(super) fn new(setup: Arc<Setup>, vault: Option<Arc<Vault>>, stop: Stop, progress: Arc<dyn Progress>) -> Self {
+    pub(super) fn new(
+        setup: Arc<Setup>,
+        vault: Option<Arc<Vault>>,
+        keys: Vec<VerifyingKey>,
+        stop: Stop,
+        progress: Arc<dyn Progress>,
+    ) -> Self {
         let bytes = AtomicU64::new(0);
-        let shared = Arc::new(Shared { setup, vault, stop, progress, bytes });
+        let shared = Arc::new(Shared { setup, vault, keys, stop, progress, bytes });
         Self { shared, drillings: BTreeMap::new(), parts: BTreeMap::new() }
     }
 
@@ -122,9 +136,15 @@ impl Reading {
                 }
                 let (drilling, shared) = (self.drilling(&one.key), Arc::clone(&self.shared));
                 let digest = one.artifact.digest().cloned();
-                let parts = digest.and_then(|digest| self.parts.remove(&(one.key.clone(), digest))).unwrap_or_default();
-                let key = one.key.clone();
-                tasks.spawn(async move { (at, target(shared, drilling, key, parts).await) });
+                let parts = digest.clone().and_then(|digest| self.parts.remove(&(one.key.clone(), digest)));
+                let (key, parts) = (one.key.clone(), parts.unwrap_or_default());
+                tasks.spawn(async move {
+                    let mut result = target(shared.clone(), drilling, key.clone(), parts).await;
+                    if let (DrillResult::Drilled(drill), Some(digest)) = (&mut result, &digest) {
+                        drill.signatures = shared.verify(&key, digest).await;
+                    }
+                    (at, result)
+                });
                 under_way.insert(at, one);
             }
             let ended = tokio::select! {
@@ -177,9 +197,13 @@ async fn target(
     }
     let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     match flaws.is_empty() {
-        true => DrillResult::Drilled(Drill { outcome: DrillOutcome::Intact, bytes, milliseconds, broken: Vec::new() }),
+        true => DrillResult::Drilled(drilled(DrillOutcome::Intact, bytes, milliseconds, Vec::new())),
         false => broken(bytes, milliseconds, flaws),
     }
+}
+
+fn drilled(outcome: DrillOutcome, bytes: u64, milliseconds: u64, broken: Vec<BrokenPart>) -> Drill {
+    Drill { outcome, bytes, milliseconds, broken, signatures: None }
 }
 
 /// What flaws come to: one part that is wrong is enough, whatever could not be read beside it.
@@ -195,7 +219,7 @@ fn broken(bytes: u64, milliseconds: u64, mut flaws: Vec<(Digest, Flaw)>) -> Dril
     found.sort_by_key(|part| part.gone);
     found.truncate(NAMED);
     if !found.is_empty() {
-        return DrillResult::Drilled(Drill { outcome: DrillOutcome::Broken, bytes, milliseconds, broken: found });
+        return DrillResult::Drilled(drilled(DrillOutcome::Broken, bytes, milliseconds, found));
     }
     let unread = flaws.into_iter().find_map(|(digest, flaw)| match flaw {
         Flaw::Unread(detail) => Some(format!("{digest}: {detail}")),
