@@ -2,11 +2,12 @@
 
 use prodpin::policy::{ClusterAccess, SignalConfig};
 
-use super::{good, reported, with_lines, with_production};
+use super::{good, reported, with_production};
 
 #[test]
 fn a_drill_has_a_schedule_or_keys_or_both() {
-    let drill = |text: &str| good(&with_lines(&format!("drill: {text}"))).drill.expect("a drill");
+    let whole = |text: &str| with_production(&format!("[{{ tags: [\"v*\"] }}]\ndrill: {text}"));
+    let drill = |text: &str| good(&whole(text)).drill.expect("a drill");
     let keys = |keys: &[std::path::PathBuf]| -> Vec<String> {
         keys.iter().map(|key| key.file_name().unwrap().to_string_lossy().into_owned()).collect()
     };
@@ -25,7 +26,7 @@ fn a_drill_has_a_schedule_or_keys_or_both() {
         ("{ signatures: { keys: [\"\"] } }", "this is no path"),
         ("{ signatures: { key: release.pub } }", "key"),
     ] {
-        let reported = reported([with_lines(&format!("drill: {wrong}"))]);
+        let reported = reported([whole(wrong)]);
         assert!(reported.contains(said), "{wrong}: {reported}");
     }
 }
