@@ -39,7 +39,7 @@ use self::record::Recorder;
 use self::session::{Session, SourcesOf};
 use self::setup::LookAhead;
 
-pub use self::drill::{DrillOptions, DrillResult, Drilled, DrilledTarget, drill};
+pub use self::drill::{DrillOptions, DrillPart, DrillResult, Drilled, DrilledTarget, RehearsedTarget, drill};
 pub use self::forecast::{Forecast, ForecastOptions, Recommended, forecast, forecast_on, recommend, recommend_on};
 pub use self::listing::Shard;
 pub use self::ready::{Ready, ReadyOptions, ready, ready_on};
@@ -150,6 +150,20 @@ pub enum RunError {
     /// `--from vault` without a vault.
     #[error("the policy names no vault; write `vault:`, and run prodpin enforce, so that there is something to drill")]
     NoVault,
+    /// `--only rehearsal` where the policy asks for none.
+    #[error(
+        "no rule of the policy rehearses: set `rehearse: true` on a rule `kubernetes`, and apply \
+         policies/kubernetes-rbac-rehearsal.yaml"
+    )]
+    NoRehearsal,
+    /// A key that signatures are to be held to.
+    #[error("signature key {}: {why}", path.display())]
+    SignatureKey {
+        /// Its file.
+        path: std::path::PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The vault could not be opened.
     #[error("{0}")]
     Vault(String),

@@ -1,5 +1,6 @@
 //! The arguments. Doc comments are what `--help` says. Every flag has a `PRODPIN_*` variable.
 
+mod drill;
 mod looking_back;
 
 use std::net::SocketAddr;
@@ -13,8 +14,7 @@ use jiff::SignedDuration;
 use super::deadline::{read_duration, read_grace};
 use super::output::ReportTarget;
 use super::values::AsOf;
-use crate::model::{DrilledFrom, Severity, SourceName};
-use crate::outcome::size;
+use crate::model::{Severity, SourceName};
 use crate::report::forecast::ForecastFormat;
 use crate::report::ready::ReadyFormat;
 use crate::report::render::Format;
@@ -23,6 +23,7 @@ use crate::schema_change::Format as SchemaChangeFormat;
 use prodpin_net::memory::read_size;
 use prodpin_schema::{Dialect, Verdict};
 
+pub(super) use drill::DrillArguments;
 pub(super) use looking_back::{
     ExplainArguments, HistoryArguments, PastReportArguments, SchemaArguments, SchemaOf, VerifyArguments,
 };
@@ -353,38 +354,6 @@ pub(super) struct RestoreArguments {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct DrillArguments {
-    /// Only these repositories, by name or glob, as REPOSITORY or SOURCE/REPOSITORY [default: all of the policy's]
-    #[arg(value_name = "REPOSITORY")]
-    pub(super) repositories: Vec<String>,
-
-    /// Read them from where production pulls them (source), or from the policy's vault
-    #[arg(long, value_name = "PLACE", env = "PRODPIN_FROM", value_parser = read_place, default_value = "source",
-          hide_env_values = true)]
-    pub(super) from: DrilledFrom,
-
-    /// Read no more than this, such as 50Gi: what was drilled longest ago comes first, and what does not fit waits
-    #[arg(long, value_name = "SIZE", env = "PRODPIN_MAX_BYTES", value_parser = size::read, hide_env_values = true)]
-    pub(super) max_bytes: Option<u64>,
-
-    /// Only this source; may be given several times
-    #[arg(long = "source", value_name = "NAME", env = "PRODPIN_SOURCE", value_delimiter = ',', hide_env_values = true)]
-    pub(super) sources: Vec<SourceName>,
-
-    /// How many repositories to look at at once
-    #[arg(long, value_name = "N", env = "PRODPIN_CONCURRENCY", default_value = "16",
-          value_parser = clap::value_parser!(u16).range(1..=1024), hide_env_values = true)]
-    pub(super) concurrency: u16,
-
-    /// End before this much time has passed, as 30s, 10m or 1h30m; what was not reached is reported
-    #[arg(long, value_name = "DURATION", env = "PRODPIN_DEADLINE", value_parser = read_duration, hide_env_values = true)]
-    pub(super) deadline: Option<Duration>,
-
-    #[command(flatten)]
-    pub(super) ledger: LedgerArgument,
-}
-
-#[derive(Debug, Args)]
 pub(super) struct LedgerArgument {
     /// Another ledger than the policy's: a directory, s3://, gs:// or az://BUCKET/PREFIX, or none
     #[arg(long, value_name = "LOCATION", env = "PRODPIN_LEDGER", hide_env_values = true)]
@@ -419,14 +388,6 @@ pub(super) struct SchemaChangeArguments {
 pub(super) struct CompletionsArguments {
     /// The shell
     pub(super) shell: clap_complete::Shell,
-}
-
-fn read_place(text: &str) -> Result<DrilledFrom, String> {
-    match text {
-        "source" => Ok(DrilledFrom::Source),
-        "vault" => Ok(DrilledFrom::Vault),
-        _ => Err("write source or vault".to_owned()),
-    }
 }
 
 fn read_severity(text: &str) -> Result<Severity, String> {

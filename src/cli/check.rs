@@ -41,7 +41,13 @@ fn explain(policy: &Policy, out: &mut dyn Write) -> io::Result<()> {
     }
     if let Some(drill) = &policy.drill {
         let most = drill.max_bytes.map(|most| format!(", no more than {}", size(most))).unwrap_or_default();
-        line("drill", format!("{}{most}", drill.schedule))?;
+        let schedule = drill.schedule.as_ref().map(|schedule| format!("{schedule}{most}"));
+        let keys = match drill.keys.len() {
+            0 => None,
+            1 => Some("signatures held to 1 key".to_owned()),
+            several => Some(format!("signatures held to {several} keys")),
+        };
+        line("drill", schedule.into_iter().chain(keys).collect::<Vec<_>>().join("; "))?;
     }
     for (index, (name, config)) in policy.sources.iter().enumerate() {
         line(if index == 0 { "sources" } else { "" }, format!("{name}: {}", source(config)))?;
@@ -217,10 +223,15 @@ fn production(policy: &Policy) -> Vec<String> {
 
 fn signal(config: &SignalConfig) -> String {
     match config {
-        SignalConfig::Kubernetes(KubernetesConfig { cluster, namespaces, helm_releases }) => {
+        SignalConfig::Kubernetes(KubernetesConfig { cluster, namespaces, helm_releases, rehearsal }) => {
             let helm = if *helm_releases { ", and Helm's releases" } else { "" };
             let namespaces = chosen(namespaces, "namespace", "namespaces");
-            format!("workloads in {namespaces} of {} run{helm}", self::cluster(cluster))
+            let rehearsal = rehearsal.as_ref().map(|access| match access == cluster {
+                true => "; drill rehearses there".to_owned(),
+                false => format!("; drill rehearses there by {}", self::cluster(access)),
+            });
+            let rehearsal = rehearsal.unwrap_or_default();
+            format!("workloads in {namespaces} of {} run{helm}{rehearsal}", self::cluster(cluster))
         }
         SignalConfig::ArgoCd(ArgoCdConfig { cluster, namespaces, applications }) => {
             let applications = chosen(applications, "application", "applications");

@@ -1,7 +1,10 @@
-//! `prodpin drill`: proves by every byte that rollback targets can be restored.
+//! `prodpin drill`: proves by every byte that rollback targets can be restored, by their signatures that they are what was
+//! released, and by dry runs that clusters would start them.
+
+mod rehearsal;
 
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::arguments::DrillArguments;
@@ -12,7 +15,7 @@ use super::output::to_reader;
 use super::progress::Bar;
 use super::stop::Signals;
 use crate::decide::bring_back::{hide, restore_command};
-use crate::model::{ArtifactId, Drill, DrillOutcome, DrilledFrom, Severity};
+use crate::model::{ArtifactId, Drill, DrillOutcome, DrilledFrom, RehearsalOutcome, Severity, SignatureVerdict};
 use crate::outcome::report::FindingCounts;
 use crate::outcome::size::{seconds, size};
 use crate::policy::{Policy, load};
@@ -26,7 +29,9 @@ pub(super) async fn drill(path: &Path, arguments: &DrillArguments, bar: &Bar) ->
     let options = DrillOptions {
         sources: sources(&policy, &arguments.sources)?,
         repositories: wanted(&arguments.repositories)?,
+        only: arguments.only,
         from: arguments.from,
+        keys: keys(&policy, &arguments.signature_keys),
         max_bytes: arguments.max_bytes,
         concurrency: usize::from(arguments.concurrency),
         deadline: arguments.deadline,
@@ -47,6 +52,14 @@ pub(super) async fn drill(path: &Path, arguments: &DrillArguments, bar: &Bar) ->
     Ok(ending(&drilled, &policy))
 }
 
+/// Those that the command names, else the policy's.
+fn keys(policy: &Policy, given: &[PathBuf]) -> Vec<PathBuf> {
+    match given.is_empty() {
+        true => policy.drill.as_ref().map(|drill| drill.keys.clone()).unwrap_or_default(),
+        false => given.to_vec(),
+    }
+}
+
 /// What was not proven although it was asked for is no success: what could not be read leaves it incomplete, and what is
 /// broken, or is not where it was to be read, is found.
 pub(super) fn ending(drilled: &Drilled, policy: &Policy) -> Ending {
@@ -55,11 +68,20 @@ pub(super) fn ending(drilled: &Drilled, policy: &Policy) -> Ending {
     let unread = |target: &DrilledTarget| matches!(target.result, DrillResult::Unread(_) | DrillResult::Interrupted);
     let lacking = drilled.targets.iter().filter(|target| matches!(target.result, DrillResult::NotInVault)).count();
     findings.add_many(Severity::High, lacking as u64);
-    if drilled.intact() + drilled.broken() + lacking == 0 {
+    if drilled.read && drilled.intact() + drilled.broken() + lacking == 0 {
         // Nothing was read, and nothing is known to be restorable; where --max-bytes leaves room for no target, that goes on.
         findings.add(Severity::High);
     }
-    let complete = drilled.gaps.is_empty() && drilled.unmatched.is_empty() && !drilled.targets.iter().any(unread);
+    // Who signed what production would go back to is not who should have.
+    findings.add_many(Severity::High, drilled.signed(SignatureVerdict::NotVerified) as u64);
+    findings.add_many(Severity::High, drilled.rehearsals(RehearsalOutcome::Failed) as u64);
+    let rehearsed = drilled.rehearsed.as_deref().unwrap_or_default();
+    let judged = drilled.rehearsals(RehearsalOutcome::Failed) + drilled.rehearsals(RehearsalOutcome::Passed);
+    let complete = drilled.gaps.is_empty()
+        && drilled.unmatched.is_empty()
+        && !drilled.targets.iter().any(unread)
+        && drilled.signed(SignatureVerdict::Unknown) == 0
+        && judged == rehearsed.len();
     Ending::Ran { complete, findings, fail_on: policy.fail_on }
 }
 
@@ -68,6 +90,11 @@ fn order(target: &DrilledTarget) -> u8 {
     match &target.result {
         DrillResult::Drilled(Drill { outcome: DrillOutcome::Broken, .. }) => 0,
         DrillResult::NotInVault => 1,
+        DrillResult::Drilled(Drill { signatures: Some(check), .. })
+            if check.verdict() == SignatureVerdict::NotVerified =>
+        {
+            1
+        }
         DrillResult::Unread(_) => 2,
         DrillResult::Interrupted => 3,
         DrillResult::Uncompared { .. } => 4,
@@ -78,6 +105,22 @@ fn order(target: &DrilledTarget) -> u8 {
 }
 
 fn tell(drilled: &Drilled, from: DrilledFrom, has_vault: bool, out: &mut dyn Write) -> io::Result<()> {
+    if drilled.read {
+        read(drilled, from, has_vault, out)?;
+    }
+    if let Some(rehearsed) = &drilled.rehearsed {
+        rehearsal::tell(drilled, rehearsed, out)?;
+    }
+    for gap in &drilled.gaps {
+        writeln!(out, "? {}", terminal(&gap.detail))?;
+    }
+    for why in &drilled.unrecorded {
+        writeln!(out, "Not on record: {}", terminal(why))?;
+    }
+    Ok(())
+}
+
+fn read(drilled: &Drilled, from: DrilledFrom, has_vault: bool, out: &mut dyn Write) -> io::Result<()> {
     let place = match from {
         DrilledFrom::Source => "their sources",
         DrilledFrom::Vault => "the vault",
@@ -96,22 +139,23 @@ fn tell(drilled: &Drilled, from: DrilledFrom, has_vault: bool, out: &mut dyn Wri
     for target in targets {
         one(target, has_vault, out)?;
     }
-    for gap in &drilled.gaps {
-        writeln!(out, "? {}", terminal(&gap.detail))?;
+    match drilled.targets.is_empty() {
+        true => writeln!(out, "No rollback target was found, so nothing is proven."),
+        false => Ok(()),
     }
-    if drilled.targets.is_empty() {
-        writeln!(out, "No rollback target was found, so nothing is proven.")?;
-    }
-    for why in &drilled.unrecorded {
-        writeln!(out, "Not on record: {}", terminal(why))?;
-    }
-    Ok(())
 }
 
 fn one(target: &DrilledTarget, has_vault: bool, out: &mut dyn Write) -> io::Result<()> {
     let (sign, said) = match &target.result {
         DrillResult::Drilled(drill) if drill.outcome == DrillOutcome::Intact => {
-            ("✓", format!("intact · {} · {}", size(drill.bytes), seconds(drill.milliseconds)))
+            let signed = drill.signatures.as_ref();
+            let sign = match signed.map(|check| check.verdict()) {
+                Some(SignatureVerdict::NotVerified) => "✗",
+                Some(SignatureVerdict::Unknown) => "?",
+                _ => "✓",
+            };
+            let signed = signed.map(|check| format!(" · {}", rehearsal::signed(check))).unwrap_or_default();
+            (sign, format!("intact · {} · {}{signed}", size(drill.bytes), seconds(drill.milliseconds)))
         }
         DrillResult::Drilled(_) => ("✗", "BROKEN".to_owned()),
         DrillResult::NotInVault => ("✗", "the vault does not have it; `prodpin enforce` copies it".to_owned()),
@@ -131,6 +175,9 @@ fn one(target: &DrilledTarget, has_vault: bool, out: &mut dyn Write) -> io::Resu
     writeln!(out, "{sign} {name}of {} in {}: {}", terminal(key.name.as_str()), key.source, terminal(&said))?;
     writeln!(out, "    {}", terminal(&target.artifact.to_string()))?;
     let DrillResult::Drilled(drill) = &target.result else { return Ok(()) };
+    if let Some(check) = &drill.signatures {
+        rehearsal::unverified(check, out)?;
+    }
     if drill.outcome == DrillOutcome::Broken && drill.broken.is_empty() {
         writeln!(out, "    ✗ it is not there")?;
     }

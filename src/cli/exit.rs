@@ -58,7 +58,14 @@ pub(super) struct Misuse(pub(super) String);
 pub(super) fn of_error(error: &anyhow::Error) -> Ending {
     let of_run = matches!(
         error.downcast_ref(),
-        Some(RunError::UnknownSource { .. } | RunError::NoLedger | RunError::NoHistory | RunError::NoVault)
+        Some(
+            RunError::UnknownSource { .. }
+                | RunError::NoLedger
+                | RunError::NoHistory
+                | RunError::NoVault
+                | RunError::NoRehearsal
+                | RunError::SignatureKey { .. }
+        )
     );
     let misused = of_run
         || error.is::<Unusable>()

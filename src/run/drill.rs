@@ -1,16 +1,26 @@
 //! `drill`: reads every byte of the rollback targets from where they would be pulled, hashes it, and keeps nothing but what came of
-//! it, in the ledger (F104). It writes to no source and to no vault.
+//! it, in the ledger (F104); verifies their signatures, where there are keys; and asks clusters, where the policy says so,
+//! whether they would start them again (P75). It writes to no source, to no vault and to no cluster.
 
 mod found;
+mod keys;
 mod reading;
+mod rehearsing;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::decide::drilled::{self, Candidate, Choice};
+use crate::decide::rehearsed::is_recorded;
 use crate::ledger::Access;
-use crate::model::{ArtifactId, DrillOutcome, DrilledFrom, Entry, Event, Gap, RepositoryKey, SourceName};
+use crate::model::{
+    ArtifactId, DrillOutcome, DrilledFrom, Entry, Event, Gap, RehearsalOutcome, RepositoryKey, SignatureVerdict,
+    SourceName,
+};
 use crate::policy::Policy;
+use crate::signals::Rehearsing;
+use crate::vault::Vault;
 
 use super::session::{Session, SourcesOf};
 use super::setup::{LookAhead, Setup};
@@ -18,6 +28,16 @@ use super::wanted::{Asked, Unmatched, Wanted};
 use super::{Progress, RunError, RunOptions, Stop, vault};
 
 pub use self::found::{DrillResult, DrilledTarget};
+pub use self::rehearsing::RehearsedTarget;
+
+/// A part of a drill.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DrillPart {
+    /// Reading every byte, and verifying signatures.
+    Bytes,
+    /// Asking clusters whether they would start the releases again.
+    Rehearsal,
+}
 
 /// What is drilled.
 #[derive(Debug, Clone, Default)]
@@ -26,8 +46,12 @@ pub struct DrillOptions {
     pub sources: Vec<SourceName>,
     /// Only these repositories; all of them if empty.
     pub repositories: Vec<Wanted>,
+    /// Only this part; all that the policy asks for if none.
+    pub only: Option<DrillPart>,
     /// Whence the bytes are read.
     pub from: DrilledFrom,
+    /// Files with the public keys that signatures are held to.
+    pub keys: Vec<PathBuf>,
     /// No more bytes than this are read: what was drilled longest ago comes first.
     pub max_bytes: Option<u64>,
     /// Repositories in flight at once.
@@ -46,6 +70,10 @@ pub struct Drilled {
     pub bytes: u64,
     /// How long the reading took.
     pub took: Duration,
+    /// Whether bytes were to be read.
+    pub read: bool,
+    /// What clusters said; none where none was to be asked.
+    pub rehearsed: Option<Vec<RehearsedTarget>>,
     /// Why what came of it is not on record, where that is so.
     pub unrecorded: Vec<String>,
     /// What could not be read of sources and repositories, so that there may be more targets.
@@ -67,34 +95,79 @@ async fn carry_out(
     progress: Arc<dyn Progress>,
 ) -> Result<Drilled, RunError> {
     let stop = &run.stop;
+    let read = options.only != Some(DrillPart::Rehearsal);
+    let keys = if read { keys::read(&options.keys).await? } else { Vec::new() };
+    let stage = match options.only {
+        Some(DrillPart::Bytes) => None,
+        _ => Rehearsing::of_policy(policy, stop.deadline()),
+    };
+    if !read && stage.is_none() {
+        return Err(RunError::NoRehearsal);
+    }
     let session = Session::open(policy, SourcesOf::Policy(LookAhead::default()), run, Access::Write).await?;
     let setup = session.setup.clone();
     setup.call_witnesses();
-    let vault = match (options.from, &policy.vault) {
-        (DrilledFrom::Source, _) => None,
-        (DrilledFrom::Vault, None) => return Err(RunError::NoVault),
-        (DrilledFrom::Vault, Some(location)) => {
-            Some(Arc::new(vault::open_existing(location).await.map_err(RunError::Vault)?))
-        }
-    };
+    let vault = if read { vault_of(policy, options.from).await? } else { None };
     let mut asked = Asked::new(&options.repositories);
-    let (mut todo, mut gaps) = (Vec::new(), Vec::new());
+    let mut found = found::Found::default();
     let mut over = std::pin::pin!(stop.over());
     let work = |key| found::targets(setup.clone(), key, options.from);
-    let take = async |(found, lacking): (Vec<found::Todo>, Vec<Gap>)| {
-        todo.extend(found);
-        gaps.extend(lacking);
+    let take = async |of_one: found::Found| {
+        found.todo.extend(of_one.todo);
+        found.planned.extend(of_one.planned);
+        found.gaps.extend(of_one.gaps);
         Ok(())
     };
     let ended = session.each(progress.as_ref(), &mut over, |key| asked.wants(key), work, take).await?;
+    let found::Found { mut todo, planned, mut gaps } = found;
     gaps.extend(session.gaps(ended));
     gaps.extend(setup.production().await.gaps.iter().cloned());
     gaps.sort();
     gaps.dedup();
-    found::sort(&mut todo);
+    // First what is quick: a reading may take all the time that there is.
+    let rehearsed = match &stage {
+        Some(stage) => {
+            let planned = planned.into_iter().filter(|one| stage.covers(&one.state.workload)).collect();
+            Some(rehearsing::rehearse(stage, planned, stop).await)
+        }
+        None => None,
+    };
+    let mut unrecorded = record(&setup, rehearsed.iter().flatten().filter_map(rehearsal_event)).await?;
 
     let began = Instant::now();
-    let mut place = reading::Reading::new(setup.clone(), vault, stop.clone(), progress.clone());
+    let mut place = reading::Reading::new(setup.clone(), vault, keys, stop.clone(), progress.clone());
+    if !read {
+        todo.clear();
+    }
+    let targets = read_all(&mut place, todo, options, progress.as_ref(), stop).await;
+    let (bytes, took) = (place.bytes(), began.elapsed());
+    unrecorded.extend(record(&setup, targets.iter().filter_map(event)).await?);
+    unrecorded.sort();
+    unrecorded.dedup();
+    let unmatched = asked.unmatched();
+    Ok(Drilled { targets, bytes, took, read, rehearsed, unrecorded, gaps, unmatched })
+}
+
+/// The vault, where that is what is read.
+async fn vault_of(policy: &Policy, from: DrilledFrom) -> Result<Option<Arc<Vault>>, RunError> {
+    match (from, &policy.vault) {
+        (DrilledFrom::Source, _) => Ok(None),
+        (DrilledFrom::Vault, None) => Err(RunError::NoVault),
+        (DrilledFrom::Vault, Some(location)) => {
+            Ok(Some(Arc::new(vault::open_existing(location).await.map_err(RunError::Vault)?)))
+        }
+    }
+}
+
+/// Reads what fits into what may be read, what was drilled longest ago first.
+async fn read_all(
+    place: &mut reading::Reading,
+    mut todo: Vec<found::Todo>,
+    options: &DrillOptions,
+    progress: &dyn Progress,
+    stop: &Stop,
+) -> Vec<DrilledTarget> {
+    found::sort(&mut todo);
     let (mut targets, mut opened) = (Vec::new(), Vec::new());
     for one in todo {
         match place.open(&one).await {
@@ -115,13 +188,14 @@ async fn carry_out(
     }
     let mut over = std::pin::pin!(stop.over());
     targets.extend(place.read(chosen, &mut over).await);
-    let (bytes, took) = (place.bytes(), began.elapsed());
-    let unrecorded = record(&setup, &targets).await?;
-    Ok(Drilled { targets, bytes, took, unrecorded, gaps, unmatched: asked.unmatched() })
+    targets
 }
 
+/// What goes on record of a repository, and when it was found.
+type Recorded = (RepositoryKey, jiff::Timestamp, Event);
+
 /// Puts on record what is proven, and says why it cannot be where it cannot.
-async fn record(setup: &Setup, targets: &[DrilledTarget]) -> Result<Vec<String>, RunError> {
+async fn record(setup: &Setup, found: impl Iterator<Item = Recorded>) -> Result<Vec<String>, RunError> {
     if !setup.keeps_ledger {
         return Ok(vec!["there is no ledger".to_owned()]);
     }
@@ -129,17 +203,12 @@ async fn record(setup: &Setup, targets: &[DrilledTarget]) -> Result<Vec<String>,
         return Ok(vec![gap.detail]);
     }
     let (mut entries, mut unrecorded) = (Vec::new(), Vec::new());
-    for target in targets {
-        let Some(event) = event(target) else { continue };
-        if let Some(why) = unknown_to_the_ledger(setup, &target.repository) {
-            unrecorded.push(why);
-            continue;
+    for (repository, at, event) in found {
+        match unknown_to_the_ledger(setup, &repository) {
+            Some(why) => unrecorded.push(why),
+            None => entries.push(Entry { run: setup.id.clone(), at, repository: Some(repository), event }),
         }
-        let repository = Some(target.repository.clone());
-        entries.push(Entry { run: setup.id.clone(), at: target.at, repository, event });
     }
-    unrecorded.sort();
-    unrecorded.dedup();
     if !entries.is_empty() {
         setup.ledger.commit(entries).await?;
     }
@@ -157,13 +226,18 @@ fn unknown_to_the_ledger(setup: &Setup, key: &RepositoryKey) -> Option<String> {
     })
 }
 
-fn event(target: &DrilledTarget) -> Option<Event> {
-    let drill = match &target.result {
-        DrillResult::Drilled(drill) => drill,
-        _ => return None,
-    };
-    let (artifact, from, drill): (ArtifactId, _, _) = (target.artifact.clone(), target.from, Box::new(drill.clone()));
-    Some(Event::Drilled { artifact, from, drill })
+fn event(target: &DrilledTarget) -> Option<Recorded> {
+    let DrillResult::Drilled(drill) = &target.result else { return None };
+    let mut drill = Box::new(drill.clone());
+    // What could not be read proves nothing in either way.
+    drill.signatures = drill.signatures.filter(|check| check.verdict() != SignatureVerdict::Unknown);
+    let (artifact, from): (ArtifactId, _) = (target.artifact.clone(), target.from);
+    Some((target.repository.clone(), target.at, Event::Drilled { artifact, from, drill }))
+}
+
+fn rehearsal_event(target: &RehearsedTarget) -> Option<Recorded> {
+    let rehearsal = Box::new(target.rehearsal.clone().filter(is_recorded)?);
+    Some((target.repository.clone(), target.at, Event::Rehearsed { artifact: target.artifact.clone(), rehearsal }))
 }
 
 impl Drilled {
@@ -177,6 +251,23 @@ impl Drilled {
     #[must_use]
     pub fn broken(&self) -> usize {
         self.with(DrillOutcome::Broken)
+    }
+
+    /// How many have signatures of which this came.
+    #[must_use]
+    pub fn signed(&self, verdict: SignatureVerdict) -> usize {
+        let checks = self.targets.iter().filter_map(|target| match &target.result {
+            DrillResult::Drilled(drill) => drill.signatures.as_ref(),
+            _ => None,
+        });
+        checks.filter(|check| check.verdict() == verdict).count()
+    }
+
+    /// How many old states of workloads were rehearsed with this outcome.
+    #[must_use]
+    pub fn rehearsals(&self, outcome: RehearsalOutcome) -> usize {
+        let rehearsals = self.rehearsed.iter().flatten().filter_map(|target| target.rehearsal.as_ref());
+        rehearsals.filter(|rehearsal| rehearsal.outcome == outcome).count()
     }
 
     fn with(&self, outcome: DrillOutcome) -> usize {

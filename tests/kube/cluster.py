@@ -12,10 +12,10 @@ import urllib.error
 import urllib.request
 
 API, WORK, REGISTRY = os.environ["API"], os.environ["WORK"], os.environ["REGISTRY"]
-NAMESPACE = "shop"
+NAMESPACE = os.environ.get("NAMESPACE", "shop")
 CONTEXT = ssl.create_default_context(cafile=f"{WORK}/ca.crt")
 CONTEXT.load_cert_chain(f"{WORK}/admin.crt", f"{WORK}/admin.key")
-PLURALS = {"CustomResourceDefinition": "customresourcedefinitions", "Canary": "canaries"}
+PLURALS = {"CustomResourceDefinition": "customresourcedefinitions", "Canary": "canaries", "PriorityClass": "priorityclasses"}
 
 
 class Refused(Exception):

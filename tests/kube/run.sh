@@ -4,6 +4,8 @@
 #
 #   tests/kube/run.sh PROGRAM DIRECTORY [COURSE…]     DIRECTORY: where the cluster's programs are kept once built
 #
+# `rehearsals` as a course is what `drill` says of old revisions there (P75).
+#
 # The API server, its controllers and its store are built from the Go modules that cluster/go.mod pins, once for each
 # version of those files and of Go, or taken from PRODPIN_KUBE_BIN. Without Go, kubectl, openssl or a registry to run, this
 # is left out, which is said. Everything listens on loopback and is ended here.
@@ -134,8 +136,18 @@ if [ $# -eq 0 ]; then
     pids+=("$admission")
 fi
 status=0
-PRODPIN=$program REGISTRY=127.0.0.1:$registry API=https://127.0.0.1:$api WORK=$work \
-    /usr/bin/python3 "$here/courses.py" "$@" || status=$?
+export PRODPIN=$program REGISTRY=127.0.0.1:$registry API=https://127.0.0.1:$api WORK=$work
+courses=() rehearses=
+for course in "$@"; do
+    if [ "$course" = rehearsals ]; then rehearses=1; else courses+=("$course"); fi
+done
+if [ $# -eq 0 ] || [ ${#courses[@]} -gt 0 ]; then
+    /usr/bin/python3 "$here/courses.py" "${courses[@]}" || status=$?
+fi
+if [ $# -eq 0 ] || [ -n "$rehearses" ]; then
+    echo 'Rehearsals of old revisions:'
+    NAMESPACE=rehearsal /usr/bin/python3 "$here/rehearsals.py" || status=1
+fi
 if [ -n "$admission" ]; then
     wait "$admission" || status=1
     echo 'The admission policy:'

@@ -23,6 +23,7 @@ mod proxy;
 mod registry;
 mod release;
 mod servers;
+mod signatures;
 #[path = "../support/mod.rs"]
 mod support;
 mod survival;

@@ -2,6 +2,7 @@
 
 mod one_decision;
 mod platforms;
+mod rehearsals;
 mod rollouts;
 mod runs;
 mod scene;

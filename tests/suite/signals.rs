@@ -4,6 +4,7 @@ pub(crate) mod api_server;
 mod gitops;
 mod kubernetes;
 pub(crate) mod objects;
+mod rehearsals;
 mod rights;
 mod rules;
 mod runs;
@@ -24,7 +25,7 @@ pub(crate) fn base64(bytes: &[u8]) -> String {
 /// The cluster, with every namespace whose name starts with `sho`.
 pub(crate) fn cluster(server: &ApiServer) -> KubernetesConfig {
     let namespaces = NamePatterns::new(["sho*"]).unwrap();
-    KubernetesConfig { cluster: server.access(), namespaces, helm_releases: false }
+    KubernetesConfig { cluster: server.access(), namespaces, helm_releases: false, rehearsal: None }
 }
 
 pub(crate) async fn ask(config: &SignalConfig) -> Signalled {

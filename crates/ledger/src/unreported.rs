@@ -44,7 +44,7 @@ impl UnreportedCommits {
     pub(super) fn apply(&mut self, sequence: u64, entry: &Entry) {
         match (&entry.repository, &entry.event) {
             // The drill and the restore report it by themselves, and nothing of it is news.
-            (Some(_), Event::Drilled { .. } | Event::Restored { .. }) => {}
+            (Some(_), Event::Drilled { .. } | Event::Rehearsed { .. } | Event::Restored { .. }) => {}
             (Some(key), event) => {
                 let names = self.0.entry(key.source.clone()).or_default();
                 add(names.entry(key.name.clone()).or_default(), sequence, &entry.run, event);

@@ -79,6 +79,11 @@ pub(super) struct RawKubernetes {
     pub(super) all: Spanned<bool>,
     /// Whether to read Helm's releases, which are kept in Secrets or ConfigMaps with their values. Default false.
     pub(super) helm_releases: Spanned<bool>,
+    /// Whether `prodpin drill` asks the cluster, in dry runs, whether it would start old revisions again. It needs rights to
+    /// create pods and to patch workloads. Default false.
+    pub(super) rehearse: Spanned<bool>,
+    /// The context of an account of its own for that, in the same kubeconfig. Default: as `context`.
+    pub(super) rehearse_context: Spanned<String>,
 }
 
 /// What Argo CD's applications run, and ran.

@@ -7,7 +7,7 @@ use url::Url;
 use super::check::Checker;
 use super::patterns::Confirmation;
 use super::problem::{Span, quote};
-use super::raw_production::RawProduction;
+use super::raw_production::{RawKubernetes, RawProduction};
 use super::spanned::Spanned;
 use prodpin_core::model::NamePatterns;
 
@@ -46,6 +46,8 @@ pub struct KubernetesConfig {
     pub namespaces: NamePatterns,
     /// Whether Helm's releases are read, which lie in Secrets (E129).
     pub helm_releases: bool,
+    /// How to reach it for rehearsals; none where there are to be none.
+    pub rehearsal: Option<ClusterAccess>,
 }
 
 /// Which of Argo CD's applications are production.
@@ -97,8 +99,10 @@ impl Checker<'_> {
                 let confirmation = Confirmation { all: &raw.all, what: "namespace" };
                 let namespaces = self.patterns(&raw.namespaces, span, &confirmation);
                 self.namespace_names(&raw.namespaces);
+                let cluster = self.cluster(&raw.context, &raw.kubeconfig)?;
                 Some(SignalConfig::Kubernetes(KubernetesConfig {
-                    cluster: self.cluster(&raw.context, &raw.kubeconfig)?,
+                    rehearsal: self.rehearsal(raw, &cluster),
+                    cluster,
                     namespaces: namespaces?,
                     helm_releases: raw.helm_releases.value().copied().unwrap_or(false),
                 }))
@@ -166,6 +170,17 @@ impl Checker<'_> {
         let lost = context.span().is_some() != access.context.is_some()
             || kubeconfig.span().is_some() != access.kubeconfig.is_some();
         (!lost).then_some(access)
+    }
+
+    /// How the cluster is reached for rehearsals, where there are to be some.
+    fn rehearsal(&self, raw: &RawKubernetes, cluster: &ClusterAccess) -> Option<ClusterAccess> {
+        let rehearses = raw.rehearse.value().copied().unwrap_or(false);
+        if let (false, Some(span)) = (rehearses, raw.rehearse_context.span()) {
+            let fix = "add rehearse: true, or take it out".to_owned();
+            self.problems.error(span, "there are no rehearsals for which this context would be used", fix);
+        }
+        let context = self.filled(&raw.rehearse_context).or_else(|| cluster.context.clone());
+        rehearses.then(|| ClusterAccess { context, kubeconfig: cluster.kubeconfig.clone() })
     }
 
     fn aws(&self, account: &Account<'_>, names: Option<NamePatterns>) -> Option<AwsConfig> {

@@ -2,7 +2,8 @@
 //! references from outside is read here, before the repositories.
 //!
 //! A signal names artifacts as their platform does; the run finds the repositories they are in. Every signal reads only,
-//! through a client that can do nothing else (I17), and what it could not read is a gap, never "nothing runs".
+//! through a client that can do nothing else (I17), and what it could not read is a gap, never "nothing runs". A rehearsal is
+//! no signal, and has a client of its own, which can make dry runs beside reading.
 
 mod aws;
 pub mod file;
@@ -15,6 +16,7 @@ use std::time::Instant;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+pub use self::kubernetes::Rehearsing;
 use prodpin_core::model::{
     Cause, ChartReference, Concern, Control, Evidence, Gap, NamePatterns, NodeDigest, Reference, SchemaChange, Scope,
     Tenure, Workload,

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use reqwest::header::{self, HeaderMap};
 
 use super::manifest::{Content as Read, Descriptor, parse};
-use prodpin_core::model::{Digest, RepositoryName};
+use prodpin_core::model::{Cause, Digest, RepositoryName};
 use prodpin_net::http::fault::Fault;
 
 /// A manifest's exact bytes.
@@ -68,6 +68,30 @@ pub trait Content: Send + Sync {
         from: u64,
         taker: &mut dyn Taker,
     ) -> Result<(), Lost>;
+
+    /// The manifests that may hold signatures of this artifact: what is attached to it under the tag that signers use, and
+    /// what names it as its subject with a type that `is_signature` knows. Not known where nothing can be attached.
+    async fn signatures(
+        &self,
+        repository: &RepositoryName,
+        artifact: &Digest,
+        is_signature: IsSignature,
+    ) -> Result<AttachedSignatures, Fault> {
+        let _ = (repository, artifact, is_signature);
+        Err(Fault::new(Cause::Unsupported, "what is attached to an artifact cannot be read there"))
+    }
+}
+
+/// Whether an artifact of this type may be a signature.
+pub type IsSignature = fn(&str) -> bool;
+
+/// What may hold signatures of one artifact.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AttachedSignatures {
+    /// The manifests, each once.
+    pub manifests: Vec<Digest>,
+    /// How many more there are than are read of one artifact.
+    pub beyond: usize,
 }
 
 /// What a manifest refers to.

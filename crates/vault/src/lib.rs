@@ -19,7 +19,7 @@
 //! - `closure` walks what is below a target, from the vault's own bytes first;
 //! - `file` keeps a target that is one file as a blob under a small manifest, `spool` hashes it first where nobody knows its hash;
 //! - `copy` brings what is missing; `restore` puts it back; `release` lets go what left the rollback set;
-//! - `drill` reads everything and keeps nothing.
+//! - `drill` reads everything and keeps nothing; `signature` verifies what is attached to a target at its source.
 
 mod closure;
 mod copy;
@@ -32,6 +32,7 @@ mod place;
 mod release;
 mod restore;
 mod restore_file;
+mod signature;
 mod spool;
 mod take;
 #[cfg(test)]
@@ -55,6 +56,7 @@ pub use in_registry::InRegistry;
 pub use release::Leaving;
 pub use restore::{Pinning, Restored, Restoring, TagOutcome};
 pub use restore_file::BlobPieces;
+pub use signature::{VerifyingKey, verify};
 
 /// Why the vault itself could not be read or written.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -19,7 +19,7 @@ use super::*;
 use prodpin_core::decide::vault::Lack;
 use prodpin_core::model::{Cause, RepositoryKey, RepositoryName, Tag};
 use prodpin_net::http::fault::Fault;
-use prodpin_sources::content::{Content, Document, Lost, Taker};
+use prodpin_sources::content::{AttachedSignatures, Content, Document, IsSignature, Lost, Taker};
 use prodpin_sources::memory::{Content as Pushed, image, index};
 
 /// A source of some artifacts, with switches.
@@ -91,6 +91,10 @@ impl Content for Shelf {
             to.take(Bytes::copy_from_slice(piece)).await?;
         }
         Ok(())
+    }
+
+    async fn signatures(&self, _: &RepositoryName, _: &Digest, _: IsSignature) -> Result<AttachedSignatures, Fault> {
+        Ok(AttachedSignatures::default())
     }
 }
 

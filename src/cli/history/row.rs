@@ -79,6 +79,7 @@ pub(super) fn ends(event: &Event) -> (Option<&ArtifactId>, Option<&ArtifactId>) 
         | Event::PinNeeded { artifact }
         | Event::Attached { artifact, .. }
         | Event::Drilled { artifact, .. }
+        | Event::Rehearsed { artifact, .. }
         | Event::Restored { artifact, .. }
         | Event::TargetFound { artifact } => (None, Some(artifact)),
         Event::DeploymentEnded { artifact, .. }

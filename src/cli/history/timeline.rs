@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use super::row::ends;
 use crate::model::{
-    ArtifactId, DeploymentState, DrillOutcome, DrilledFrom, Entry, Event, FindingKey, Mark, PutBack, RepositoryKey,
-    RepositoryState, SourceRecord, Tag, TagStatus,
+    ArtifactId, DeploymentState, DrillOutcome, DrilledFrom, Entry, Event, FindingKey, Mark, PutBack, RehearsalOutcome,
+    RepositoryKey, RepositoryState, SourceRecord, Tag, TagStatus,
 };
 use crate::outcome::size::{seconds, size};
 use crate::report::escape::terminal;
@@ -160,6 +160,17 @@ fn sentence(event: &Event) -> String {
                 DrillOutcome::Intact => format!("{artifact} drilled{place}: every byte read and intact, {read}"),
                 DrillOutcome::Broken => format!("{artifact} drilled{place}: BROKEN"),
             }
+        }
+        Event::Rehearsed { artifact, rehearsal } => {
+            let (workload, revision) = (&rehearsal.workload, &rehearsal.revision);
+            let came_to = match rehearsal.outcome {
+                RehearsalOutcome::Passed => "would start".to_owned(),
+                RehearsalOutcome::Failed => {
+                    format!("WOULD NOT START: {}", rehearsal.reasons().collect::<Vec<_>>().join("; "))
+                }
+                RehearsalOutcome::Unknown => "not known whether it would start".to_owned(),
+            };
+            format!("{artifact} rehearsed at {workload} (revision {revision}): {came_to}")
         }
         Event::Restored { artifact, pushed } => restored(artifact, pushed),
         Event::Source(_) => "the source was looked at".to_owned(),

@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 
 use super::{Silent, announce};
 use crate::cli::exit::Ending;
-use crate::model::without_credentials;
+use crate::model::{RehearsalOutcome, SignatureVerdict, without_credentials};
 use crate::outcome::size::{seconds, size};
 use crate::policy::Policy;
 use crate::run::{self, DrillOptions, Drilled, RunError, RunOptions, Stop};
@@ -27,8 +27,8 @@ impl Drills {
 
     /// By another policy from now on.
     pub(super) fn reschedule(&mut self, policy: &Policy) {
-        match (&mut self.timetable, &policy.drill) {
-            (Some(timetable), Some(drill)) => timetable.reschedule(drill.schedule.clone(), Timestamp::now()),
+        match (&mut self.timetable, policy.drill.as_ref().and_then(|drill| drill.schedule.clone())) {
+            (Some(timetable), Some(schedule)) => timetable.reschedule(schedule, Timestamp::now()),
             _ => self.timetable = timetable(policy),
         }
     }
@@ -41,16 +41,19 @@ impl Drills {
         let (Some(timetable), Some(drill), None) = (&mut self.timetable, &policy.drill, &self.under_way) else {
             return;
         };
+        let Some(schedule) = &drill.schedule else { return };
         if !matches!(timetable.tick(Timestamp::now()), Tick::Run { .. }) {
             return;
         }
         let options = DrillOptions {
             sources: options.sources.clone(),
             repositories: Vec::new(),
+            only: None,
             from: drill.from,
+            keys: drill.keys.clone(),
             max_bytes: drill.max_bytes,
             concurrency: options.concurrency,
-            deadline: Some(allowance(&drill.schedule, Timestamp::now())),
+            deadline: Some(allowance(schedule, Timestamp::now())),
             stop: stop.clone(),
         };
         let policy = policy.clone();
@@ -75,9 +78,9 @@ impl Drills {
 }
 
 fn timetable(policy: &Policy) -> Option<Timetable> {
-    let (drill, now) = (policy.drill.as_ref()?, Timestamp::now());
+    let (schedule, now) = (policy.drill.as_ref()?.schedule.clone()?, Timestamp::now());
     let seed = prodpin_net::jitter::draw();
-    Some(Timetable::new(drill.schedule.clone(), std::time::Duration::ZERO, seed, Some(now), now))
+    Some(Timetable::new(schedule, std::time::Duration::ZERO, seed, Some(now), now))
 }
 
 fn tell(drilled: &Drilled, policy: &Policy) {
@@ -89,6 +92,14 @@ fn tell(drilled: &Drilled, policy: &Policy) {
     let (intact, all, broken) = (drilled.intact(), drilled.targets.len(), drilled.broken());
     let (read, took) = (size(drilled.bytes), seconds(took));
     announce(&format!("drill {complete}{intact} of {all} rollback targets intact, {broken} broken; {read} in {took}"));
+    let unverified = drilled.signed(SignatureVerdict::NotVerified);
+    if unverified > 0 {
+        tracing::error!("signatures of {unverified} rollback targets do not verify; prodpin drill shows them");
+    }
+    let refused = drilled.rehearsals(RehearsalOutcome::Failed);
+    if refused > 0 {
+        tracing::error!("{refused} old revisions would not start; prodpin drill --only rehearsal shows why");
+    }
     if broken > 0 {
         tracing::error!(
             "{broken} rollback targets are broken: the next run reports them; prodpin drill shows the parts"

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::decide::drilled::Candidate;
+use crate::decide::rehearsed::{self, ToRehearse};
 use crate::decide::{self, Attempts};
 use crate::model::{ArtifactId, Digest, Drill, DrilledFrom, Gap, Mark, RepositoryKey};
 use crate::outcome::known_as::KnownAs;
@@ -76,6 +77,22 @@ pub(super) struct Todo {
     rank: u32,
 }
 
+/// An old state of a workload that is to be rehearsed.
+#[derive(Debug)]
+pub(super) struct Planned {
+    pub(super) key: RepositoryKey,
+    pub(super) name: Option<String>,
+    pub(super) state: ToRehearse,
+}
+
+/// What there is to do in one repository.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) todo: Vec<Todo>,
+    pub(super) planned: Vec<Planned>,
+    pub(super) gaps: Vec<Gap>,
+}
+
 impl Todo {
     pub(super) fn ended(self, result: DrillResult) -> DrilledTarget {
         let Self { key: repository, artifact, name, is_file, from, .. } = self;
@@ -93,12 +110,8 @@ pub(super) fn sort(todo: &mut [Todo]) {
     todo.sort_by(|a, b| (a.last, a.rank, &a.key, &a.artifact).cmp(&(b.last, b.rank, &b.key, &b.artifact)));
 }
 
-/// The rollback targets of one repository, by the decision of every other command (I31).
-pub(super) async fn targets(
-    setup: Arc<Setup>,
-    key: RepositoryKey,
-    from: DrilledFrom,
-) -> Result<(Vec<Todo>, Vec<Gap>), RunError> {
+/// The rollback targets of one repository, by the decision of every other command (I31), and the old states that hold them.
+pub(super) async fn targets(setup: Arc<Setup>, key: RepositoryKey, from: DrilledFrom) -> Result<Found, RunError> {
     let seen = look(&setup, setup.source(&key).inventory.as_ref(), key.clone()).await?;
     let untried = Attempts::new();
     let input = seen.input(&setup, &untried);
@@ -115,7 +128,15 @@ pub(super) async fn targets(
         rank: target.rank.unwrap_or(u32::MAX),
     });
     let todo = todo.collect();
-    Ok((todo, plan.report.gaps))
+    let (states, beyond) = rehearsed::wanted(&input, &plan);
+    let named =
+        |artifact: &ArtifactId| plan.report.targets.iter().find(|target| target.artifact == *artifact).and_then(name);
+    let planned =
+        states.into_iter().map(|state| Planned { key: key.clone(), name: named(&state.artifact), state }).collect();
+    if beyond > 0 {
+        tracing::warn!("{key}: {beyond} more old states of workloads hold rollback targets than are rehearsed at once");
+    }
+    Ok(Found { todo, planned, gaps: plan.report.gaps })
 }
 
 fn name(target: &TargetReport) -> Option<String> {

@@ -9,11 +9,11 @@ use std::time::Instant;
 use tokio::task::JoinSet;
 
 use crate::decide::vault::VaultPart;
-use crate::model::{ArtifactId, BrokenPart, Digest, Drill, DrillOutcome, RepositoryKey, SourceName};
+use crate::model::{ArtifactId, BrokenPart, Digest, Drill, DrillOutcome, RepositoryKey, SignatureCheck, SourceName};
 use crate::sources::Readable;
 use crate::sources::content::Lost;
 use crate::sources::file::{FileFacts, Files};
-use crate::vault::{Drilling, FileProof, Flaw, Place, Vault, Watcher};
+use crate::vault::{self, Drilling, FileProof, Flaw, Place, Vault, VerifyingKey, Watcher};
 
 use super::super::setup::Setup;
 use super::super::{Progress, Stop};
@@ -32,6 +32,7 @@ const NAMED: usize = 5;
 struct Shared {
     setup: Arc<Setup>,
     vault: Option<Arc<Vault>>,
+    keys: Vec<VerifyingKey>,
     stop: Stop,
     progress: Arc<dyn Progress>,
     bytes: AtomicU64,
@@ -58,6 +59,14 @@ impl Shared {
             (None, Readable::Manifests(content)) => Whence::Parts(Place::Source(content)),
             (None, Readable::Files(files)) => Whence::Files(files),
         })
+    }
+
+    /// What came of the signatures of a target, where there are keys to hold them to. They hang at it in its source, and
+    /// nowhere else.
+    async fn verify(&self, key: &RepositoryKey, target: &Digest) -> Option<SignatureCheck> {
+        let whence = self.place(key).filter(|_| !self.keys.is_empty())?;
+        let Whence::Parts(Place::Source(content)) = whence else { return None };
+        Some(vault::verify(content, &key.name, target, &self.keys).await)
     }
 }
 
@@ -87,9 +96,15 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    pub(super) fn new(setup: Arc<Setup>, vault: Option<Arc<Vault>>, stop: Stop, progress: Arc<dyn Progress>) -> Self {
+    pub(super) fn new(
+        setup: Arc<Setup>,
+        vault: Option<Arc<Vault>>,
+        keys: Vec<VerifyingKey>,
+        stop: Stop,
+        progress: Arc<dyn Progress>,
+    ) -> Self {
         let bytes = AtomicU64::new(0);
-        let shared = Arc::new(Shared { setup, vault, stop, progress, bytes });
+        let shared = Arc::new(Shared { setup, vault, keys, stop, progress, bytes });
         Self { shared, drillings: BTreeMap::new(), opened: BTreeMap::new() }
     }
 
@@ -166,10 +181,13 @@ impl Reading {
                 };
                 let (key, artifact) = (one.key.clone(), one.artifact.clone());
                 tasks.spawn(async move {
-                    let result = match opened {
-                        Opened::Parts(parts) => target(shared, drilling, key, parts).await,
+                    let mut result = match opened {
+                        Opened::Parts(parts) => target(shared.clone(), drilling, key.clone(), parts).await,
                         Opened::File(facts) => file(&shared, &drilling, &key, &artifact, &facts).await,
                     };
+                    if let (DrillResult::Drilled(drill), Some(digest)) = (&mut result, artifact.digest()) {
+                        drill.signatures = shared.verify(&key, digest).await;
+                    }
                     (at, result)
                 });
                 under_way.insert(at, one);
@@ -228,7 +246,7 @@ async fn target(
     }
     let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     match flaws.is_empty() {
-        true => DrillResult::Drilled(Drill { outcome: DrillOutcome::Intact, bytes, milliseconds, broken: Vec::new() }),
+        true => DrillResult::Drilled(drilled(DrillOutcome::Intact, bytes, milliseconds, Vec::new())),
         false => broken(bytes, milliseconds, flaws),
     }
 }
@@ -255,9 +273,7 @@ async fn file(
     let (proof, bytes) = drilling.prove_file(files, (&key.name, artifact), facts, shared).await;
     let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     match proof {
-        FileProof::Held => {
-            DrillResult::Drilled(Drill { outcome: DrillOutcome::Intact, bytes, milliseconds, broken: Vec::new() })
-        }
+        FileProof::Held => DrillResult::Drilled(drilled(DrillOutcome::Intact, bytes, milliseconds, Vec::new())),
         FileProof::Unsaid(why) => DrillResult::Uncompared { bytes, why },
         FileProof::Wrong(digest, detail) => broken(bytes, milliseconds, vec![(digest, Flaw::Wrong(detail))]),
         FileProof::Flawed(Flaw::Gone) => gone(),
@@ -268,7 +284,11 @@ async fn file(
 
 /// A file that is not there has no part that could be named by its digest.
 fn gone() -> DrillResult {
-    DrillResult::Drilled(Drill { outcome: DrillOutcome::Broken, bytes: 0, milliseconds: 0, broken: Vec::new() })
+    DrillResult::Drilled(drilled(DrillOutcome::Broken, 0, 0, Vec::new()))
+}
+
+fn drilled(outcome: DrillOutcome, bytes: u64, milliseconds: u64, broken: Vec<BrokenPart>) -> Drill {
+    Drill { outcome, bytes, milliseconds, broken, signatures: None }
 }
 
 /// What flaws come to: one part that is wrong is enough, whatever could not be read beside it.
@@ -284,7 +304,7 @@ fn broken(bytes: u64, milliseconds: u64, mut flaws: Vec<(Digest, Flaw)>) -> Dril
     found.sort_by_key(|part| part.gone);
     found.truncate(NAMED);
     if !found.is_empty() {
-        return DrillResult::Drilled(Drill { outcome: DrillOutcome::Broken, bytes, milliseconds, broken: found });
+        return DrillResult::Drilled(drilled(DrillOutcome::Broken, bytes, milliseconds, found));
     }
     let unread = flaws.into_iter().find_map(|(digest, flaw)| match flaw {
         Flaw::Unread(detail) => Some(format!("{digest}: {detail}")),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use prodpin::decide::{self, Attempts, Input, Labels, Rules, forecast, ready};
 use prodpin::model::{
-    ArtifactId, Closure, Commit, Control, DatabaseRule, DeployedReference, Deployment, Digest, Evidence, Gap,
+    ArtifactId, Closure, Commit, Control, DatabaseRule, DeployedReference, Deployment, Digest, Event, Evidence, Gap,
     Inspection, Mark, Mode, NamePatterns, ObservedTag, PinState, Platform, Presence, ProductionRule, Provenance,
     RepositoryKey, RepositoryState, Resolution, SchemaChange, SchemaStatement, Snapshot, Tenure, Waiting, Workload,
     claimant,
@@ -138,6 +138,8 @@ pub(crate) struct Scene {
     pub(crate) database: Vec<DatabaseRule>,
     pub(crate) production: Vec<ProductionRule>,
     pub(crate) gaps: Vec<Gap>,
+    /// What the ledger has beside what runs recorded.
+    pub(crate) recorded: Vec<Event>,
     pub(crate) host: String,
     pub(crate) keep: u32,
 }
@@ -173,6 +175,7 @@ impl Scene {
             database: Vec::new(),
             production: vec![ProductionRule::InUse],
             gaps: Vec::new(),
+            recorded: Vec::new(),
             host: "registry.example.com".to_owned(),
             keep: 5,
         }
@@ -245,8 +248,36 @@ impl Scene {
         self.decided().1
     }
 
+    /// What was recorded at eleven in the evening.
+    pub(crate) fn recorded(mut self, events: impl IntoIterator<Item = Event>) -> Self {
+        self.recorded.extend(events);
+        self
+    }
+
     /// What the report says, and the page.
     pub(crate) fn decided(&self) -> (RepositoryReport, RepositoryReady) {
+        self.planned(|input, plan| {
+            let addresses = self
+                .looks
+                .keys()
+                .map(|artifact| (artifact.clone(), format!("{}/shop/api@{artifact}", self.host)))
+                .collect();
+            let page = ready::page(&ready::Facts {
+                input,
+                plan: &plan,
+                row: forecast::row(input, &plan, None, false),
+                said: &self.said,
+                addresses: &addresses,
+                has_history: true,
+            });
+            let mut row = Row { repository: Some(plan.report), findings: plan.findings };
+            row.judge();
+            (row.repository.unwrap(), page)
+        })
+    }
+
+    /// What follows from its plan.
+    pub(crate) fn planned<T>(&self, then: impl FnOnce(&Input<'_>, decide::Plan) -> T) -> T {
         let key = RepositoryKey { source: "shop".parse().unwrap(), name: "shop/api".parse().unwrap() };
         let rules = Rules { keep: self.keep, production: self.production.clone(), may_move: NamePatterns::none() };
         let signals: BTreeSet<Arc<str>> = self.runs.iter().flatten().map(|said| said.signal.into()).collect();
@@ -270,6 +301,8 @@ impl Scene {
             let deployed = decide::deployments(&running, &signals, &state, &rules, &Labels::default(), mark.at);
             decide::fold(&mut state, mark, &deployed);
         }
+        let mark = Mark { sequence: self.runs.len() as u64 + 1, at: at(23) };
+        decide::fold(&mut state, mark, &self.recorded);
         let labels = BTreeMap::new();
         let selection = decide::select(&rules, &snapshot, &state, &labels, &running, &signals, at(23));
         let input = Input {
@@ -291,22 +324,7 @@ impl Scene {
             claim: None,
         };
         let plan = decide::plan(&input);
-        let addresses = self
-            .looks
-            .keys()
-            .map(|artifact| (artifact.clone(), format!("{}/shop/api@{artifact}", self.host)))
-            .collect();
-        let page = ready::page(&ready::Facts {
-            input: &input,
-            plan: &plan,
-            row: forecast::row(&input, &plan, None, false),
-            said: &self.said,
-            addresses: &addresses,
-            has_history: true,
-        });
-        let mut row = Row { repository: Some(plan.report), findings: plan.findings };
-        row.judge();
-        (row.repository.unwrap(), page)
+        then(&input, plan)
     }
 
     /// The page as a terminal shows it, with digests under the names of what they are of.

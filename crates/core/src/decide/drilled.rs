@@ -71,6 +71,7 @@ pub fn reports(state: &RepositoryState, artifact: &ArtifactId) -> Vec<DrillRepor
             bytes: drill.bytes,
             milliseconds: drill.milliseconds,
             broken: drill.broken.clone(),
+            signatures: drill.signatures.clone(),
         })
         .collect()
 }
@@ -155,7 +156,7 @@ mod tests {
             detail: "it hashes to something else".to_owned(),
         };
         let broken = if outcome == DrillOutcome::Broken { vec![broken] } else { Vec::new() };
-        let drill = Box::new(Drill { outcome, bytes: 9, milliseconds: 61_000, broken });
+        let drill = Box::new(Drill { outcome, bytes: 9, milliseconds: 61_000, broken, signatures: None });
         let mark = Mark { sequence, at: Timestamp::from_second(1_795_000_000).unwrap() };
         (mark, Event::Drilled { artifact: artifact.clone(), from, drill })
     }

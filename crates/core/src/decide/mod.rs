@@ -54,6 +54,7 @@ mod ranking;
 mod readiness;
 pub mod ready;
 mod refusals;
+pub mod rehearsed;
 pub mod release;
 mod releases;
 mod requirements;

@@ -42,6 +42,12 @@ impl<'a> Uses<'a> {
         self.deployments(artifact).iter().copied().filter(move |used| used.workload.as_deref() == Some(workload))
     }
 
+    /// The newest state of a workload that holds an artifact, as the platform calls it.
+    pub(super) fn newest_state(&self, artifact: &ArtifactId, workload: &Workload) -> Option<&'a Arc<str>> {
+        let states = self.at(artifact, workload).filter_map(|used| used.revision.as_ref());
+        states.max_by_key(|revision| (number(revision), *revision))
+    }
+
     /// What workloads run now, or would start.
     pub(super) fn present(&self) -> impl Iterator<Item = (&ArtifactId, &'a Arc<Workload>, &'a Deployment)> {
         self.by_artifact.iter().flat_map(|(artifact, uses)| {

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Digest;
+use super::{Digest, SignatureCheck};
 
 /// Whence the bytes were read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -39,6 +39,9 @@ pub struct Drill {
     /// Some of the parts that are not as they should be.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub broken: Vec<BrokenPart>,
+    /// What came of its signatures; none where no key was given, or not all of them could be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signatures: Option<SignatureCheck>,
 }
 
 /// A part that is gone, or is something else than its digest says.

@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ArtifactId, Code, Digest, Drill, DrilledFrom, Finding, PutBack, RepositoryKey, RepositorySettings, SettingFacts,
-    Severity, SourceName, Tag,
+    ArtifactId, Code, Digest, Drill, DrilledFrom, Finding, PutBack, Rehearsal, RepositoryKey, RepositorySettings,
+    SettingFacts, Severity, SourceName, Tag,
 };
 
 pub use self::run::{Answers, Counts, Mode, RunId, RunRecord, RunScope, SourceRecord};
@@ -254,6 +254,13 @@ pub enum Event {
         /// What came of it.
         drill: Box<Drill>,
     },
+    /// A cluster was asked, in dry runs, whether it would start the release again.
+    Rehearsed {
+        /// The artifact.
+        artifact: ArtifactId,
+        /// What came of it.
+        rehearsal: Box<Rehearsal>,
+    },
     /// `restore` put it back from the vault, and read it back.
     Restored {
         /// The artifact.
@@ -311,6 +318,7 @@ impl Event {
             Self::LifecycleClaimed { .. }
             | Self::Attached { .. }
             | Self::Drilled { .. }
+            | Self::Rehearsed { .. }
             | Self::Restored { .. }
             | Self::PinMade { .. }
             | Self::PinUnmade { .. }

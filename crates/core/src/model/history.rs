@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ArtifactId, DeploymentState, Digest, Drill, DrilledFrom, Event, OpenFindings, RepositorySettings, Tag, TagStatus,
-    TagTable,
+    ArtifactId, DeploymentState, Digest, Drill, DrilledFrom, Event, OpenFindings, Platform, Rehearsal,
+    RepositorySettings, Tag, TagStatus, TagTable, Workload,
 };
 
 /// One repository's folded state, as of some ledger sequence.
@@ -43,6 +43,9 @@ pub struct RepositoryState {
     /// The last drill of each artifact, from each place.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub drilled: BTreeMap<ArtifactId, BTreeMap<DrilledFrom, (Mark, Drill)>>,
+    /// The last rehearsal of each artifact at each workload, by the workload's words.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub rehearsed: BTreeMap<ArtifactId, BTreeMap<String, (Mark, Rehearsal)>>,
     /// Artifacts that `restore` put back from the vault and that were not found to be gone since.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub restored: BTreeMap<ArtifactId, Mark>,
@@ -120,6 +123,18 @@ impl Span {
 /// Platforms keep ten revisions or so; of what tags meant before that nobody asks again.
 const FORMER_KEPT: usize = 64;
 
+/// Of so many workloads it is remembered what the rehearsal of one release came to.
+const REHEARSALS_KEPT: usize = 64;
+
+/// A workload by its cluster and its name: two clusters may each have one of the same name.
+fn rehearsal_key(workload: &Workload) -> String {
+    let context = match &workload.platform {
+        Platform::Kubernetes { context } => context.as_deref().unwrap_or_default(),
+        _ => "",
+    };
+    format!("{context}: {workload}")
+}
+
 impl RepositoryState {
     /// Whether nothing is known of the repository.
     #[must_use]
@@ -133,6 +148,7 @@ impl RepositoryState {
             && self.findings.keys().next().is_none()
             && self.attached.is_empty()
             && self.drilled.is_empty()
+            && self.rehearsed.is_empty()
             && self.restored.is_empty()
             && self.unneeded.is_empty()
             && self.releasing.is_empty()
@@ -236,6 +252,7 @@ impl RepositoryState {
             Event::Drilled { artifact, from, drill } => {
                 self.drilled.entry(artifact.clone()).or_default().insert(*from, (mark, (**drill).clone()));
             }
+            Event::Rehearsed { artifact, rehearsal } => self.rehearse(artifact, rehearsal, mark),
             Event::Restored { artifact, pushed } => {
                 self.restored.insert(artifact.clone(), mark);
                 self.forget_wrong_bytes(&pushed.replaced);
@@ -276,6 +293,23 @@ impl RepositoryState {
 
     fn sighted(&mut self, tag: &Tag, artifact: &ArtifactId, created: Option<Timestamp>, since: Mark) {
         self.tags.sighted(tag, artifact, created, since);
+    }
+
+    /// Workloads come and go: of one artifact's rehearsals the oldest give way.
+    fn rehearse(&mut self, artifact: &ArtifactId, rehearsal: &Rehearsal, mark: Mark) {
+        let rehearsed = self.rehearsed.entry(artifact.clone()).or_default();
+        rehearsed.insert(rehearsal_key(&rehearsal.workload), (mark, rehearsal.clone()));
+        if rehearsed.len() > REHEARSALS_KEPT
+            && let Some(oldest) = rehearsed.iter().min_by_key(|(_, (mark, _))| *mark).map(|(key, _)| key.clone())
+        {
+            rehearsed.remove(&oldest);
+        }
+    }
+
+    /// The last rehearsal of an artifact at a workload.
+    #[must_use]
+    pub fn rehearsal(&self, artifact: &ArtifactId, workload: &Workload) -> Option<&(Mark, Rehearsal)> {
+        self.rehearsed.get(artifact)?.get(&rehearsal_key(workload))
     }
 
     /// What a drill read under these digests is there no more: a registry takes only what hashes to them.

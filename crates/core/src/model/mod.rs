@@ -31,11 +31,13 @@ mod production;
 mod provenance;
 mod rebase;
 mod reference;
+mod rehearsal;
 mod restored;
 mod retention;
 mod setting;
 mod short_text;
 mod sightings;
+mod signed;
 mod snapshot;
 mod survival;
 mod tag_table;
@@ -86,12 +88,16 @@ pub use provenance::{Commit, DatabaseRule, Provenance, SchemaChange, SchemaState
 pub use rebase::{rebase, seen};
 pub use reference::without_credentials;
 pub use reference::{Reference, ReferenceError};
+pub use rehearsal::{
+    DryRun, Found, Need, NeededKind, NeededObject, Refusal, Rehearsal, RehearsalFacts, RehearsalOutcome, Sent,
+};
 pub use restored::PutBack;
 pub use retention::Retention;
 pub use setting::{SettingFacts, Versioning};
 #[cfg(test)]
 use sightings::SIGHTINGS_KEPT;
 pub use sightings::{Sighting, TagHistory, TagStatus};
+pub use signed::{SignatureCheck, SignatureVerdict, UnverifiedSignature};
 pub use snapshot::{
     ArtifactKind, Closure, Content, DeleteMarker, Inspection, ObjectFacts, ObjectVersion, ObservedTag, PinState,
     Presence, RepositoryKind, Resolution, Snapshot,

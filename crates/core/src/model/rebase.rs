@@ -87,6 +87,7 @@ pub fn rebase(event: Event, state: &RepositoryState) -> Option<Event> {
         | Event::AlertQueued { .. }
         | Event::ReportedAgain { .. }
         | Event::Drilled { .. }
+        | Event::Rehearsed { .. }
         | Event::Restored { .. }
         | Event::Source(_)
         | Event::Run(_)) => Some(other),

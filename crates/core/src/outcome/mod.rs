@@ -1,5 +1,6 @@
 //! What prodpin says, as data: the documents that every format renders and every program reads.
 
+pub mod drilled;
 mod finding_counts;
 pub mod forecast;
 pub mod identity;

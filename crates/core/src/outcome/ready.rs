@@ -9,7 +9,8 @@ use crate::model::{
     ArtifactId, Commit, Digest, Evidence, Gap, Obstacle, RepositoryName, SchemaChange, Severity, SourceName, Tag,
     Threat, Waiting, Workload,
 };
-use crate::outcome::report::{DrillReport, FindingCounts, PinReport};
+use crate::outcome::drilled::{DrillReport, RehearsalReport};
+use crate::outcome::report::{FindingCounts, PinReport};
 use crate::outcome::status::{ServiceCounts, ServiceStatus};
 
 /// The whole document, for its schema; it is written piece by piece and never held whole.
@@ -262,6 +263,9 @@ pub struct ListedRelease {
     /// The last drill from each place: every byte read and hashed. Left out where there was none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub drills: Vec<DrillReport>,
+    /// The last rehearsal at each workload that ran it: whether its cluster would start it again. Left out where there was none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rehearsals: Vec<RehearsalReport>,
     /// When `restore` put it back from the vault, where no drill has read it since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]

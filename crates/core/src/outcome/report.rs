@@ -6,10 +6,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    ArtifactId, BrokenPart, Code, Counts, Digest, DrillOutcome, DrilledFrom, Finding, Gap, Mode, Obstacle,
-    RepositoryKey, RepositoryName, RunId, RunScope, Severity, SourceName, Survives, Tag,
+    ArtifactId, Code, Counts, Digest, Finding, Gap, Mode, Obstacle, RepositoryKey, RepositoryName, RunId, RunScope,
+    Severity, SourceName, Survives, Tag,
 };
 
+pub use super::drilled::DrillReport;
 pub use super::finding_counts::FindingCounts;
 pub use super::rollback::Rollback;
 use super::status::{ServiceCounts, ServiceStatus};
@@ -206,25 +207,6 @@ pub struct TargetReport {
     /// The last drill from each place: every byte read and hashed. Left out where there was none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub drills: Vec<DrillReport>,
-}
-
-/// A drill that is on record.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct DrillReport {
-    /// Whence the bytes were read.
-    pub from: DrilledFrom,
-    /// When.
-    #[schemars(with = "String")]
-    pub at: Timestamp,
-    /// What came of it.
-    pub outcome: DrillOutcome,
-    /// The bytes of all parts, each part counted once.
-    pub bytes: u64,
-    /// How long it took.
-    pub milliseconds: u64,
-    /// Some of the parts that are not as they should be.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub broken: Vec<BrokenPart>,
 }
 
 /// How many manifests that belong to a target have pins of their own.

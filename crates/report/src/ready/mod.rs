@@ -1,5 +1,6 @@
 //! Can I roll back now? For a person at 3 a.m., and for programs.
 
+mod drills;
 mod json;
 mod page;
 mod render;

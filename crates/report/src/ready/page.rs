@@ -4,7 +4,7 @@
 use std::io::{self, Write};
 
 use super::rows::ReadyReport;
-use super::sentences;
+use super::{drills, sentences};
 use crate::escape;
 use crate::layout::{Page as Paper, Paint, plain, span};
 use crate::phrase::Phrase;
@@ -292,6 +292,14 @@ impl Sheet<'_> {
         }
         for drill in &listed.drills {
             let Some((told, bad)) = sentences::drilled(listed, drill, at) else { continue };
+            let signed = drills::signed(drill);
+            for (told, bad) in [(told, bad)].into_iter().chain(signed) {
+                let paint = if bad { Paint::Bad } else { Paint::Plain };
+                paper.paragraph(8, 8, &[span(paint, told.terminal())])?;
+            }
+        }
+        for report in listed.rehearsals.iter().take(SHOWN) {
+            let (told, bad) = drills::rehearsed(report, at);
             let paint = if bad { Paint::Bad } else { Paint::Plain };
             paper.paragraph(8, 8, &[span(paint, told.terminal())])?;
         }

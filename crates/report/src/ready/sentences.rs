@@ -95,7 +95,7 @@ pub(super) fn moment(then: Timestamp, now: Timestamp) -> Phrase {
 }
 
 /// A span that is quickly read: clocks differ, so that nothing is told to the second.
-fn ago(then: Timestamp, now: Timestamp) -> String {
+pub(super) fn ago(then: Timestamp, now: Timestamp) -> String {
     let minutes = now.duration_since(then).as_secs() / 60;
     match minutes {
         ..0 => "in the future, by this clock".to_owned(),

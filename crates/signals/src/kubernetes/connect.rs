@@ -1,4 +1,5 @@
-//! A cluster, and the one way to ask it anything: a GET, with a limit on how long and how much (I17, I20).
+//! A cluster, and the one way to ask it anything: what its gate lets through, with a limit on how long and how much (I17,
+//! I20).
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,10 +10,10 @@ use bytes::Bytes;
 use http::StatusCode;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use jiff::Timestamp;
-use kube::client::Body;
 use kube::config::{Config, KubeconfigError};
 use tokio::sync::RwLock;
 
+use super::question::{Gate, Question};
 use super::{client_certificate, exec, kubeconfig};
 use prodpin_core::model::Cause;
 use prodpin_net::http::{USER_AGENT, retry_after};
@@ -40,12 +41,21 @@ pub(super) fn most_bytes() -> usize {
     memory::budget().part(8, 16 << 20, 64 << 20)
 }
 
+/// A dry run, with one retry.
+const DRY_RUN_TIMEOUT: Duration = Duration::from_secs(30);
+const DRY_RUNS: u32 = 2;
+
 /// A server's words in our sentences: enough to understand, not enough to flood.
 const MOST_WORDS: usize = 200;
 
-/// An API server that can only be read.
+/// Its words as they came, for whoever decides on them.
+const MOST_SAID: usize = 2_000;
+
+/// An API server that can only be read, or in which dry runs may be made beside that.
 pub(super) struct Cluster {
     client: RwLock<Client>,
+    /// What leaves this process for it.
+    gate: Gate,
     /// How it is reported from others where its files are read.
     place: String,
     /// How to get there, with the program that has the credentials; none if there is none.
@@ -79,6 +89,8 @@ pub(super) struct KubernetesFailure {
     /// How long the server asks to wait.
     pub(super) wait: Option<Duration>,
     pub(super) reason: String,
+    /// The server's own words, where it is Kubernetes that answered.
+    pub(super) said: Option<String>,
 }
 
 impl fmt::Display for KubernetesFailure {
@@ -89,7 +101,7 @@ impl fmt::Display for KubernetesFailure {
 
 impl KubernetesFailure {
     pub(super) fn new(cause: Cause, reason: impl Into<String>) -> Self {
-        Self { cause, status: None, wait: None, reason: reason.into() }
+        Self { cause, status: None, wait: None, reason: reason.into(), said: None }
     }
 
     fn late() -> Self {
@@ -100,10 +112,14 @@ impl KubernetesFailure {
     fn from_response(status: StatusCode, body: &[u8]) -> Self {
         #[derive(serde::Deserialize)]
         struct Status {
+            kind: Option<String>,
             message: Option<String>,
         }
-        let said = serde_json::from_slice::<Status>(body).ok().and_then(|status| status.message);
-        let words: String = said.unwrap_or_default().chars().take(MOST_WORDS).collect();
+        let answer = serde_json::from_slice::<Status>(body).ok();
+        let is_kubernetes = answer.as_ref().is_some_and(|answer| answer.kind.as_deref() == Some("Status"));
+        let message = answer.and_then(|status| status.message);
+        let said = message.as_deref().filter(|_| is_kubernetes).map(|words| words.chars().take(MOST_SAID).collect());
+        let words: String = message.unwrap_or_default().chars().take(MOST_WORDS).collect();
         let cause = match status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Cause::Denied,
             StatusCode::NOT_FOUND => Cause::NotFound,
@@ -116,13 +132,25 @@ impl KubernetesFailure {
             true => format!("the API server answered {}", status.as_u16()),
             false => format!("the API server answered {}: {words}", status.as_u16()),
         };
-        Self { cause, status: Some(status), wait: None, reason }
+        Self { cause, status: Some(status), wait: None, reason, said }
     }
 }
 
 impl Cluster {
     /// Sets the client up. Nothing is asked yet.
     pub(super) async fn connect(access: &ClusterAccess, deadline: Option<Instant>) -> Result<Self, KubernetesFailure> {
+        Self::through(Gate::Reads, access, deadline).await
+    }
+
+    /// The same for one in which dry runs are made.
+    pub(super) async fn rehearsing(
+        access: &ClusterAccess,
+        deadline: Option<Instant>,
+    ) -> Result<Self, KubernetesFailure> {
+        Self::through(Gate::Rehearses, access, deadline).await
+    }
+
+    async fn through(gate: Gate, access: &ClusterAccess, deadline: Option<Instant>) -> Result<Self, KubernetesFailure> {
         let place = kubeconfig::place(access);
         let mut config = kubeconfig::configured(access, set_up_until(deadline)).await?;
         config.connect_timeout = Some(CONNECT_TIMEOUT);
@@ -132,7 +160,7 @@ impl Cluster {
         config.headers.push((http::header::USER_AGENT, http::HeaderValue::from_static(USER_AGENT)));
         let renewable = config.auth_info.exec.is_some().then(|| config.clone());
         let client = set_up(&place, config, deadline).await?;
-        Ok(Self { client: RwLock::new(Client::new(client, 0)), place, renewable, deadline })
+        Ok(Self { client: RwLock::new(Client::new(client, 0)), gate, place, renewable, deadline })
     }
 
     /// Asks the program for credentials again, if those that are refused were good before, and unless somebody has done so
@@ -161,21 +189,26 @@ impl Cluster {
 
     /// Asks for one path that the answer depends on. What is busy is asked again, for as long as there is time.
     pub(super) async fn get(&self, path: &str) -> Result<Bytes, KubernetesFailure> {
-        self.ask(path, TRIES, CALL_TIMEOUT).await
+        self.ask(&Question::get(path), TRIES, CALL_TIMEOUT).await
+    }
+
+    /// Asks for something small, or makes a dry run: neither leaves anything, so that either may be asked again.
+    pub(super) async fn try_out(&self, question: &Question) -> Result<Bytes, KubernetesFailure> {
+        self.ask(question, DRY_RUNS, DRY_RUN_TIMEOUT).await
     }
 
     /// Asks for what a cluster may do without: shortly, because everything else waits for it (F134).
     pub(super) async fn peek(&self, path: &str) -> Result<Bytes, KubernetesFailure> {
-        self.ask(path, PEEKS, PEEK_TIMEOUT).await
+        self.ask(&Question::get(path), PEEKS, PEEK_TIMEOUT).await
     }
 
-    async fn ask(&self, path: &str, tries: u32, limit: Duration) -> Result<Bytes, KubernetesFailure> {
+    async fn ask(&self, question: &Question, tries: u32, limit: Duration) -> Result<Bytes, KubernetesFailure> {
         let latest = Instant::now() + limit;
         let until = self.deadline.map_or(latest, |deadline| deadline.min(latest));
         let (mut failures, mut renewed) = (0, false);
         loop {
             let asked = self.client.read().await.clone();
-            let failure = match tokio::time::timeout_at(until.into(), Self::get_now(&asked.client, path)).await {
+            let failure = match tokio::time::timeout_at(until.into(), self.ask_now(&asked.client, question)).await {
                 Ok(Ok(body)) => {
                     asked.proven.store(true, Ordering::Relaxed);
                     return Ok(body);
@@ -204,11 +237,8 @@ impl Cluster {
         }
     }
 
-    async fn get_now(client: &kube::Client, path: &str) -> Result<Bytes, KubernetesFailure> {
-        let request = http::Request::get(path)
-            .header(http::header::ACCEPT, "application/json")
-            .body(Body::empty())
-            .map_err(|error| KubernetesFailure::new(Cause::Refused, format!("{path} cannot be asked for: {error}")))?;
+    async fn ask_now(&self, client: &kube::Client, question: &Question) -> Result<Bytes, KubernetesFailure> {
+        let request = question.request(self.gate).map_err(|reason| KubernetesFailure::new(Cause::Refused, reason))?;
         let unreachable = |error: kube::Error| KubernetesFailure::new(cause_of(&error), chain(&error));
         let response = client.send(request).await.map_err(unreachable)?;
         let status = response.status();

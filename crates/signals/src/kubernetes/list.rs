@@ -49,7 +49,7 @@ impl Kind {
         Self { optional: true, ..self }
     }
 
-    fn path(&self, namespace: Option<&str>) -> String {
+    pub(super) fn path(&self, namespace: Option<&str>) -> String {
         let namespace = namespace.map_or_else(String::new, |name| format!("/namespaces/{name}"));
         format!("{}{namespace}/{}", self.root(), self.plural)
     }
@@ -295,9 +295,32 @@ async fn pages<T: DeserializeOwned + Namespaced>(
     kind: &Kind,
     namespace: Option<&str>,
 ) -> Result<Listed<T>, KubernetesFailure> {
-    match pages_once(cluster, kind, namespace).await {
+    pages_of(cluster, kind, namespace, kind.selector).await
+}
+
+/// The same of those that a workload finds by its labels; of all, where it has no such labels.
+pub(super) async fn selected<T: DeserializeOwned + Namespaced>(
+    cluster: &Cluster,
+    kind: &Kind,
+    namespace: &str,
+    selector: Option<&str>,
+) -> Result<Listed<T>, KubernetesFailure> {
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs(selector.map(|selector| ("labelSelector", selector)));
+    let query = query.finish();
+    let query = if query.is_empty() { query } else { format!("&{query}") };
+    pages_of(cluster, kind, Some(namespace), &query).await
+}
+
+async fn pages_of<T: DeserializeOwned + Namespaced>(
+    cluster: &Cluster,
+    kind: &Kind,
+    namespace: Option<&str>,
+    selector: &str,
+) -> Result<Listed<T>, KubernetesFailure> {
+    match pages_once(cluster, kind, namespace, selector).await {
         Err(failure) if failure.status == Some(StatusCode::GONE) => {
-            pages_once(cluster, kind, namespace).await.map_err(|failure| match failure.status {
+            pages_once(cluster, kind, namespace, selector).await.map_err(|failure| match failure.status {
                 Some(StatusCode::GONE) => {
                     let reason =
                         "the list expired twice while it was read; the API server forgets faster than it answers";
@@ -314,11 +337,12 @@ async fn pages_once<T: DeserializeOwned + Namespaced>(
     cluster: &Cluster,
     kind: &Kind,
     namespace: Option<&str>,
+    selector: &str,
 ) -> Result<Listed<T>, KubernetesFailure> {
     let (mut listed, mut cursor, mut cost) = (Listed::default(), Cursor::default(), 0);
     let most = memory::budget().part(2, 64 << 20, 2 << 30);
     loop {
-        let path = format!("{}?{}{}", kind.path(namespace), query(kind.page, cursor.token().as_deref()), kind.selector);
+        let path = format!("{}?{}{selector}", kind.path(namespace), query(kind.page, cursor.token().as_deref()));
         let body = cluster.get(&path).await?;
         let before = listed.count();
         let next =
@@ -355,7 +379,7 @@ fn query(page: u32, token: Option<&str>) -> String {
 }
 
 /// Whether it can stand in a path as a namespace: an RFC 1123 label.
-fn is_label(name: &str) -> bool {
+pub(super) fn is_label(name: &str) -> bool {
     (1..=63).contains(&name.len())
         && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }

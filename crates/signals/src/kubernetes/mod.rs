@@ -1,7 +1,8 @@
 //! What a Kubernetes cluster runs and ran, from its own objects (E122–E127).
 //!
-//! `connect` is a client that can only read, of what `kubeconfig` says, `list` follows pages to their end, `page` reads one object by object, `objects` are the fields that are read,
-//! `image` reads references and nodes' words for them. From all of these `workloads` tells, without asking anything
+//! `connect` is a client of what `kubeconfig` says, which sends what the gate in `question` lets through: reads, and for a
+//! `rehearsal` dry runs. `list` follows pages to their end, `page` reads one object by object, `objects` are the fields that
+//! are read, `image` reads references and nodes' words for them. From all of these `workloads` tells, without asking anything
 //! more, what runs and what ran; `helm`, `argocd` and `flux` do so for what is released through them.
 
 mod argocd;
@@ -18,6 +19,8 @@ mod objects;
 mod page;
 mod pods;
 mod proxy;
+mod question;
+mod rehearsal;
 mod workloads;
 
 use std::collections::BTreeSet;
@@ -37,6 +40,7 @@ use prodpin_policy::{ClusterAccess, KubernetesConfig};
 
 pub(super) use self::argocd::ArgoCd;
 pub(super) use self::flux::Flux;
+pub use self::rehearsal::Rehearsing;
 
 const PODS: Kind = Kind::core("v1", "Pod", "pods");
 const DEPLOYMENTS: Kind = Kind::named("apps", "v1", "Deployment", "deployments");

@@ -19,7 +19,7 @@ pub(super) use self::listed::Objects;
 use self::routed::Underneath;
 use self::templates::Template;
 use super::image::{named, reported};
-use super::objects::{Metadata, Owner};
+use super::objects::{Metadata, Owner, Templated};
 use super::pods::Pod;
 use crate::Signalled;
 use prodpin_core::decide::revisions::{Pods, Status};
@@ -63,6 +63,11 @@ pub(super) fn tell(objects: &Objects, context: Option<&Arc<str>>, said: &mut Sig
         used.schema = used.schema.max(schemas.get(&(workload.clone(), used.revision.clone())).copied());
     }
     said.settle();
+}
+
+/// The labels by which a workload finds its pods, as a client takes them.
+pub(super) fn selector(workload: &Templated) -> Option<Arc<str>> {
+    control::from_workload(workload).selector
 }
 
 fn by_controller<'o, T>(

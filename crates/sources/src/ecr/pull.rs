@@ -17,7 +17,7 @@ use super::manifests::fetch_text;
 use super::transport::Call;
 use super::{Tuning, pin, registry};
 use crate::closure::Trouble;
-use crate::content::{Content, Document, Lost, Taker};
+use crate::content::{AttachedSignatures, Content, Document, IsSignature, Lost, Taker};
 use crate::oci::{HttpEnvironment, Restorer, open_in, open_to_look, open_to_restore as open_v2_to_restore};
 use crate::{Inventory, OpenOptions, Source};
 use prodpin_core::model::{Cause, Digest, EcrHost, RepositoryName, SourceName};
@@ -136,6 +136,17 @@ impl Content for Registry {
             Some(content) => content.blob(repository, digest, from, taker).await,
             None => Err(without_content().into()),
         }
+    }
+
+    async fn signatures(
+        &self,
+        repository: &RepositoryName,
+        artifact: &Digest,
+        is_signature: IsSignature,
+    ) -> Result<AttachedSignatures, Fault> {
+        let pulling = self.pulling().await?;
+        let content = pulling.content().ok_or_else(without_content)?;
+        content.signatures(repository, artifact, is_signature).await
     }
 }
 

@@ -1,6 +1,5 @@
 //! A chart repository in a bucket: `index.yaml` beside its archives, each of them an object version that can be held.
 
-mod key;
 #[cfg(test)]
 mod tests;
 
@@ -12,7 +11,6 @@ use futures::stream::{self, BoxStream, StreamExt as _};
 use jiff::Timestamp;
 use tokio::sync::Mutex;
 
-use self::key::key_of;
 use super::archive::Archive;
 use super::http::judge_content;
 use super::index::{Entry, Index, Listed};

@@ -1,5 +1,7 @@
 //! Reading whole manifests and blobs, for a copy in a vault. A blob is handed on as it arrives and never held.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use reqwest::header::{self, HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode};
@@ -10,11 +12,14 @@ use super::closure::Trouble;
 use super::fault::Fault;
 use super::redirect::Redirects;
 use super::registry::{Lack, Registry, Repository};
-use crate::content::{Content, Document, Lost, Taker, begins_at};
+use crate::content::{AttachedSignatures, Content, Document, IsSignature, Lost, Taker, begins_at};
 use prodpin_core::model::{Digest, RepositoryName};
 
 /// The most that is read of an error.
 const ERROR_CAP: usize = 64 << 10;
+
+/// So many manifests that may be signatures of one artifact are read.
+const MOST_SIGNATURES: usize = 64;
 
 #[async_trait]
 impl Content for OciInventory {
@@ -42,6 +47,23 @@ impl Content for OciInventory {
     ) -> Result<(), Lost> {
         let repository = self.registry.repository(repository)?;
         self.registry.hand_over(&repository, digest, from, taker).await
+    }
+
+    async fn signatures(
+        &self,
+        repository: &RepositoryName,
+        artifact: &Digest,
+        is_signature: IsSignature,
+    ) -> Result<AttachedSignatures, Fault> {
+        let repository = self.registry.repository(repository)?;
+        let tag = format!("{}-{}.sig", artifact.algorithm(), artifact.hex());
+        let mut manifests: Vec<Digest> = self.registry.attached_by_tag(&repository, &tag).await?.into_iter().collect();
+        let (referring, beyond) = self.registry.referring(&repository, artifact, is_signature, MOST_SIGNATURES).await?;
+        // The same one may be attached in both ways.
+        manifests.extend(referring);
+        let mut known = BTreeSet::new();
+        manifests.retain(|digest| known.insert(digest.clone()));
+        Ok(AttachedSignatures { manifests, beyond })
     }
 }
 

@@ -19,7 +19,7 @@ use super::parts::newest_of_each_type;
 use super::redirect::Redirects;
 use super::registry::{MANIFEST_CAP, Registry, Repository};
 use super::transport::Extras;
-use prodpin_core::model::{Attached, Digest, Part, PinState};
+use prodpin_core::model::{Attached, Digest, Part, PinState, Resolution, Tag};
 
 /// More pages than this are more referrers than anybody attaches.
 const MOST_PAGES: usize = 16;
@@ -75,6 +75,43 @@ impl Registry {
         // Of these nobody can push the bytes again under a tag of prodpin's.
         listed.beyond += others.len();
         Ok(listed)
+    }
+
+    /// What of these types names this artifact as its subject: no more than `most`, and how many there are beyond.
+    pub(super) async fn referring(
+        &self,
+        repository: &Repository,
+        subject: &Digest,
+        is_meant: impl Fn(&str) -> bool,
+        most: usize,
+    ) -> Result<(Vec<Digest>, usize), Fault> {
+        let entries = match self.referrers_by_interface(repository, subject).await? {
+            Some(entries) => entries,
+            None => {
+                match self.attached_by_tag(repository, &format!("{}-{}", subject.algorithm(), subject.hex())).await? {
+                    Some(listed) => self.referrers_by_tag(repository, &listed).await?,
+                    None => Vec::new(),
+                }
+            }
+        };
+        // Whoever lists one without its type may mean one of these.
+        let meant = entries.into_iter().filter(|entry| entry.artifact_type.as_deref().is_none_or(&is_meant));
+        let mut digests: Vec<Digest> = meant.map(|entry| entry.digest).collect();
+        let beyond = digests.len().saturating_sub(most);
+        digests.truncate(most);
+        Ok((digests, beyond))
+    }
+
+    /// What a tag that attaches something names; none where there is no such tag.
+    pub(super) async fn attached_by_tag(&self, repository: &Repository, tag: &str) -> Result<Option<Digest>, Fault> {
+        // The name of a digest is always one.
+        let tag = tag.parse::<Tag>().map_err(|_| Fault::malformed("no tag has the name of that digest"))?;
+        let named = self.resolve(repository, &tag).await?;
+        match named {
+            Resolution::NotFound => Ok(None),
+            Resolution::Artifact(artifact) => Ok(artifact.digest().cloned()),
+            Resolution::Unknown => Err(Fault::malformed(format!("what tag {tag} names could not be told"))),
+        }
     }
 
     /// Whether the registry has such an interface, asked once: one that has it answers an empty list where nothing refers.

@@ -19,6 +19,8 @@ pub(super) struct Journey<'a> {
     pub(super) from_revision: Option<&'a str>,
     /// What it calls the state to go back to, if it still has that, and starting it brings those bytes.
     pub(super) to_revision: Result<&'a str, Dead>,
+    /// Why the cluster would not start that state, where a rehearsal found that.
+    pub(super) refused: Option<String>,
     /// What decides how the workload can be changed by hand.
     pub(super) control: Option<&'a Control>,
     /// Whether the old state names the bytes to go back to by a tag.
@@ -55,12 +57,15 @@ pub(super) enum Dead {
     TagMoved,
     /// It names a tag, and what that names now is not known.
     TagUnknown,
+    /// The cluster would not start it, as its rehearsal showed.
+    Refused,
 }
 
 /// Why the platform's own old state is not gone back to.
 pub(super) fn dead(journey: &Journey<'_>, dead: Dead) -> String {
-    let Journey { to, .. } = journey;
+    let Journey { to, refused, .. } = journey;
     match dead {
+        Dead::Refused => refused.clone().unwrap_or_else(|| "the cluster would not start its own old state".to_owned()),
         Dead::Unknown => format!("it has no state of its own left that holds {to}: the bytes are named instead"),
         Dead::TagMoved => {
             format!(

@@ -8,6 +8,7 @@ use crate::decide::changes::is_past;
 use crate::decide::drilled::restored_since;
 use crate::decide::labels::Labels;
 use crate::decide::readiness::is_wanted;
+use crate::decide::rehearsed;
 use crate::model::{ArtifactId, Evidence, Provenance, Tag, TagStatus, Tenure};
 use crate::outcome::forecast::{RepositoryForecast, RulesFound, TargetForecast};
 use crate::outcome::known_as::KnownAs;
@@ -55,6 +56,7 @@ fn listed_release(facts: &Facts<'_>, uses: &Uses<'_>, labels: &Labels<'_>, forec
         commit,
         repository_url: source.map(String::from),
         drills: target.drills.clone(),
+        rehearsals: rehearsed::reports(facts.input.state, &target.artifact),
         restored: restored_since(facts.input.state, &target.artifact),
     }
 }

@@ -8,6 +8,7 @@ use crate::outcome::ready::{Forward, RollbackCommands};
 use crate::outcome::report::{PinReport, TargetReport};
 
 use crate::decide::deployments::number;
+use crate::decide::rehearsed;
 
 use super::journey::{Dead, Journey};
 use super::release_list::{Meaning, meaning};
@@ -47,6 +48,7 @@ pub(super) fn back(
             to: called(to),
             from_revision: newest.and_then(|(_, used)| used.revision.as_deref()),
             to_revision: revision(facts, uses, workload, to),
+            refused: refused(facts, uses, workload, to),
             control: left.iter().find_map(|(_, used)| used.control.as_deref()),
             by_tag: uses.at(&to.artifact, workload).any(|used| used.tag().is_some()),
             left_by_tag: left.iter().any(|(_, used)| used.tag().is_some()),
@@ -94,21 +96,29 @@ fn precedence(platform: &Platform) -> u8 {
 
 /// The newest old state of this workload that holds the release.
 fn revision<'a>(facts: &Facts<'_>, uses: &Uses<'a>, workload: &Workload, to: &TargetReport) -> Result<&'a str, Dead> {
-    let holding: Vec<&'a Deployment> = uses.at(&to.artifact, workload).collect();
-    let newest = holding
-        .iter()
-        .filter_map(|used| used.revision.as_deref())
-        .max_by_key(|revision| (number(revision), *revision))
-        .ok_or(Dead::Unknown)?;
+    let newest: &'a str = uses.newest_state(&to.artifact, workload).ok_or(Dead::Unknown)?;
     let mut verdict = Ok(newest);
-    for tag in holding.iter().filter(|used| used.revision.as_deref() == Some(newest)).filter_map(|used| used.tag()) {
+    let holding = uses.at(&to.artifact, workload).filter(|used| used.revision.as_deref() == Some(newest));
+    for tag in holding.filter_map(|used| used.tag()) {
         match meaning(facts, tag) {
             Meaning::Names(artifact) if artifact == to.artifact => {}
             Meaning::Names(_) | Meaning::Gone => return Err(Dead::TagMoved),
             Meaning::Unknown => verdict = Err(Dead::TagUnknown),
         }
     }
-    verdict
+    match rehearsed::failed(facts.input.state, &to.artifact, workload, newest) {
+        Some(_) => verdict.and(Err(Dead::Refused)),
+        None => verdict,
+    }
+}
+
+/// Why the cluster would not start that state, by the last rehearsal of it.
+fn refused(facts: &Facts<'_>, uses: &Uses<'_>, workload: &Workload, to: &TargetReport) -> Option<String> {
+    let newest = uses.newest_state(&to.artifact, workload)?;
+    let (mark, rehearsal) = rehearsed::failed(facts.input.state, &to.artifact, workload, newest)?;
+    let day = mark.at.strftime("%Y-%m-%d");
+    let reasons = rehearsal.reasons().collect::<Vec<_>>().join("; ");
+    Some(format!("revision {newest} would not start, by the rehearsal of {day}: {reasons}"))
 }
 
 /// What to look for in manifests: how they name what runs.
