@@ -85,7 +85,8 @@ pub(super) fn ends(event: &Event) -> (Option<&ArtifactId>, Option<&ArtifactId>) 
         | Event::PinLost { artifact }
         | Event::PinUnmade { artifact }
         | Event::PinUnneeded { artifact }
-        | Event::PinReleasing { artifact }
+        | Event::PinReleasing { artifact, .. }
+        | Event::PinReleaseRevoked { artifact }
         | Event::PinReleased { artifact }
         | Event::TargetMissing { artifact } => (Some(artifact), None),
         Event::TagAbsent { .. }

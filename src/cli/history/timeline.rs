@@ -134,7 +134,10 @@ fn sentence(event: &Event) -> String {
         Event::PinUnmade { artifact } => format!("the pin of {artifact} that was made is not there"),
         Event::PinUnneeded { artifact } => format!("{artifact} is pinned, and not in the rollback set any more"),
         Event::PinNeeded { artifact } => format!("{artifact} is in the rollback set again"),
-        Event::PinReleasing { artifact } => format!("the pin of {artifact} is about to be released"),
+        Event::PinReleasing { artifact, .. } => format!("the pin of {artifact} is about to be released"),
+        Event::PinReleaseRevoked { artifact } => {
+            format!("the release that was about to remove the pin of {artifact} is to leave it")
+        }
         Event::PinReleased { artifact } => format!("the pin of {artifact} was released"),
         Event::Attached { subject, by, artifact } => format!("{artifact} attached to {subject} by {by}"),
         Event::TargetMissing { artifact } => format!("{artifact} not found, though it is a rollback target"),

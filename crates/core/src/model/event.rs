@@ -235,6 +235,15 @@ pub enum Event {
     PinReleasing {
         /// The artifact.
         artifact: ArtifactId,
+        /// The run that is about to remove it: it alone may.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<RunId>,
+    },
+    /// The run that set out to remove its pin is to leave it from here on: it ended, or another run met its intent and does not
+    /// know whether it still goes on.
+    PinReleaseRevoked {
+        /// The artifact.
+        artifact: ArtifactId,
     },
     /// Its pin was removed by `release`, as it was read back.
     PinReleased {
@@ -317,6 +326,7 @@ impl Event {
             | Self::PinUnneeded { .. }
             | Self::PinNeeded { .. }
             | Self::PinReleasing { .. }
+            | Self::PinReleaseRevoked { .. }
             | Self::PinReleased { .. } => 3,
             Self::AlertQueued { .. } | Self::ReportedAgain { .. } => 2,
             _ => 1,

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ArtifactId, DeploymentState, Digest, Drill, DrilledFrom, Event, OpenFindings, RepositorySettings, Tag, TagStatus,
-    TagTable,
+    ArtifactId, DeploymentState, Digest, Drill, DrilledFrom, Event, Intent, OpenFindings, RepositorySettings, Tag,
+    TagStatus, TagTable,
 };
 
 /// One repository's folded state, as of some ledger sequence.
@@ -49,9 +49,9 @@ pub struct RepositoryState {
     /// Pinned artifacts that nothing in the rollback set needs, and since which complete look.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub unneeded: BTreeMap<ArtifactId, Mark>,
-    /// Artifacts whose pins a `release` set out to remove, and did not say yet that they are gone.
+    /// Artifacts whose pins a `release` set out to remove, and that are not known to be gone.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub releasing: BTreeMap<ArtifactId, Mark>,
+    pub releasing: BTreeMap<ArtifactId, Intent>,
     /// Artifacts whose pins were removed by `release`, and are not pinned again.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub released: BTreeMap<ArtifactId, Mark>,
@@ -191,12 +191,13 @@ impl RepositoryState {
             }
             Event::Pinned { artifact } => {
                 self.pinned.entry(artifact.clone()).or_insert(mark);
-                self.releasing.remove(artifact);
+                if let Some(intent) = self.releasing.get_mut(artifact) {
+                    intent.ended = intent.ended.or(Some(mark));
+                }
                 self.released.remove(artifact);
             }
             Event::PinMade { artifact } => {
                 self.made.entry(artifact.clone()).or_insert(mark);
-                self.releasing.remove(artifact);
                 self.released.remove(artifact);
             }
             Event::PinUnmade { artifact } => {
@@ -207,10 +208,12 @@ impl RepositoryState {
             }
             Event::PinNeeded { artifact } => {
                 self.unneeded.remove(artifact);
+                self.revoke(artifact, mark);
             }
-            Event::PinReleasing { artifact } => {
-                self.releasing.entry(artifact.clone()).or_insert(mark);
+            Event::PinReleasing { artifact, by } => {
+                self.releasing.insert(artifact.clone(), Intent::new(mark, by.clone()));
             }
+            Event::PinReleaseRevoked { artifact } => self.revoke(artifact, mark),
             Event::PinReleased { artifact } => {
                 self.pinned.remove(artifact);
                 self.made.remove(artifact);
@@ -261,6 +264,12 @@ impl RepositoryState {
         }
     }
 
+    fn revoke(&mut self, artifact: &ArtifactId, mark: Mark) {
+        if let Some(intent) = self.releasing.get_mut(artifact).filter(|intent| intent.is_open()) {
+            intent.revoked = intent.revoked.or(Some(mark));
+        }
+    }
+
     fn remember(&mut self, via: &Arc<str>, tag: &Tag, artifact: &ArtifactId, mark: Mark) {
         let former = self.former.entry(via.clone()).or_default();
         former.insert(tag.clone(), (mark, artifact.clone()));
@@ -302,10 +311,11 @@ impl RepositoryState {
         self.claims.get(via)?.get(tag)
     }
 
-    /// Whether a pin that is not there would be missed: one that was read back, and that no `release` was about to remove.
+    /// Whether a pin that is not there would be missed: one that was read back, and that no `release` set out to remove of which
+    /// nobody knows what came of it.
     #[must_use]
     pub fn misses_pin(&self, artifact: &ArtifactId) -> bool {
-        self.pinned.contains_key(artifact) && !self.releasing.contains_key(artifact)
+        self.pinned.contains_key(artifact) && self.open_intent(artifact).is_none()
     }
 
     /// What a tag meant to someone who names it as a thing of the past.

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{ArtifactId, Event, RepositoryState, Span, Tag, TagStatus};
+use super::{ArtifactId, Event, Intent, RepositoryState, Span, Tag, TagStatus};
 
 /// What an event becomes when another writer committed first (I14): nothing if that writer already said it, and what
 /// it means after theirs if they said something else. A deletion is never made of two concurrent runs' single looks.
@@ -42,10 +42,7 @@ pub fn rebase(event: Event, state: &RepositoryState) -> Option<Event> {
             (!known).then_some(Event::DeploymentRecalled { artifact, via, tag, last, finished })
         }
         Event::Pinned { artifact } => (!state.misses_pin(&artifact)).then_some(Event::Pinned { artifact }),
-        Event::PinMade { artifact } => {
-            let known = state.made.contains_key(&artifact) && !state.releasing.contains_key(&artifact);
-            (!known).then_some(Event::PinMade { artifact })
-        }
+        Event::PinMade { artifact } => (!state.made.contains_key(&artifact)).then_some(Event::PinMade { artifact }),
         Event::PinUnmade { artifact } => state.made.contains_key(&artifact).then_some(Event::PinUnmade { artifact }),
         Event::PinLost { artifact } => state.pinned.contains_key(&artifact).then_some(Event::PinLost { artifact }),
         Event::TargetMissing { artifact } => {
@@ -70,16 +67,19 @@ pub fn rebase(event: Event, state: &RepositoryState) -> Option<Event> {
         Event::PinNeeded { artifact } => {
             state.unneeded.contains_key(&artifact).then_some(Event::PinNeeded { artifact })
         }
-        // What another writer found to be needed meanwhile is not let go: without this on record nothing is removed.
-        Event::PinReleasing { artifact } => {
-            let open = state.unneeded.contains_key(&artifact) && !state.releasing.contains_key(&artifact);
-            open.then_some(Event::PinReleasing { artifact })
+        // What another writer found to be needed meanwhile is not let go, and what another set out to remove is its own:
+        // without this on record nothing is removed.
+        Event::PinReleasing { artifact, by } => {
+            let is_free = state.releasing.get(&artifact).is_none_or(|intent| !intent.is_in_force());
+            let open = state.unneeded.contains_key(&artifact) && is_free;
+            open.then_some(Event::PinReleasing { artifact, by })
+        }
+        Event::PinReleaseRevoked { artifact } => {
+            let in_force = state.releasing.get(&artifact).is_some_and(Intent::is_in_force);
+            in_force.then_some(Event::PinReleaseRevoked { artifact })
         }
         Event::PinReleased { artifact } => {
-            let known = state.pinned.contains_key(&artifact)
-                || state.made.contains_key(&artifact)
-                || state.releasing.contains_key(&artifact);
-            known.then_some(Event::PinReleased { artifact })
+            state.releasing.contains_key(&artifact).then_some(Event::PinReleased { artifact })
         }
         other @ (Event::Settings { .. }
         | Event::LifecycleClaimed { .. }

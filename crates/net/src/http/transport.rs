@@ -19,7 +19,7 @@ use tokio::time::timeout_at;
 use tracing::debug;
 use url::Url;
 
-use self::harbor::pins_by_name;
+use self::harbor::{pins_by_name, unpins_by_name};
 use super::address::{AddressRefused, Dialer};
 use super::answer::{BodyFault, Limits, Sink};
 use super::environment::Timing;
@@ -396,7 +396,8 @@ fn names_pin(call: &Call) -> bool {
 
 /// Whether a call removes a pin's tag and nothing else: what it names is a tag of that form, and never a digest (I8, F35).
 fn unpins(call: &Call) -> bool {
-    call.method == Method::DELETE && call.content.is_none() && call.redirects == Redirects::None && names_pin(call)
+    let is_bare = call.method == Method::DELETE && call.content.is_none() && call.redirects == Redirects::None;
+    is_bare && (names_pin(call) || unpins_by_name(call))
 }
 
 /// What is sent again only if nothing was done with it.
