@@ -6,7 +6,7 @@ use jiff::{RoundMode, SignedDuration, Timestamp, TimestampRound, Unit};
 
 use super::clock::arrived;
 use super::rule::Rule;
-use crate::model::{Digest, EcrImage, Tag};
+use crate::model::{Digest, EcrImage, Pin, Tag};
 
 /// A push that is on record, of an image that may be gone since.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,11 +35,13 @@ const ENOUGH: usize = 5;
 
 impl Pace {
     /// The pace of a repository: its images, and pushes from the ledger, which also knows of images that are gone. What
-    /// is on record as pushed after `now` tells nothing.
+    /// is on record as pushed after `now` tells nothing. A pin is no push: how fast images come at which a rule looks is the
+    /// same before and after a pin that the rule looks at, too (I13, I22).
     #[must_use]
     pub fn measure(images: &[EcrImage], ledger_pushes: &[Push], now: Timestamp) -> Self {
         let live = images.iter().filter_map(|image| {
-            Some(Push { digest: image.digest.clone(), tags: image.tags.to_vec(), at: arrived(image)? })
+            let tags = image.tags.iter().filter(|tag| Pin::read(tag).is_none()).cloned().collect();
+            Some(Push { digest: image.digest.clone(), tags, at: arrived(image)? })
         });
         let mut pushes: Vec<Push> = live.filter(|push| push.at <= now).collect();
         let places = pushes.iter().enumerate().map(|(place, push)| (push.digest.clone(), place));
