@@ -63,7 +63,7 @@ const REQUESTS: usize = 8;
 /// its wire sends nothing that writes (I17).
 fn in_registry(registry: &VaultRegistry, access: Access) -> Result<Vault, String> {
     let name: SourceName = "vault".parse().map_err(|_| "it has no name".to_owned())?;
-    let repositories = NamePatterns::new(&[registry.repository.as_str()]).map_err(|error| error.to_string())?;
+    let repositories = NamePatterns::new([registry.repository.as_str()]).map_err(|error| error.to_string())?;
     let config = OciConfig {
         url: registry.url.clone(),
         repositories,

@@ -81,7 +81,7 @@ impl Entry {
     pub(super) fn path(&self) -> Path {
         let tags: Vec<&str> = self.tags.iter().map(Tag::as_str).collect();
         let tags = Digest::sha256(tags.join("\n").as_bytes()).hex();
-        let target = self.file.as_ref().map_or_else(|| self.digest.hex(), |file| name_of(file));
+        let target = self.file.as_ref().map_or_else(|| self.digest.hex(), name_of);
         entries_path(&self.key()).join(format!("{target}-{}.json", &tags[..16]))
     }
 

@@ -72,8 +72,9 @@ impl Vault {
         stopped: &(dyn Fn() -> bool + Send + Sync),
     ) -> Result<Digest, Failure> {
         let (name, artifact) = (&target.repository.name, target.artifact);
-        let lost = |lost: Lost| match failure(Stuck::Lost(Digest::sha256(b""), lost.clone())) {
-            Failure { lack, .. } => Failure { lack, detail: format!("{artifact}: {lost}") },
+        let lost = |lost: Lost| {
+            let Failure { lack, .. } = failure(Stuck::Lost(Digest::sha256(b""), lost.clone()));
+            Failure { lack, detail: format!("{artifact}: {lost}") }
         };
         if stopped() {
             return Err(interrupted());

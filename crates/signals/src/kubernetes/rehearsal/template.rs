@@ -114,13 +114,13 @@ impl Owner {
             return Err(format!("the cluster does not keep its revision {revision} any more"));
         };
         match self.kind {
-            "Deployment" | "Rollout" => Ok(self.from_set(kept)),
-            _ => self.from_revision(kept),
+            "Deployment" | "Rollout" => Ok(self.state_of_set(kept)),
+            _ => self.state_of_revision(kept),
         }
     }
 
     /// As `kubectl rollout undo` changes a Deployment: its template and its annotations.
-    fn from_set(&self, set: &Whole) -> OldState<'_> {
+    fn state_of_set(&self, set: &Whole) -> OldState<'_> {
         let mut template = set.object["spec"]["template"].clone();
         if let Some(labels) = template["metadata"]["labels"].as_object_mut() {
             HASHES.iter().for_each(|hash| _ = labels.remove(*hash));
@@ -140,7 +140,7 @@ impl Owner {
     }
 
     /// As it changes a StatefulSet or DaemonSet: by what its revision holds.
-    fn from_revision(&self, revision: &Whole) -> Result<OldState<'_>, String> {
+    fn state_of_revision(&self, revision: &Whole) -> Result<OldState<'_>, String> {
         let patch = revision.object["data"].clone();
         let mut template = patch["spec"]["template"].clone();
         let Some(fields) = template.as_object_mut() else {
