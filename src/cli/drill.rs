@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::arguments::DrillArguments;
-use super::exit::Ending;
+use super::exit::{Ending, Misuse};
 use super::forecast::{all_found, wanted};
 use super::outcome::{choose_ledger, or_without_ledger, sources};
 use super::output::to_reader;
@@ -20,9 +20,10 @@ use crate::outcome::report::FindingCounts;
 use crate::outcome::size::{seconds, size};
 use crate::policy::{Policy, load};
 use crate::report::escape::terminal;
-use crate::run::{self, DrillOptions, DrillResult, Drilled, DrilledTarget};
+use crate::run::{self, DrillOptions, DrillPart, DrillResult, Drilled, DrilledTarget};
 
 pub(super) async fn drill(path: &Path, arguments: &DrillArguments, bar: &Bar) -> anyhow::Result<Ending> {
+    must_look_at_signatures(arguments)?;
     let mut policy = load(path)?;
     choose_ledger(&mut policy, arguments.ledger.ledger.as_deref())?;
     let mut signals = Signals::listen();
@@ -50,6 +51,20 @@ pub(super) async fn drill(path: &Path, arguments: &DrillArguments, bar: &Bar) ->
     }
     to_reader(Some(path), |out| tell(&drilled, options.from, policy.vault.is_some(), out))?;
     Ok(ending(&drilled, &policy))
+}
+
+/// Who names keys asks for signatures: where none would be looked at, success would say that they are in order.
+fn must_look_at_signatures(arguments: &DrillArguments) -> Result<(), Misuse> {
+    let beside = match (arguments.from, arguments.only) {
+        _ if arguments.signature_keys.is_empty() => return Ok(()),
+        (_, Some(DrillPart::Rehearsal)) => "--only rehearsal",
+        (DrilledFrom::Vault, _) => "--from vault",
+        (DrilledFrom::Source, _) => return Ok(()),
+    };
+    Err(Misuse(format!(
+        "--signature-key: with {beside} no signature is looked at, because they hang at a release in its source; leave out \
+         one of the two"
+    )))
 }
 
 /// Those that the command names, else the policy's.
