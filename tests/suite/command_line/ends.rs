@@ -16,6 +16,22 @@ fn an_empty_ledger_is_told_and_exits_with_1() {
     assert!(!directory.path().join("prodpin-ledger").exists(), "looking must not make a ledger");
 }
 
+/// Success there would say of signatures that nobody looked at that they are in order.
+#[test]
+fn a_key_beside_what_looks_at_no_signature_exits_with_2() {
+    let directory = here();
+    std::fs::write(directory.path().join("prodpin.yaml"), include_str!("../../../policies/quickstart.yaml")).unwrap();
+    for beside in ["--from=vault", "--only=rehearsal"] {
+        let output = run(directory.path(), &["drill", "--signature-key", "release.pub", beside]);
+        assert_eq!(code(&output), 2, "{}", text(&output.stderr));
+        let told = format!("--signature-key: with {}", beside.replace('=', " "));
+        assert!(text(&output.stderr).contains(&told), "{}", text(&output.stderr));
+    }
+    let output = run(directory.path(), &["drill", "--signature-key", "release.pub"]);
+    assert!(text(&output.stderr).contains("release.pub"), "{}", text(&output.stderr));
+    assert_eq!(code(&output), 2, "a key that is not there: {}", text(&output.stderr));
+}
+
 #[test]
 fn a_reader_that_went_away_is_no_error_f82() {
     let directory = here();
