@@ -218,7 +218,7 @@ install_ferro() {
     local wanted=ferro-oci-server@1.0.0
     if [ "$(cat "$ferro/complete" 2>/dev/null)" != "$wanted" ]; then
         rm -rf "$ferro"
-        if CARGO_TARGET_DIR=$ferro/build cargo install --locked --quiet --root "$ferro" "$wanted" >&2; then
+        if CARGO_TARGET_DIR=$ferro/build cargo install --debug --locked --quiet --root "$ferro" "$wanted" >&2; then
             rm -rf "$ferro/build"
             echo "$wanted" >"$ferro/complete"
         else

@@ -1,3 +1,6 @@
+mod past;
+mod survey;
+
 use super::*;
 use crate::model::Digest;
 
