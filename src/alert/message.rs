@@ -2,6 +2,7 @@
 
 use std::io;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::choose::Choice;
@@ -58,6 +59,30 @@ impl Message {
         };
         let worst = choice.reported.iter().map(|(_, severity)| *severity).max().unwrap_or(Severity::Info);
         Ok(Self { id, worst, data, event, title: title(choice), text: text(run, choice) })
+    }
+}
+
+impl Message {
+    /// A message that says of itself that it is a test.
+    pub(super) fn test(alert: &Alert, now: Timestamp) -> io::Result<Self> {
+        let id = format!("{}/test-{}", alert.name, now.as_millisecond());
+        let facts = json!({ "alert": alert.name, "threshold": alert.severity, "test": true });
+        let event = json!({
+            "specversion": "1.0",
+            "id": id,
+            "source": "/prodpin",
+            "type": "prodpin.test.v1",
+            "time": now.to_string(),
+            "subject": alert.name,
+            "datacontenttype": "application/json",
+            "data": facts,
+        });
+        let title = format!("prodpin: a test of the alert {}", alert.name);
+        let text = format!(
+            "*{title}*\nNothing is wrong. Findings of severity {} or above will come this way.",
+            alert.severity
+        );
+        Ok(Self { id, worst: Severity::Info, data: ascii_json(&facts)?, event: ascii_json(&event)?, title, text })
     }
 }
 

@@ -11,6 +11,7 @@ mod choose;
 mod dial;
 mod message;
 mod outbox;
+mod page;
 mod post;
 mod sign;
 
@@ -162,18 +163,28 @@ async fn deliver(
         return Ok(Ok(choice));
     }
     let message = Message::new(alert, &report.run, &choice)?;
+    Ok(send(alert, &message, by).await.map(|()| choice))
+}
+
+async fn send(alert: &Alert, message: &Message, by: Instant) -> Result<(), Undelivered> {
     let sent = async {
         match &alert.channel {
-            Channel::Webhook { url, secret, private } => post::webhook(url, secret, *private, &message).await,
-            Channel::Slack { url, private } => post::slack(url, *private, &message).await,
-            Channel::Sns { topic, aws } => aws::sns(topic, aws, &message).await,
-            Channel::EventBridge { bus, aws } => aws::eventbridge(bus, aws, &message).await,
+            Channel::Webhook { url, secret, private } => post::webhook(url, secret, *private, message).await,
+            Channel::Slack { url, private } => post::slack(url, *private, message).await,
+            Channel::PagerDuty(pager) => page::pagerduty(pager, message).await,
+            Channel::Opsgenie(pager) => page::opsgenie(pager, message).await,
+            Channel::Sns { topic, aws } => aws::sns(topic, aws, message).await,
+            Channel::EventBridge { bus, aws } => aws::eventbridge(bus, aws, message).await,
         }
     };
     let sent = tokio::time::timeout_at(by.into(), sent).await;
-    Ok(sent
-        .unwrap_or_else(|_| Err(Undelivered::passing("no answer before the time for alerts was over")))
-        .map(|()| choice))
+    sent.unwrap_or_else(|_| Err(Undelivered::passing("no answer before the time for alerts was over")))
+}
+
+/// Sends a message that says it is a test, before this moment at the latest. The error is why it was not taken.
+pub async fn send_test(alert: &Alert, by: Instant) -> Result<(), String> {
+    let message = Message::test(alert, Timestamp::now()).map_err(|error| error.to_string())?;
+    send(alert, &message, by).await.map_err(|undelivered| undelivered.reason)
 }
 
 /// What the ledger keeps of a delivery. That its outbox is delivered is in the last of these.

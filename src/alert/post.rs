@@ -51,7 +51,7 @@ pub(super) async fn slack(url: &Secret, private: bool, message: &Message) -> Res
 }
 
 /// Header values are checked here: one with a line break in it is refused (F79).
-fn headers(pairs: &[(&str, &str)]) -> Result<HeaderMap, Undelivered> {
+pub(super) fn headers(pairs: &[(&str, &str)]) -> Result<HeaderMap, Undelivered> {
     let mut headers = HeaderMap::new();
     for (name, value) in pairs {
         let name = HeaderName::try_from(*name).map_err(|_| Undelivered::final_("a header's name is malformed"))?;
@@ -61,7 +61,7 @@ fn headers(pairs: &[(&str, &str)]) -> Result<HeaderMap, Undelivered> {
     Ok(headers)
 }
 
-async fn post(
+pub(super) async fn post(
     url: &Secret,
     private: bool,
     body: &str,

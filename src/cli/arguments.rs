@@ -1,7 +1,10 @@
 //! The arguments. Doc comments are what `--help` says. Every flag has a `PRODPIN_*` variable.
 
+mod alert;
 mod drill;
+mod forecast;
 mod looking_back;
+mod ready;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -13,20 +16,20 @@ use jiff::SignedDuration;
 
 use super::deadline::{read_duration, read_grace};
 use super::output::ReportTarget;
-use super::values::AsOf;
-use crate::model::{Severity, SourceName};
-use crate::report::forecast::ForecastFormat;
-use crate::report::ready::ReadyFormat;
+use crate::model::{FailOn, SourceName};
 use crate::report::render::Format;
 use crate::run::Shard;
 use crate::schema_change::Format as SchemaChangeFormat;
 use prodpin_net::memory::read_size;
 use prodpin_schema::{Dialect, Verdict};
 
+pub(super) use alert::{AlertArguments, AlertCommand, AlertTestArguments};
 pub(super) use drill::DrillArguments;
+pub(super) use forecast::ForecastArguments;
 pub(super) use looking_back::{
     ExplainArguments, HistoryArguments, PastReportArguments, SchemaArguments, SchemaOf, VerifyArguments,
 };
+pub(super) use ready::ReadyArguments;
 
 /// Keeps the last five production releases of every service ready to roll back to
 ///
@@ -49,6 +52,10 @@ pub(super) struct Cli {
     /// Log more: -v what is done, -vv why, -vvv everything
     #[arg(long, short, global = true, action = ArgAction::Count, env = "PRODPIN_VERBOSE", hide_env_values = true)]
     pub(super) verbose: u8,
+
+    /// No colours, as where NO_COLOR is set
+    #[arg(long, global = true, env = "PRODPIN_NO_COLOR", value_parser = BoolishValueParser::new(), hide_env_values = true)]
+    pub(super) no_color: bool,
 
     /// Memory to plan with, such as 256Mi [default: the control group's limit]
     #[arg(long, global = true, value_name = "SIZE", env = "PRODPIN_MEMORY", value_parser = read_size, hide_env_values = true)]
@@ -95,6 +102,8 @@ pub(super) enum Command {
     Explain(ExplainArguments),
     /// Show whether the migrations between two revisions let the previous release run on the new schema
     SchemaChange(SchemaChangeArguments),
+    /// Try whom the policy's alerts tell
+    Alert(AlertArguments),
     /// Print the JSON Schema of the report, the forecast, the output of ready or schema-change, or the policy
     Schema(SchemaArguments),
     /// Print completions for a shell
@@ -114,6 +123,11 @@ pub(super) struct AuditArguments {
 
 #[derive(Debug, Args)]
 pub(super) struct EnforceArguments {
+    /// Only these repositories, as REPOSITORY or SOURCE/REPOSITORY, for a pilot; nothing else is read or pinned
+    /// [default: all of the policy's]
+    #[arg(value_name = "REPOSITORY")]
+    pub(super) repositories: Vec<String>,
+
     /// Do everything but the pins, and show what would be pinned
     #[arg(long, env = "PRODPIN_DRY_RUN", value_parser = BoolishValueParser::new(), hide_env_values = true)]
     pub(super) dry_run: bool,
@@ -167,9 +181,9 @@ pub(super) struct RunArguments {
     #[arg(long, value_name = "FORMAT", env = "PRODPIN_FORMAT", hide_env_values = true)]
     pub(super) format: Option<Format>,
 
-    /// Exit with 3 if there are findings of this severity or above [default: the policy's, else high]
-    #[arg(long, value_name = "SEVERITY", env = "PRODPIN_FAIL_ON", value_parser = read_severity, hide_env_values = true)]
-    pub(super) fail_on: Option<Severity>,
+    /// Exit with 3 if there are findings of this severity or above; none: never [default: the policy's, else high]
+    #[arg(long, value_name = "SEVERITY", env = "PRODPIN_FAIL_ON", hide_env_values = true)]
+    pub(super) fail_on: Option<FailOn>,
 
     /// How many repositories to read at once
     #[arg(long, value_name = "N", env = "PRODPIN_CONCURRENCY", default_value = "16",
@@ -249,88 +263,6 @@ pub(super) struct WatchArguments {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct ForecastArguments {
-    /// Only these repositories, by name or glob, as REPOSITORY or SOURCE/REPOSITORY [default: all of the policy's]
-    #[arg(value_name = "REPOSITORY")]
-    pub(super) repositories: Vec<String>,
-
-    /// Show what will be left by then: a date such as 2027-01-31, or a time from now such as +30d, +12w or +1y
-    #[arg(long, value_name = "DATE", env = "PRODPIN_AS_OF", value_parser = AsOf::read, hide_env_values = true)]
-    pub(super) as_of: Option<AsOf>,
-
-    /// Judge the rules in this file (an ECR policy, or a bucket's configuration in JSON or XML) instead of the live
-    /// ones, before they are applied
-    #[arg(long, value_name = "FILE", env = "PRODPIN_LIFECYCLE", hide_env_values = true)]
-    pub(super) lifecycle: Option<PathBuf>,
-
-    /// Compare with the source's own preview of its rules, where it has one
-    #[arg(long, env = "PRODPIN_CONFIRM", value_parser = BoolishValueParser::new(), hide_env_values = true)]
-    pub(super) confirm: bool,
-
-    /// Print the repository's lifecycle policy (with --lifecycle, the file's) with a rule in front that keeps pins, or a
-    /// bucket's rules without what deletes releases, ready to be applied, and nothing else
-    #[arg(long, env = "PRODPIN_RECOMMEND", value_parser = BoolishValueParser::new(), hide_env_values = true,
-          conflicts_with_all = ["as_of", "confirm"])]
-    pub(super) recommend: bool,
-
-    /// Only this source; may be given several times
-    #[arg(long = "source", value_name = "NAME", env = "PRODPIN_SOURCE", value_delimiter = ',', hide_env_values = true)]
-    pub(super) sources: Vec<SourceName>,
-
-    /// What stdout shows [default: table]
-    #[arg(long, value_name = "FORMAT", env = "PRODPIN_FORMAT", hide_env_values = true)]
-    pub(super) format: Option<ForecastFormat>,
-
-    /// Exit with 3 if rules reach a target with this severity or above [default: the policy's, else high]
-    #[arg(long, value_name = "SEVERITY", env = "PRODPIN_FAIL_ON", value_parser = read_severity, hide_env_values = true)]
-    pub(super) fail_on: Option<Severity>,
-
-    /// How many repositories to read at once
-    #[arg(long, value_name = "N", env = "PRODPIN_CONCURRENCY", default_value = "16",
-          value_parser = clap::value_parser!(u16).range(1..=1024), hide_env_values = true)]
-    pub(super) concurrency: u16,
-
-    /// End before this much time has passed, as 30s, 10m or 1h30m; what was not reached is reported
-    #[arg(long, value_name = "DURATION", env = "PRODPIN_DEADLINE", value_parser = read_duration, hide_env_values = true)]
-    pub(super) deadline: Option<Duration>,
-
-    #[command(flatten)]
-    pub(super) ledger: LedgerArgument,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct ReadyArguments {
-    /// Only these repositories, by name or glob, as REPOSITORY or SOURCE/REPOSITORY [default: all of the policy's]
-    #[arg(value_name = "REPOSITORY")]
-    pub(super) repositories: Vec<String>,
-
-    /// Only this source; may be given several times
-    #[arg(long = "source", value_name = "NAME", env = "PRODPIN_SOURCE", value_delimiter = ',', hide_env_values = true)]
-    pub(super) sources: Vec<SourceName>,
-
-    /// What stdout shows [default: page]
-    #[arg(long, value_name = "FORMAT", env = "PRODPIN_FORMAT", hide_env_values = true)]
-    pub(super) format: Option<ReadyFormat>,
-
-    /// Exit with 3 for answers of this severity or above: a service that cannot be rolled back, or is in danger, is critical;
-    /// an unknown one, or no service at all, high; one without an earlier release low [default: the policy's, else high]
-    #[arg(long, value_name = "SEVERITY", env = "PRODPIN_FAIL_ON", value_parser = read_severity, hide_env_values = true)]
-    pub(super) fail_on: Option<Severity>,
-
-    /// How many repositories to read at once
-    #[arg(long, value_name = "N", env = "PRODPIN_CONCURRENCY", default_value = "16",
-          value_parser = clap::value_parser!(u16).range(1..=1024), hide_env_values = true)]
-    pub(super) concurrency: u16,
-
-    /// End before this much time has passed, as 30s, 10m or 1h30m; what was not reached is reported
-    #[arg(long, value_name = "DURATION", env = "PRODPIN_DEADLINE", value_parser = read_duration, hide_env_values = true)]
-    pub(super) deadline: Option<Duration>,
-
-    #[command(flatten)]
-    pub(super) ledger: LedgerArgument,
-}
-
-#[derive(Debug, Args)]
 pub(super) struct RestoreArguments {
     /// REPOSITORY@DIGEST, or REPOSITORY:TAG for the release that the ledger knows by that tag. REPOSITORY alone lists what the
     /// vault has of it
@@ -388,9 +320,4 @@ pub(super) struct SchemaChangeArguments {
 pub(super) struct CompletionsArguments {
     /// The shell
     pub(super) shell: clap_complete::Shell,
-}
-
-fn read_severity(text: &str) -> Result<Severity, String> {
-    let known = Severity::ALL.into_iter().find(|severity| severity.as_str() == text);
-    known.ok_or_else(|| format!("use one of {}", Severity::ALL.map(Severity::as_str).join(", ")))
 }

@@ -89,7 +89,9 @@ fn explain(policy: &Policy, out: &mut dyn Write) -> io::Result<()> {
         };
         line("require", format!("in {name} {what}"))?;
     }
-    line("fail on", format!("findings of severity {} or above", policy.fail_on))?;
+    let fails = policy.fail_on.least();
+    let fails = fails.map_or_else(|| "nothing".to_owned(), |least| format!("findings of severity {least} or above"));
+    line("fail on", fails)?;
     for warning in &policy.warnings {
         writeln!(out, "warning: {}", visible(warning))?;
     }

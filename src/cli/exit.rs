@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::model::Severity;
+use crate::model::FailOn;
 use crate::outcome::report::FindingCounts;
 use crate::policy::{AdHocError, PolicyError};
 use crate::run::{RunError, Unusable};
@@ -25,7 +25,7 @@ pub enum Ending {
         /// What was found.
         findings: FindingCounts,
         /// The severity from which findings count here.
-        fail_on: Severity,
+        fail_on: FailOn,
     },
 }
 
@@ -42,7 +42,7 @@ fn code(ending: &Ending) -> u8 {
         Ending::Failed | Ending::Ran { complete: false, .. } => 1,
         Ending::Misused => 2,
         Ending::Reached => 3,
-        Ending::Ran { complete: true, findings, fail_on } => match findings.at_least(*fail_on) {
+        Ending::Ran { complete: true, findings, fail_on } => match findings.failing(*fail_on) {
             0 => 0,
             _ => 3,
         },
@@ -82,19 +82,21 @@ mod tests {
     #[test]
     fn one_wins_over_three_and_only_findings_at_the_threshold_count() {
         let mut high = FindingCounts::default();
-        high.add(Severity::High);
+        high.add(crate::model::Severity::High);
         let ran = |complete, findings, fail_on| Ending::Ran { complete, findings, fail_on };
         for (ending, expected) in [
             (Ending::Done, 0),
             (Ending::Failed, 1),
             (Ending::Misused, 2),
             (Ending::Reached, 3),
-            (ran(true, FindingCounts::default(), Severity::Info), 0),
-            (ran(true, high, Severity::Critical), 0),
-            (ran(true, high, Severity::High), 3),
-            (ran(true, high, Severity::Info), 3),
-            (ran(false, high, Severity::High), 1),
-            (ran(false, FindingCounts::default(), Severity::High), 1),
+            (ran(true, FindingCounts::default(), FailOn::Info), 0),
+            (ran(true, high, FailOn::Critical), 0),
+            (ran(true, high, FailOn::None), 0),
+            (ran(false, high, FailOn::None), 1),
+            (ran(true, high, FailOn::High), 3),
+            (ran(true, high, FailOn::Info), 3),
+            (ran(false, high, FailOn::High), 1),
+            (ran(false, FindingCounts::default(), FailOn::High), 1),
         ] {
             assert_eq!(code(&ending), expected, "{ending:?}");
         }

@@ -7,6 +7,7 @@ use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::fmt::format::debug_fn;
 use tracing_subscriber::fmt::{FormatFields, MakeWriter};
 
+use super::colour;
 use super::progress::Bar;
 use crate::report::escape;
 
@@ -21,12 +22,11 @@ pub(super) fn start(quiet: bool, verbose: u8, bar: Bar) {
         (false, _) => "debug,prodpin=trace",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_target(false)
         .fmt_fields(fields())
-        .with_ansi(io::stderr().is_terminal() && !plain)
+        .with_ansi(io::stderr().is_terminal() && !colour::is_refused())
         .with_writer(AroundTheBar(bar));
     // A second start, as in tests, keeps the first one.
     let _ = subscriber.try_init();

@@ -1,8 +1,10 @@
 //! Arguments in, exit status out; one thin file for each command.
 
+mod alert;
 mod arguments;
 mod audit;
 mod check;
+mod colour;
 mod completions;
 mod deadline;
 mod drill;
@@ -68,6 +70,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     if let Some(bytes) = cli.memory {
         memory::state(bytes);
     }
+    if cli.no_color {
+        colour::refuse();
+    }
     let bar = Bar::new(cli.quiet);
     logs::start(cli.quiet, cli.verbose, bar.clone());
     let ended = carry_out(&cli, &bar);
@@ -102,6 +107,7 @@ fn carry_out(cli: &Cli, bar: &Bar) -> anyhow::Result<Ending> {
         Command::Demo => demo::demo(&mut std::io::stdout(), &|arguments| main(arguments)).map(|()| Ending::Done),
         Command::Init => init::init(policy),
         Command::Check => check::check(policy),
+        Command::Alert(arguments) => in_runtime(alert::alert(policy, arguments)),
         Command::Audit(arguments) => in_runtime(audit::audit(policy, arguments, bar)),
         Command::Enforce(arguments) => in_runtime(enforce::enforce(policy, arguments, bar)),
         Command::Forecast(arguments) => in_runtime(forecast::forecast(policy, arguments, bar)),

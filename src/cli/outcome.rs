@@ -14,7 +14,7 @@ use super::stop::Signals;
 use crate::alert::AlertError;
 use crate::followup::follow_up;
 use crate::ledger::{Access, Ledger, LedgerError};
-use crate::model::{Code, Mode, RunId, Severity, SourceName, without_credentials};
+use crate::model::{Code, FailOn, Mode, RepositoryKey, RunId, SourceName, without_credentials};
 use crate::outcome::report::{NOT_COMPARED, NOT_REMEMBERED, RunSection};
 use crate::policy::{LedgerLocation, Policy};
 use crate::report::body::Report;
@@ -30,10 +30,13 @@ pub(super) async fn outcome(
     path: Option<&Path>,
     mut policy: Policy,
     arguments: &RunArguments,
+    only: Vec<RepositoryKey>,
     bar: &Bar,
 ) -> anyhow::Result<Ending> {
     settle(mode, &mut policy, arguments)?;
     let collector = Collector::from_variables(&|name| std::env::var(name).ok()).map_err(Misuse)?;
+    // The figures of a few repositories are not those of the whole.
+    let collector = collector.filter(|_| only.is_empty());
     let mut signals = Signals::listen();
     let began = Instant::now();
     // A key may be in a service that hangs, or a store be asked for it.
@@ -48,7 +51,11 @@ pub(super) async fn outcome(
         around = signed_by.in_time(signing) => around?,
         () = signals.overdue() => anyhow::bail!("the run was stopped by a signal before it began"),
     };
-    let options = options(mode, &policy, arguments, began, &signals.stop)?;
+    let mut options = options(mode, &policy, arguments, began, &signals.stop)?;
+    if !only.is_empty() {
+        // Each names its source; those of `--source` would be read as a whole.
+        (options.sources, options.repositories) = (Vec::new(), only);
+    }
     let stop = signals.stop.clone();
     let outputs = Outputs::open(arguments.format, &arguments.reports, around)?;
     // A little before the deadline: what comes after the alerts takes its time, too.
@@ -163,7 +170,7 @@ pub(super) fn failed(
     }
 }
 
-fn ending(report: &Report, fail_on: Severity) -> Ending {
+fn ending(report: &Report, fail_on: FailOn) -> Ending {
     Ending::Ran { complete: report.run.complete, findings: report.summary.findings, fail_on }
 }
 

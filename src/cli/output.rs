@@ -12,10 +12,11 @@ use std::str::FromStr;
 use anyhow::Context;
 use tempfile::NamedTempFile;
 
+use super::colour;
 use super::exit::Misuse;
 use super::pasteable::Pasteable;
 use crate::ledger::Attester;
-use crate::model::{AwsAccount, Severity};
+use crate::model::{AwsAccount, FailOn};
 use crate::policy::{LedgerLocation, Policy};
 use crate::report::body::Report;
 use crate::report::context::{Context as Terms, Signer};
@@ -60,7 +61,7 @@ pub(super) struct Around {
     /// The files that hold its keys.
     pub(super) keys: Vec<PathBuf>,
     /// The severity from which findings fail a check.
-    pub(super) fail_on: Severity,
+    pub(super) fail_on: FailOn,
     /// Where Security Hub findings go.
     pub(super) account: Option<AwsAccount>,
     /// The ledger's key.
@@ -69,7 +70,7 @@ pub(super) struct Around {
 
 impl Around {
     /// What a policy and this process's environment say.
-    pub(super) fn from_policy(path: Option<&Path>, policy: &Policy, fail_on: Option<Severity>) -> Self {
+    pub(super) fn from_policy(path: Option<&Path>, policy: &Policy, fail_on: Option<FailOn>) -> Self {
         Self {
             policy: path.map(Path::to_owned),
             ledger: policy.ledger.clone(),
@@ -339,10 +340,9 @@ pub(super) fn style() -> Style {
     if !io::stdout().is_terminal() {
         return Style::UNBOUNDED;
     }
-    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     // A terminal that tells no width is taken for a classic one.
     let width = terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0));
-    Style { colour: !plain, width }
+    Style { colour: !colour::is_refused(), width }
 }
 
 /// Writes to stdout. A reader that went away has seen what it wanted (F82).

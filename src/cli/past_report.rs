@@ -11,8 +11,9 @@ use super::deadline::in_time;
 use super::exit::{Ending, Misuse};
 use super::outcome::{choose_ledger, doubt_line, looked_up, open_ledger};
 use super::output::{Around, Outputs, to_stdout};
+use super::values::WhichRun;
 use crate::ledger::{Head, Ledger};
-use crate::model::{Mode, RunId, RunRecord, Severity};
+use crate::model::{Mode, RunRecord, Severity};
 use crate::outcome::report::{LedgerSection, RunSection, Summary};
 use crate::policy::{Policy, load};
 use crate::report::ascii_json;
@@ -39,10 +40,10 @@ async fn look(path: &Path, policy: &Policy, arguments: &PastReportArguments) -> 
         outputs = outputs.for_diff()?;
     }
     let ledger = open_ledger(policy).await?;
-    let report = read(&ledger, arguments.run.as_ref()).await?;
+    let report = read(&ledger, arguments.run.as_ref().unwrap_or(&WhichRun::Last(0))).await?;
     match &arguments.since {
         Some(since) => {
-            let since = read(&ledger, Some(since)).await?;
+            let since = read(&ledger, since).await?;
             outputs.write_diff(&Diff::new(&since, &report))?;
         }
         None => outputs.write(&report)?,
@@ -50,18 +51,9 @@ async fn look(path: &Path, policy: &Policy, arguments: &PastReportArguments) -> 
     Ok(looked_up(&ledger))
 }
 
-/// The report of a run, or of the last one.
-async fn read(ledger: &Ledger, run: Option<&RunId>) -> anyhow::Result<Report> {
-    let found = match run {
-        Some(id) => ledger
-            .find_run(id)
-            .await?
-            .ok_or_else(|| Misuse(format!("the ledger holds no run {id}; `prodpin report --list` shows its runs")))?,
-        None => {
-            let last = ledger.runs(1).await?.into_iter().next();
-            last.ok_or_else(|| anyhow::anyhow!("the ledger holds no run yet; run `prodpin audit`"))?
-        }
-    };
+/// The report of a run.
+async fn read(ledger: &Ledger, which: &WhichRun) -> anyhow::Result<Report> {
+    let found = find(ledger, which).await?;
     let body = ledger.report(&found.0.report).await?;
     let body = Body::read_canonical(body).context("cannot read the report")?;
     let checkpoint = ledger.checkpoint(found.1.sequence).await?.map(|checkpoint| checkpoint.note);
@@ -70,6 +62,32 @@ async fn read(ledger: &Ledger, run: Option<&RunId>) -> anyhow::Result<Report> {
         (section.history_missing, section.unanchored) = (ledger.history_missing(), ledger.anchor_trouble());
     }
     Ok(report)
+}
+
+async fn find(ledger: &Ledger, which: &WhichRun) -> anyhow::Result<(RunRecord, Head)> {
+    let listed = "`prodpin report --list` shows its runs";
+    let (found, none) = match which {
+        WhichRun::Id(id) => (ledger.find_run(id).await?, format!("the ledger holds no run {id}; {listed}")),
+        WhichRun::Begins(text) => {
+            let mut found = ledger.runs_that_begin(text).await?;
+            if let [one, other] = &found[..] {
+                let (one, other) = (&one.0.id, &other.0.id);
+                return Err(Misuse(format!("{one} and {other} both begin with {text}; write more of it")).into());
+            }
+            (found.pop(), format!("the ledger holds no run whose id begins with {text}; {listed}"))
+        }
+        WhichRun::Last(before) => {
+            let mut runs = ledger.runs(before + 1).await?;
+            match runs.len() {
+                0 => return Err(anyhow::anyhow!("the ledger holds no run yet; run `prodpin audit`")),
+                held => (
+                    runs.drain(..).nth(*before),
+                    format!("the ledger holds {held} runs, and so no last~{before}; {listed}"),
+                ),
+            }
+        }
+    };
+    Ok(found.ok_or(Misuse(none))?)
 }
 
 /// So many runs are listed, latest first.

@@ -38,6 +38,8 @@ pub(super) async fn ready(path: &Path, arguments: &ReadyArguments, bar: &Bar) ->
     if ready.report.section.complete {
         all_found(&ready.unmatched)?;
     }
+    let mut ready = ready;
+    ready.report.section.only.clone_from(&arguments.only);
     let format = arguments.format.unwrap_or(ReadyFormat::Page);
     let whole = !arguments.repositories.is_empty();
     let write = |out: &mut dyn std::io::Write| render(format, &ready.report, whole, style(), out);

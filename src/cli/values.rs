@@ -6,6 +6,9 @@ use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, Zoned};
 
+use crate::model::RunId;
+use crate::outcome::status::ServiceStatus;
+
 /// A date, or a time from now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum AsOf {
@@ -46,6 +49,48 @@ impl AsOf {
             Self::In(span) => now.checked_add(span).map_err(|_| "--as-of: that is past the end of time".to_owned())?,
         };
         if at < now { Err("--as-of: this is in the past; a forecast looks ahead".to_owned()) } else { Ok(at) }
+    }
+}
+
+/// Reads a status as it is typed: `not-ready`.
+pub(super) fn read_status(text: &str) -> Result<ServiceStatus, String> {
+    let typed = |status: ServiceStatus| status.as_str().replace('_', "-");
+    let known = ServiceStatus::ALL.into_iter().find(|status| typed(*status) == text || status.as_str() == text);
+    known.ok_or_else(|| format!("use one of {}", ServiceStatus::ALL.map(typed).join(", ")))
+}
+
+/// One of the runs on record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum WhichRun {
+    /// The last, or so many before it.
+    Last(usize),
+    /// The one of this id.
+    Id(RunId),
+    /// The one whose id begins so.
+    Begins(String),
+}
+
+impl WhichRun {
+    /// Reads `last`, `last~1`, an id, or how one begins.
+    pub(super) fn read(text: &str) -> Result<Self, String> {
+        if let Some(before) = text.strip_prefix("last") {
+            let before =
+                if before.is_empty() { Some(0) } else { before.strip_prefix('~').and_then(|n| n.parse().ok()) };
+            let before = before.filter(|before| *before < 1_000_000);
+            return before
+                .map(Self::Last)
+                .ok_or_else(|| "write last, or last~1 for the run before the last".to_owned());
+        }
+        if let Ok(id) = text.parse() {
+            return Ok(Self::Id(id));
+        }
+        let is_part = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'T' | b'Z' | b'-' | b'a'..=b'f');
+        if (4..25).contains(&text.len()) && text.bytes().all(is_part) {
+            return Ok(Self::Begins(text.to_owned()));
+        }
+        Err("write a run's id such as 20261123T031500Z-0123abcd, how it begins, last or last~1; `prodpin report --list` shows \
+             them"
+            .to_owned())
     }
 }
 

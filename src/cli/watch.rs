@@ -328,7 +328,7 @@ fn metrics(report: &Report) -> Option<String> {
     let terms = Context {
         style: Style::UNBOUNDED,
         policy: None,
-        fail_on: crate::model::Severity::High,
+        fail_on: crate::model::FailOn::High,
         account: None,
         signer: None,
     };

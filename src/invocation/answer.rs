@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::delivery::ItemFailure;
-use crate::model::{Code, Finding, Severity, without_credentials};
+use crate::model::{Code, FailOn, Finding, Severity, without_credentials};
 use crate::outcome::report::{RunSection, Summary};
 use crate::policy::LedgerLocation;
 use crate::report::body::Report;
@@ -68,7 +68,7 @@ pub struct Brief {
 
 impl RunSummary {
     /// What there is to answer about this report. Findings below `fail_on` stay in the report.
-    pub fn from_report(report: &Report, ledger: &LedgerLocation, fail_on: Severity) -> io::Result<Self> {
+    pub fn from_report(report: &Report, ledger: &LedgerLocation, fail_on: FailOn) -> io::Result<Self> {
         let place = match ledger {
             LedgerLocation::None => None,
             LedgerLocation::Directory(path) => Some(path.display().to_string()),
@@ -82,7 +82,7 @@ impl RunSummary {
         for row in report.body.rows() {
             let row = row?;
             unread = unread.or_else(|| row.findings.iter().find_map(unread_of));
-            let grave = |finding: &Finding| finding.severity >= fail_on && finding.waived.is_none();
+            let grave = |finding: &Finding| fail_on.is_reached_by(finding.severity) && finding.waived.is_none();
             findings.extend(row.findings.into_iter().filter(grave));
             // Kept short all the way, for an estate has many rows.
             findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));

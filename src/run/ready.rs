@@ -86,7 +86,7 @@ async fn answer(
     let mut gaps = session.gaps(ended);
     gaps.extend(production.gaps.iter().cloned());
     let (at, policy_sha256, complete) = (setup.started, policy.digest.clone(), gaps.is_empty());
-    let section = ReadySection { at, policy_sha256, complete, gaps };
+    let section = ReadySection { at, policy_sha256, complete, gaps, only: Vec::new() };
     Ok(Ready { report: writer.finish(section), unmatched: asked.unmatched() })
 }
 

@@ -1,5 +1,7 @@
 //! Alerts against a receiver in this process: what is reported, to whom, how often, and what becomes of failures.
 
+mod paging;
+
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use prodpin::ledger::{Access, Ledger};
 use prodpin::model::{
-    ArtifactId, Entry, Event, Finding, Mode, NamePatterns, Order, ProductionRule, RepositoryKey, Severity,
+    ArtifactId, Entry, Event, FailOn, Finding, Mode, NamePatterns, Order, ProductionRule, RepositoryKey,
 };
 use prodpin::outcome::report::{PinReport, Reason, RepositoryReport, TargetReport};
 use prodpin::outcome::status::ServiceCounts;
@@ -72,7 +72,7 @@ impl Estate {
             vault: None,
             drill: None,
             events: BTreeMap::new(),
-            fail_on: Severity::High,
+            fail_on: FailOn::High,
             database: Vec::new(),
             waivers: Vec::new(),
             alerts: Vec::new(),

@@ -7,7 +7,7 @@ mod registries;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use prodpin::model::{Order, ProductionRule, Severity};
+use prodpin::model::{FailOn, Order, ProductionRule};
 use prodpin::policy::{LedgerLocation, OciConfig, Policy, PolicyErrors, SourceConfig, parse};
 
 use self::registries::s3;
@@ -69,7 +69,7 @@ fn reported<S: AsRef<str>>(cases: impl IntoIterator<Item = S>) -> String {
 fn the_policies_that_are_published_are_policies() {
     let policy = good(include_str!("../../policies/prodpin.yaml"));
     assert_eq!(policy.warnings, [""; 0]);
-    assert_eq!((policy.keep, policy.fail_on), (5, Severity::High));
+    assert_eq!((policy.keep, policy.fail_on), (5, FailOn::High));
     assert_eq!(policy.may_move.entries(), ["dev-*"]);
     good(include_str!("../../policies/quickstart.yaml"));
     // What is commented out in the annotated policy is as true as the rest.

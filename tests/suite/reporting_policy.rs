@@ -60,7 +60,9 @@ fn a_sender_of_events_proves_itself_in_one_way_i18() {
     assert!(!format!("{:?}", policy.events).contains("s3cr3t"));
     for (lines, why) in [
         ("{ shop: {} }", "anybody could send these events"),
-        ("{ shop: { bearer: written-in-the-policy } }", "a secret is written in the policy"),
+        ("{ shop: { bearer: T0KEN-of-the-registry } }", "a secret is written in the policy"),
+        ("{ shop: { signature: T0KEN-of-the-registry } }", "a secret is written in the policy"),
+        ("{ shop: { path: T0KEN-of-the-registry } }", "a secret is written in the policy"),
         ("{ shop: { bearer: \"${SECRET}\" } }", "so short that it can be guessed"),
         ("{ shop: { bearer: \"${EMPTY}\" } }", "is empty"),
         ("{ shop: { path: \"${SLACK}\" } }", "cannot stand in an address"),
@@ -97,6 +99,12 @@ fn alerts_take_secrets_from_the_environment_only_i18() {
         ("{ webhook: \"https://h.example/x?key=T0KEN\", secret: \"${SECRET}\" }", "may be a secret"),
         ("{ slack: \"https://hooks.slack.example/x\" }", "a secret is written in the policy"),
         ("{ slack: \"${BAD}\" }", "an alert goes over https"),
+        ("{ pagerduty: T0KEN }", "a secret is written in the policy"),
+        ("{ opsgenie: T0KEN }", "a secret is written in the policy"),
+        ("{ opsgenie: T0KEN, severty: high }", "severty"),
+        ("{ pagerduty: \"${SECRET}\", endpoint: \"http://events.example\" }", "an alert goes over https"),
+        ("{ opsgenie: \"${EMPTY}\" }", "this value is empty"),
+        ("{ opsgenie: \"${SECRET}\", region: eu }", "region"),
         ("{ sns: alerts }", "this is no topic's ARN"),
         ("{ sns: \"arn:aws:sns:eu-west-1:1:alerts\" }", "this is no topic's ARN"),
         ("{ eventbridge: \"a b\" }", "this is no event bus"),
@@ -174,8 +182,9 @@ fn the_annotated_policy_s_waivers_and_alerts_are_what_they_say() {
         .filter_map(|line| line.strip_prefix("# "))
         .filter(|line| ["  ", "alerts:", "security_hub:"].iter().any(|start| line.starts_with(start)));
     let lines = code.collect::<Vec<_>>().join("\n").replace("ALERT_SECRET", "SECRET").replace("SLACK_WEBHOOK", "SLACK");
+    let lines = lines.replace("PAGERDUTY_KEY", "SECRET").replace("OPSGENIE_KEY", "SECRET");
     let policy = read(&format!("waivers:\n{lines}")).unwrap();
-    assert_eq!((policy.waivers.len(), policy.alerts.len()), (1, 4));
+    assert_eq!((policy.waivers.len(), policy.alerts.len()), (1, 6));
     assert!(policy.security_hub.is_some());
 }
 

@@ -130,7 +130,7 @@ async fn i31_the_three_words_count_the_same_in_every_format() {
     let lambda = prodpin::invocation::RunSummary::from_report(
         &report,
         &prodpin::policy::LedgerLocation::None,
-        prodpin::model::Severity::High,
+        prodpin::model::FailOn::High,
     );
     assert_eq!(lambda.unwrap().summary.services, expected);
 }

@@ -78,6 +78,25 @@ impl Ledger {
         Ok(found)
     }
 
+    /// The runs whose ids begin so, newest first: two at most, for one is asked for.
+    pub async fn runs_that_begin(&self, prefix: &str) -> Result<Vec<(RunRecord, Head)>, LedgerError> {
+        let begins = |run: &RunRecord| run.id.as_str().starts_with(prefix);
+        let (runs, all) = self.runs_at_hand();
+        // Ids begin with the time of the start: what is older than one that does not begin so does not either.
+        let may_be_older = !all && runs.last().is_none_or(|(run, _)| begins(run));
+        let mut found: Vec<_> = runs.into_iter().filter(|(run, _)| begins(run)).take(2).collect();
+        if found.is_empty() && !all || found.len() < 2 && may_be_older {
+            self.older_runs(|run, head| {
+                if begins(&run) {
+                    found.push((run, head));
+                }
+                found.len() < 2
+            })
+            .await?;
+        }
+        Ok(found)
+    }
+
     /// When the last run started that was about all that this scope is about, as far as the index tells: a run of this
     /// scope, or of the whole policy. A run that says it started later than `now` had a wrong clock, and when it really
     /// was, nobody knows: it counts for nothing, else one such run would silence what is asked here until its date (I21).

@@ -10,7 +10,7 @@ use super::problem::quote;
 use super::source::is_loopback;
 use super::{EcrConfig, LedgerLocation, OciConfig, PinPolicy, Policy, Safeguards, SourceConfig};
 use prodpin_core::model::{
-    Digest, EcrHost, NamePatterns, Order, ProductionRule, RepositoryName, Severity, SourceName, without_credentials,
+    Digest, EcrHost, FailOn, NamePatterns, Order, ProductionRule, RepositoryName, SourceName, without_credentials,
 };
 
 /// Tags that look like releases to anyone.
@@ -58,7 +58,7 @@ pub fn ad_hoc(arguments: &[String], ledger: LedgerLocation) -> Result<Policy, Ad
         vault: None,
         drill: None,
         events: BTreeMap::new(),
-        fail_on: Severity::High,
+        fail_on: FailOn::High,
         database: Vec::new(),
         waivers: Vec::new(),
         alerts: Vec::new(),

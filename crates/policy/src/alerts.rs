@@ -9,7 +9,7 @@ use super::problem::Span;
 use super::source::is_loopback;
 use super::spanned::{Entries, Spanned};
 use super::waivers::is_region;
-use super::{Alert, AwsPlace, Channel, LedgerLocation, Secret};
+use super::{Alert, AwsPlace, Channel, LedgerLocation, Pager, Secret};
 use prodpin_core::model::{Severity, SourceName};
 
 /// One way to tell people or programs of findings.
@@ -19,6 +19,8 @@ use prodpin_core::model::{Severity, SourceName};
 pub(super) enum RawAlert {
     Webhook(RawWebhook),
     Slack(RawSlack),
+    Pagerduty(RawPagerDuty),
+    Opsgenie(RawOpsgenie),
     Sns(RawSns),
     Eventbridge(RawEventBridge),
 }
@@ -48,6 +50,36 @@ pub(super) struct RawSlack {
     /// Findings of this severity or above are told. Default `high`.
     severity: Spanned<Severity>,
     /// Whether the host may have a private address.
+    private: Spanned<bool>,
+}
+
+/// An incident in PagerDuty, by its Events API v2.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "a pagerduty alert")]
+#[schemars(rename = "PagerDutyAlert", default, extend("required" = ["pagerduty"]))]
+pub(super) struct RawPagerDuty {
+    /// The integration's routing key, as `${NAME}` from the environment.
+    pagerduty: Spanned<String>,
+    /// Findings of this severity or above are told. Default `high`.
+    severity: Spanned<Severity>,
+    /// The service's address. Default `https://events.pagerduty.com`; in the EU `https://events.eu.pagerduty.com`.
+    endpoint: Spanned<String>,
+    /// Whether that host may have a private address.
+    private: Spanned<bool>,
+}
+
+/// An alert in Opsgenie.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "an opsgenie alert")]
+#[schemars(rename = "OpsgenieAlert", default, extend("required" = ["opsgenie"]))]
+pub(super) struct RawOpsgenie {
+    /// The API integration's key, as `${NAME}` from the environment.
+    opsgenie: Spanned<String>,
+    /// Findings of this severity or above are told. Default `high`.
+    severity: Spanned<Severity>,
+    /// The service's address. Default `https://api.opsgenie.com`; in the EU `https://api.eu.opsgenie.com`.
+    endpoint: Spanned<String>,
+    /// Whether that host may have a private address.
     private: Spanned<bool>,
 }
 
@@ -101,6 +133,16 @@ impl Checker<'_> {
         match raw {
             RawAlert::Webhook(raw) => (self.webhook(span, raw), &raw.severity),
             RawAlert::Slack(raw) => (self.slack(raw), &raw.severity),
+            RawAlert::Pagerduty(raw) => {
+                let key = self.secret(&raw.pagerduty, "pagerduty");
+                let pager = self.pager(key, &raw.endpoint, &raw.private, "https://events.pagerduty.com");
+                (pager.map(Channel::PagerDuty), &raw.severity)
+            }
+            RawAlert::Opsgenie(raw) => {
+                let key = self.secret(&raw.opsgenie, "opsgenie");
+                let pager = self.pager(key, &raw.endpoint, &raw.private, "https://api.opsgenie.com");
+                (pager.map(Channel::Opsgenie), &raw.severity)
+            }
             RawAlert::Sns(raw) => (self.sns(raw), &raw.severity),
             RawAlert::Eventbridge(raw) => (self.eventbridge(raw), &raw.severity),
         }
@@ -121,6 +163,21 @@ impl Checker<'_> {
         let private = raw.private.value().copied().unwrap_or(false);
         self.secret(&raw.slack, "slack")?;
         Some(Channel::Slack { url: Secret::new(self.hook(&raw.slack, private)?), private })
+    }
+
+    fn pager(
+        &self,
+        key: Option<Secret>,
+        endpoint: &Spanned<String>,
+        private: &Spanned<bool>,
+        usual: &str,
+    ) -> Option<Pager> {
+        let private = private.value().copied().unwrap_or(false);
+        let url = match endpoint.span() {
+            Some(_) => self.hook(endpoint, private)?,
+            None => usual.to_owned(),
+        };
+        Some(Pager { key: key?, url: Url::parse(&url).ok()?, private })
     }
 
     fn sns(&self, raw: &RawSns) -> Option<Channel> {

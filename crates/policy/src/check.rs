@@ -13,7 +13,7 @@ use super::raw::{RawPolicy, RawSource};
 use super::raw_production::RawProduction;
 use super::spanned::{Entries, Spanned};
 use super::{LedgerLocation, Policy, SignalConfig, SourceConfig, place_of_source};
-use prodpin_core::model::{Digest, NamePatterns, Order, ProductionRule, Severity, SourceName, Tag};
+use prodpin_core::model::{Digest, NamePatterns, Order, ProductionRule, SourceName, Tag};
 use prodpin_core::schedule::Schedule;
 
 /// What checks share: where to tell problems, and what paths are relative to.
@@ -53,7 +53,7 @@ impl Checker<'_> {
             pins: self.pins(&raw.pins, &raw.require, &raw.sources, vault.is_some()),
             vault,
             drill: self.drill(raw),
-            fail_on: raw.fail_on.value().copied().unwrap_or(Severity::High),
+            fail_on: raw.fail_on.value().copied().unwrap_or_default(),
             waivers: self.waivers(&raw.waivers),
             security_hub: self.security_hub(&raw.security_hub),
             digest,

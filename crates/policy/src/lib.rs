@@ -40,7 +40,7 @@ use url::Url;
 
 use prodpin_core::model::AwsAccount;
 use prodpin_core::model::{
-    DatabaseRule, Digest, Layout, NamePatterns, ProductionRule, Severity, SourceName, StatedCleanup, Waiver,
+    DatabaseRule, Digest, FailOn, Layout, NamePatterns, ProductionRule, Severity, SourceName, StatedCleanup, Waiver,
 };
 use prodpin_core::schedule::Schedule;
 
@@ -89,7 +89,7 @@ pub struct Policy {
     /// When `watch` drills, if it does.
     pub drill: Option<DrillPolicy>,
     /// The severity from which findings decide the exit status.
-    pub fail_on: Severity,
+    pub fail_on: FailOn,
     /// Findings that somebody answers for.
     pub waivers: Vec<Waiver>,
     /// Who is told of findings.
@@ -260,6 +260,10 @@ pub enum Channel {
         /// Whether the host may have a private address.
         private: bool,
     },
+    /// An incident in PagerDuty.
+    PagerDuty(Pager),
+    /// An alert in Opsgenie.
+    Opsgenie(Pager),
     /// A message to an SNS topic.
     Sns {
         /// The topic's ARN.
@@ -274,6 +278,17 @@ pub enum Channel {
         /// Where that is.
         aws: AwsPlace,
     },
+}
+
+/// A service that calls people.
+#[derive(Debug, Clone)]
+pub struct Pager {
+    /// What lets whoever has it call them.
+    pub key: Secret,
+    /// The service's address, to which a path is added.
+    pub url: Url,
+    /// Whether that host may have a private address.
+    pub private: bool,
 }
 
 /// Where an AWS service is reached.

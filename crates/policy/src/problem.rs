@@ -222,8 +222,9 @@ pub(super) fn mask_line(line: &str) -> (String, usize) {
     (masked, untouched)
 }
 
-/// The keys whose values are secrets.
-const SECRET_KEYS: [&str; 3] = ["password", "secret", "slack"];
+/// The keys whose values are secrets: all that is read as one from the environment alone.
+const SECRET_KEYS: [&str; 8] =
+    ["password", "secret", "slack", "pagerduty", "opsgenie", "bearer", "signature", "path"];
 
 /// Where what follows the name of a secret begins in this line, unless it names a variable. A colon is not asked for:
 /// the line is shown because something is wrong with it.
@@ -235,7 +236,7 @@ fn literal_after(line: &str, key: &str) -> Option<usize> {
     let mut from = 0;
     while let Some(found) = line[from..].find(key) {
         let after = from + found + key.len();
-        // "secret" and "slack" are words that names are made of, too.
+        // The others are words that names are made of, too.
         let is_key = key == "password" || line[after..].trim_start_matches(['"', '\'', ' ']).starts_with(':');
         let value = line[after..].trim_start_matches(['"', '\'', ':', ' ', '\t']);
         if is_key && !value.is_empty() && !value.starts_with("${") {

@@ -14,7 +14,7 @@ use super::raw_production::RawProduction;
 use super::require::RawRequire;
 use super::spanned::{Entries, Spanned};
 use super::waivers::{RawSecurityHub, RawWaiver};
-use prodpin_core::model::{Severity, StatedCleanup};
+use prodpin_core::model::{FailOn, StatedCleanup};
 
 /// A prodpin policy: which releases to keep ready to roll back to, where they are, and how to tell what production runs.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -57,8 +57,8 @@ pub(super) struct RawPolicy {
     /// (relative to this file), `s3://bucket/prefix`, `gs://bucket/prefix`, `az://container/prefix`, or a repository of another
     /// registry, `oci://host/repository`. Nothing is ever deleted there. None by default.
     pub(super) vault: Spanned<String>,
-    /// Findings of this severity or above make the exit status 3. Default `high`.
-    pub(super) fail_on: Spanned<Severity>,
+    /// Findings of this severity or above make the exit status 3; with `none` they never do. Default `high`.
+    pub(super) fail_on: Spanned<FailOn>,
     /// Findings that somebody answers for, for a while.
     pub(super) waivers: Spanned<Vec<Spanned<RawWaiver>>>,
     /// Who is told of findings, each under a name of your choice.

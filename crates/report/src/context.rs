@@ -3,7 +3,7 @@
 use std::io;
 
 use super::render::{Format, Style};
-use prodpin_core::model::{AwsAccount, Severity};
+use prodpin_core::model::{AwsAccount, FailOn};
 
 /// What a rendering takes beside the report.
 #[derive(Clone, Copy)]
@@ -13,7 +13,7 @@ pub struct Context<'a> {
     /// The policy file's path as given; only its name is shown.
     pub policy: Option<&'a str>,
     /// The severity from which findings fail a check.
-    pub fail_on: Severity,
+    pub fail_on: FailOn,
     /// The AWS account that findings are imported into.
     pub account: Option<&'a AwsAccount>,
     /// The ledger's key, if it has one.
@@ -33,7 +33,7 @@ impl Context<'_> {
     /// For a rendering that takes nothing but a style.
     #[must_use]
     pub const fn new(style: Style) -> Self {
-        Self { style, policy: None, fail_on: Severity::High, account: None, signer: None }
+        Self { style, policy: None, fail_on: FailOn::High, account: None, signer: None }
     }
 
     /// Why this format cannot be written here, if it cannot. Asked before a run, so that none is lost to it.

@@ -11,7 +11,7 @@ use quick_xml::writer::Writer;
 use super::body::Report;
 use super::context::Context;
 use super::{escape, words};
-use prodpin_core::model::{Finding, Severity};
+use prodpin_core::model::{FailOn, Finding};
 use prodpin_core::outcome::report::{RepositoryReport, Row};
 use prodpin_core::outcome::status::ServiceStatus;
 
@@ -88,7 +88,7 @@ fn incomplete<W: Write>(xml: &mut Writer<W>) -> io::Result<()> {
     Ok(())
 }
 
-fn case<W: Write>(row: &Row, fail_on: Severity, xml: &mut Writer<W>) -> io::Result<()> {
+fn case<W: Write>(row: &Row, fail_on: FailOn, xml: &mut Writer<W>) -> io::Result<()> {
     let (class, name) = match &row.repository {
         Some(repository) => (escape::terminal(repository.source.as_str()), escape::terminal(repository.name.as_str())),
         None => ("prodpin".to_owned(), "sources and policy".to_owned()),
@@ -120,7 +120,7 @@ fn case<W: Write>(row: &Row, fail_on: Severity, xml: &mut Writer<W>) -> io::Resu
     Ok(())
 }
 
-fn outcome(row: &Row, fail_on: Severity) -> Outcome {
+fn outcome(row: &Row, fail_on: FailOn) -> Outcome {
     let mut counting = row.findings.iter().filter(|finding| counts(finding, fail_on));
     if let Some(worst) = counting.next() {
         let more = counting.count();
@@ -146,8 +146,8 @@ fn is_unknown(repository: &RepositoryReport) -> bool {
     repository.rollback.status == Some(ServiceStatus::Unknown)
 }
 
-fn counts(finding: &Finding, fail_on: Severity) -> bool {
-    finding.waived.is_none() && finding.severity >= fail_on
+fn counts(finding: &Finding, fail_on: FailOn) -> bool {
+    finding.waived.is_none() && fail_on.is_reached_by(finding.severity)
 }
 
 fn lines<'a>(findings: impl Iterator<Item = &'a Finding>) -> String {

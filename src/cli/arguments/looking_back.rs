@@ -12,9 +12,9 @@ use crate::cli::deadline::read_duration;
 use crate::cli::explain::read_code;
 use crate::cli::history::asked::Asked;
 use crate::cli::output::ReportTarget;
-use crate::cli::values::{ExportTarget, read_export, read_time};
+use crate::cli::values::{ExportTarget, WhichRun, read_export, read_time};
 use crate::ledger::VerifierKey;
-use crate::model::{Code, RunId};
+use crate::model::Code;
 use crate::report::render::Format;
 
 #[derive(Debug, Args)]
@@ -79,13 +79,13 @@ pub(in crate::cli) struct VerifyArguments {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct PastReportArguments {
-    /// The run [default: the last one]
-    #[arg(long, value_name = "ID", env = "PRODPIN_RUN", hide_env_values = true)]
-    pub(in crate::cli) run: Option<RunId>,
+    /// The run: its id or how that begins, such as 20261123T0315; last, or last~1 for the one before it [default: last]
+    #[arg(long, value_name = "RUN", env = "PRODPIN_RUN", value_parser = WhichRun::read, hide_env_values = true)]
+    pub(in crate::cli) run: Option<WhichRun>,
 
     /// What changed since this run: findings that are new, resolved, still open, or of unknown state
-    #[arg(long, value_name = "ID", env = "PRODPIN_SINCE", conflicts_with = "list", hide_env_values = true)]
-    pub(in crate::cli) since: Option<RunId>,
+    #[arg(long, value_name = "RUN", env = "PRODPIN_SINCE", conflicts_with = "list", value_parser = WhichRun::read, hide_env_values = true)]
+    pub(in crate::cli) since: Option<WhichRun>,
 
     /// List the latest runs, newest first
     #[arg(long, env = "PRODPIN_LIST", conflicts_with_all = ["run", "reports"], value_parser = BoolishValueParser::new(), hide_env_values = true)]

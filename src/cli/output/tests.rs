@@ -7,7 +7,7 @@ fn around() -> Around {
         policy: None,
         ledger: LedgerLocation::None,
         keys: Vec::new(),
-        fail_on: Severity::High,
+        fail_on: FailOn::High,
         account: None,
         signer: None,
     }

@@ -125,8 +125,32 @@ fn reports_and_history_come_back_from_the_ledger() {
     assert_eq!(first, again, "the ledger holds the report that was shown");
     let id = first["run"]["id"].as_str().unwrap();
     assert_eq!(code(&run(directory.path(), &["report", "--run", id])), 0);
-    let stranger = run(directory.path(), &["report", "--run", "20000101T000000Z-00000000"]);
-    assert_eq!(code(&stranger), 2, "{}", text(&stranger.stderr));
+    for (which, expected, said) in [
+        ("last", 0, ""),
+        ("last~0", 0, ""),
+        (&id[..13], 0, ""),
+        (id, 0, ""),
+        ("last~1", 2, "holds 1 runs, and so no last~1"),
+        ("20000101T000000Z-00000000", 2, "holds no run 20000101T000000Z-00000000"),
+        ("20000101", 2, "whose id begins with 20000101"),
+        ("2", 2, "how it begins, last or last~1"),
+        ("last-1", 2, "write last, or last~1"),
+    ] {
+        let output = run(directory.path(), &["report", "--run", which, "--format", "json"]);
+        assert_eq!(code(&output), expected, "{which}: {}", text(&output.stderr));
+        assert!(text(&output.stderr).contains(said), "{which}: {}", text(&output.stderr));
+        assert!(expected != 0 || output.stdout == audit.stdout, "{which}");
+    }
+    let second = run(directory.path(), &["audit", "--deadline", "20s", "--format", "json"]);
+    let second: serde_json::Value = serde_json::from_slice(&second.stdout).unwrap();
+    let other = second["run"]["id"].as_str().unwrap();
+    let before = run(directory.path(), &["report", "--run", "last~1", "--format", "json"]);
+    assert_eq!(serde_json::from_slice::<serde_json::Value>(&before.stdout).unwrap(), first);
+    let both = run(directory.path(), &["report", "--run", &id[..8]]);
+    if other[..8] == id[..8] {
+        assert_eq!(code(&both), 2, "{}", text(&both.stderr));
+        assert!(text(&both.stderr).contains("write more of it"), "{}", text(&both.stderr));
+    }
     let history = run(directory.path(), &["history", &format!("{host}:v1")]);
     assert_eq!(code(&history), 1, "nothing was seen, so nothing is known: {}", text(&history.stdout));
 }

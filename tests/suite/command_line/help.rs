@@ -24,11 +24,13 @@ fn help_of_the_program_and_of_every_command() {
         "schema",
         "completions",
         "drill",
+        "alert",
+        "alert test",
     ] {
-        let arguments: Vec<&str> = [command, "--help"].into_iter().filter(|word| !word.is_empty()).collect();
+        let arguments: Vec<&str> = command.split_whitespace().chain(["--help"]).collect();
         let output = run(directory.path(), &arguments);
         assert_eq!((code(&output), text(&output.stderr).as_str()), (0, ""), "{command}");
-        let name = if command.is_empty() { "help".to_owned() } else { format!("help_{command}") };
+        let name = if command.is_empty() { "help".to_owned() } else { format!("help_{}", command.replace(' ', "_")) };
         insta::assert_snapshot!(name, text(&output.stdout));
     }
     // A command that a later version brings must not exist half-done here.
@@ -52,6 +54,7 @@ fn help_of_the_program_and_of_every_command() {
             "report",
             "explain",
             "schema-change",
+            "alert",
             "schema",
             "completions",
         ]

@@ -337,6 +337,7 @@ impl Scene {
             policy_sha256: Digest::sha256(b"policy"),
             complete: true,
             gaps: Vec::new(),
+            only: Vec::new(),
         };
         let mut text = super::shown(&writer.finish(section), 120);
         let odd = ["implant", "v0"].map(|name| (name.to_owned(), artifact(name)));

@@ -304,6 +304,7 @@ fn a_branch_is_no_commit_to_start_from() {
 #[test]
 fn the_list_begins_with_what_a_rollback_would_miss() {
     use prodpin::outcome::ready::ReadySection;
+    use prodpin::outcome::status::ServiceStatus;
     use prodpin::report::ready::{ReadyFormat, ReadyWriter, render};
     let broken =
         |scene: Scene, tag| scene.look(tag, |seen| seen.closure = Closure::Broken(vec![Digest::sha256(b"layer")]));
@@ -329,6 +330,7 @@ fn the_list_begins_with_what_a_rollback_would_miss() {
         policy_sha256: Digest::sha256(b"policy"),
         complete: true,
         gaps: Vec::new(),
+        only: Vec::new(),
     };
     let (report, mut out) = (writer.finish(section), Vec::new());
     render(ReadyFormat::Page, &report, false, prodpin::report::render::Style::UNBOUNDED, &mut out).unwrap();
@@ -336,4 +338,20 @@ fn the_list_begins_with_what_a_rollback_would_miss() {
     let order: Vec<&str> =
         shown.split_whitespace().filter(|word| word.len() > 3 && &word[1..2] == "-").map(|word| &word[2..]).collect();
     assert_eq!(order, ["moved", "lost", "unprotected", "first", "unknown", "ready"], "{shown}");
+    // Some of them alone: the counts stay those of all, so that nobody takes a part for the whole.
+    let (mut part, counts) = (report, shown.lines().find(|line| line.contains("6 services: ")).unwrap().to_owned());
+    part.section.only = vec![ServiceStatus::NotReady, ServiceStatus::Ready];
+    let mut out = Vec::new();
+    render(ReadyFormat::Page, &part, false, prodpin::report::render::Style::UNBOUNDED, &mut out).unwrap();
+    let shown = String::from_utf8(out).unwrap();
+    let there =
+        ["a-ready", "b-first", "c-unprotected", "d-unknown", "e-moved", "f-lost"].map(|name| shown.contains(name));
+    assert_eq!(there, [true, false, false, false, true, true], "{shown}");
+    assert!(shown.contains(&counts) && shown.contains("Only services that are: not ready, ready; 3 of 6"), "{shown}");
+    let mut out = Vec::new();
+    render(ReadyFormat::Json, &part, false, prodpin::report::render::Style::UNBOUNDED, &mut out).unwrap();
+    let document: serde_json::Value = serde_json::from_slice(&out).unwrap();
+    assert_eq!(document["repositories"].as_array().unwrap().len(), 3);
+    assert_eq!(document["ready"]["only"], serde_json::json!(["not_ready", "ready"]));
+    assert_eq!(document["summary"]["repositories"], 6);
 }

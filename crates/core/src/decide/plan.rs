@@ -278,3 +278,6 @@ fn seen_hash(key: &RepositoryKey, listed: &[&ObservedTag]) -> [u8; 32] {
     }
     hash.finalize().into()
 }
+
+#[cfg(test)]
+mod tests;

@@ -257,3 +257,6 @@ fn in_one_row<'a>(rules: &[Vec<&'a Candidate>]) -> Vec<&'a Candidate> {
         row.push(head);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,6 +15,7 @@ mod drill;
 mod ecr;
 mod event;
 mod evidence;
+mod fail_on;
 mod finding;
 mod gap;
 mod harbor;
@@ -71,6 +72,7 @@ pub use evidence::{
     Disagreement, ListStep, NotFoundWord, PageFacts, PartAnswer, PartProof, Served, Sought, is_blocked,
     judge_not_found, judge_page, judge_part,
 };
+pub use fail_on::FailOn;
 pub use finding::{Code, Finding, Severity, Waived};
 pub use gap::{Cause, Gap, GapTally, PinFailure, Scope};
 pub use harbor::{HarborArtifact, HarborCollection, HarborRepository, HarborTag};

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Finding, Severity};
+use crate::model::{FailOn, Finding, Severity};
 
 /// How many findings of each severity.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -64,6 +64,12 @@ impl FindingCounts {
     #[must_use]
     pub fn at_least(self, severity: Severity) -> u64 {
         Severity::ALL.into_iter().filter(|other| *other >= severity).map(|other| self.with_severity(other)).sum()
+    }
+
+    /// How many there are that fail a check.
+    #[must_use]
+    pub fn failing(self, fail_on: FailOn) -> u64 {
+        fail_on.least().map_or(0, |least| self.at_least(least))
     }
 
     fn slot(&mut self, severity: Severity) -> &mut u64 {

@@ -39,6 +39,10 @@ pub struct ReadySection {
     pub complete: bool,
     /// What could not be read of sources, and of what runs.
     pub gaps: Vec<Gap>,
+    /// Only services of these statuses are listed, because nothing else was asked for; all of them if empty. The summary, and
+    /// the exit status, are about every service.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub only: Vec<ServiceStatus>,
 }
 
 /// The answers in numbers.

@@ -15,7 +15,7 @@ use prodpin_core::outcome::ready::{ListedRelease, RepositoryReady, RollbackComma
 use prodpin_core::outcome::status::ServiceStatus;
 
 /// With more repositories than these, each takes one line unless it was asked for.
-const PAGES: usize = 3;
+const PAGES: u64 = 3;
 
 /// Things that could not be read that are shown.
 const UNREAD: usize = 5;
@@ -41,10 +41,19 @@ pub(super) fn write(report: &ReadyReport, whole: bool, style: Style, out: &mut d
             "No service was looked at, so nothing is known to be ready. Check the repositories that the policy names.";
         paper.paragraph(0, 2, &[span(Paint::Doubtful, "? nothing seen"), plain("\u{a0} "), plain(nothing)])?;
     }
-    let paged = whole || report.len() <= PAGES;
+    let paged = whole || report.shown() <= PAGES;
     if report.len() > 1 {
         let counts = sentences::counts(&report.summary).terminal();
         paper.paragraph(0, 2, &[plain(counts)])?;
+    }
+    if !report.section.only.is_empty() {
+        let (shown, all) = (report.shown(), report.len() as u64);
+        let mut reported = Phrase::said("Only services that are: ");
+        for (at, status) in report.section.only.iter().enumerate() {
+            reported = if at == 0 { reported.say(status.word()) } else { reported.say(", ").say(status.word()) };
+        }
+        let reported = reported.say("; ").number(shown).say(" of ").number(all);
+        paper.paragraph(0, 2, &[span(Paint::Faint, reported.terminal())])?;
     }
     if !paged {
         paper.blank()?;

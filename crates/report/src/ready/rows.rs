@@ -45,9 +45,21 @@ impl ReadyWriter {
 }
 
 impl ReadyReport {
-    /// Every repository, one at a time, by source and name.
+    /// Every repository that was asked for, one at a time, by source and name.
     pub fn rows(&self) -> impl Iterator<Item = io::Result<RepositoryReady>> + '_ {
-        self.rows.read()
+        self.rows
+            .read()
+            .filter(|row: &io::Result<RepositoryReady>| row.as_ref().map_or(true, |row| self.shows(row.status)))
+    }
+
+    fn shows(&self, status: ServiceStatus) -> bool {
+        self.section.only.is_empty() || self.section.only.contains(&status)
+    }
+
+    /// How many of them there are.
+    pub(super) fn shown(&self) -> u64 {
+        let shown = ServiceStatus::ALL.into_iter().filter(|status| self.shows(*status));
+        shown.map(|status| self.summary.services.of(status)).sum()
     }
 
     /// The same by danger to a rollback, and each of these by source and name. Read once for each status that there is,

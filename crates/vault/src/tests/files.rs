@@ -3,6 +3,7 @@
 use prodpin_core::model::ArtifactId;
 use prodpin_sources::file::{FileFacts, Files, Sum, SumKind};
 
+use super::drills::Counter;
 use super::*;
 
 /// A source of one file.

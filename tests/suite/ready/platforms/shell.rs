@@ -35,6 +35,7 @@ fn commands_stand_on_one_line_however_narrow_the_page() {
         policy_sha256: prodpin::model::Digest::sha256(b"policy"),
         complete: true,
         gaps: Vec::new(),
+        only: Vec::new(),
     };
     let narrow = crate::ready::shown(&writer.finish(section), 40);
     assert!(narrow.lines().any(|line| line.trim() == page.back[0].commands[0]), "{narrow}");
