@@ -223,8 +223,7 @@ pub(super) fn mask_line(line: &str) -> (String, usize) {
 }
 
 /// The keys whose values are secrets: all that is read as one from the environment alone.
-const SECRET_KEYS: [&str; 8] =
-    ["password", "secret", "slack", "pagerduty", "opsgenie", "bearer", "signature", "path"];
+const SECRET_KEYS: [&str; 8] = ["password", "secret", "slack", "pagerduty", "opsgenie", "bearer", "signature", "path"];
 
 /// Where what follows the name of a secret begins in this line, unless it names a variable. A colon is not asked for:
 /// the line is shown because something is wrong with it.

@@ -1,3 +1,4 @@
+mod keys;
 mod past;
 mod survey;
 

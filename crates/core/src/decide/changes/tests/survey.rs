@@ -125,6 +125,11 @@ fn everything_gone_at_once_is_a_lost_permission_first_f31_f129() {
     pinned.apply(mark(1), &Event::Pinned { artifact: artifact("1") });
     let mut only_pins = RepositoryState::default();
     only_pins.apply(mark(1), &Event::Pinned { artifact: artifact("1") });
+    let mut deleted = only_pins.clone();
+    let seen = Event::TagSeen { tag: tag("a"), artifact: artifact("1"), created: None };
+    for event in [seen, Event::TagAbsent { tag: tag("a") }, Event::TagDeleted { tag: tag("a") }] {
+        deleted.apply(mark(2), &event);
+    }
     let three = known(&[("a", "1"), ("b", "2"), ("c", "3")]);
     let pin = pin();
     for (case, snapshot, state, brakes) in [
@@ -137,6 +142,7 @@ fn everything_gone_at_once_is_a_lost_permission_first_f31_f129() {
         ("one of one, and its pin", look(vec![]), &pinned, true),
         ("one of one, where the list names it", look(vec![gone("a")]), &pinned, false),
         ("none known but a pin", look(vec![]), &only_pins, false),
+        ("none left of what was known, but a pin", look(vec![]), &deleted, false),
     ] {
         let survey = survey(&snapshot, state, &rules(Order::Semver));
         assert_eq!(survey.vanished.is_some(), brakes, "{case}");
