@@ -87,11 +87,11 @@ fn judged(seen: &Inspection, credentials_work: bool) -> ProtectionVerdict {
 }
 
 fn unproven(verdict: &ProtectionVerdict) -> Vec<&str> {
-    let detail = |obstacle| match obstacle {
-        &Obstacle::Unproven { ref detail } => Some(detail.as_str()),
+    let unproven = verdict.obstacles.iter().filter_map(|obstacle| match obstacle {
+        Obstacle::Unproven { detail } => Some(detail.as_str()),
         _ => None,
-    };
-    verdict.obstacles.iter().filter_map(detail).collect()
+    });
+    unproven.collect()
 }
 
 /// What the registry says of it, and what keeps it from being told.

@@ -39,7 +39,7 @@ fn an_inventory_from_before_what_is_known_says_nothing_of_what_stands_in_front_b
     let tag: Tag = "k".parse().unwrap();
     let absent = Event::TagAbsent { tag: tag.clone() };
     let deleted = Event::TagDeleted { tag: tag.clone() };
-    let (present, absent, deleted) = (known(&[]), known(&[absent.clone()]), known(&[absent, deleted]));
+    let (present, absent, deleted) = (known(&[]), known(std::slice::from_ref(&absent)), known(&[absent, deleted]));
     let (old, both) = (with(&["1"]), with(&["2", "1"]));
     for (case, state, object, made, past) in [
         ("a look of this run", &present, &old, None, false),
