@@ -13,6 +13,7 @@ mod post_check;
 mod ready;
 mod record;
 mod release;
+mod removals;
 mod repository;
 mod restore;
 mod room;

@@ -12,6 +12,7 @@ use crate::decide::{self, Attempts};
 use crate::model::{ArtifactId, DeployedReference, Gap, RepositoryKey, Scope, SourceName};
 use crate::outcome::release::{PinRelease, ReleaseState, RepositoryRelease};
 use crate::policy::Policy;
+use crate::sources::Releaser;
 
 use super::super::repository::look;
 use super::super::setup::Setup;
@@ -98,6 +99,16 @@ impl Removal<'_> {
         }
     }
 
+    fn removing<'r>(
+        &'r self,
+        key: &'r RepositoryKey,
+        releaser: &'r dyn Releaser,
+        until: Option<Instant>,
+    ) -> Removing<'r> {
+        let Self { setup, stop, options, .. } = *self;
+        Removing { setup, key, releaser, stop, until, leaving: options.leaving }
+    }
+
     fn until(&self, most: Duration) -> Instant {
         let most = Instant::now() + most;
         self.stop.deadline().map_or(most, |deadline| deadline.min(most))
@@ -126,8 +137,7 @@ impl Removal<'_> {
                 not_tried(&mut repository.pins, Some(why));
                 continue;
             }
-            let removing =
-                Removing { setup: self.setup, key: &key, releaser: releaser.as_ref(), stop: self.stop, until };
+            let removing = self.removing(&key, releaser.as_ref(), until);
             let mut decided = self.asks.asking(self.setup, &key).decide().await?;
             // Only what was decided twice, before production was asked again and after.
             let before: BTreeSet<ArtifactId> = planned(&repository.pins).map(|pin| pin.artifact.clone()).collect();
@@ -167,8 +177,7 @@ impl Removal<'_> {
         for repository in said.iter_mut().filter(|repository| is_tried(repository)) {
             let key = key_of(repository);
             let Some(releaser) = self.releasers.get(&key.source) else { continue };
-            let removing =
-                Removing { setup: self.setup, key: &key, releaser: releaser.as_ref(), stop: self.stop, until: None };
+            let removing = self.removing(&key, releaser.as_ref(), None);
             let (needed, why, is_gap) = match &news {
                 Err(gap) => (None, format!("production could not be asked again at the end: {}", gap.detail), true),
                 Ok(news) => match self.needed(&key).await? {

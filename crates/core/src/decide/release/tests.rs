@@ -280,6 +280,9 @@ fn what_is_known_of_a_source_outlives_the_run_that_knew_it_f123() {
     let said = PinRemoval::Unsupported { detail: "said".to_owned() };
     assert_eq!(removal(said.clone(), &cleanup(Recognised::Plain, None), None), said);
     assert_eq!(removal(PinRemoval::TakeOff, &cleanup(Recognised::NotAsked, None), None), PinRemoval::TakeOff);
+    // Who speaks Harbor's own interface knows that it is one.
+    let own = cleanup(Recognised::Kind(RegistryKind::Harbor), None);
+    assert_eq!(removal(PinRemoval::ByName, &own, Some(&harbor)), PinRemoval::ByName);
 }
 
 #[test]

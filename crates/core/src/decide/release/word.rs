@@ -1,0 +1,83 @@
+//! What a run puts on record of the pins that it looked at, held against what releases set out to do with them (I14, I15).
+
+use std::collections::BTreeSet;
+
+use crate::model::{ArtifactId, Event, RepositoryState};
+
+/// What was seen of a target's pin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SeenPin {
+    /// It was not there when it was looked for.
+    pub was_absent: bool,
+    /// It is there, as it was read back.
+    pub is_present: bool,
+    /// This run made it.
+    pub made: bool,
+    /// This run tried to.
+    pub attempted: bool,
+}
+
+/// What is recorded of a target's pin. One that is not there is lost only where no `release` may have removed it.
+#[must_use]
+pub fn of_target(state: &RepositoryState, artifact: &ArtifactId, look: SeenPin) -> Vec<Event> {
+    let was_pinned = state.misses_pin(artifact);
+    let mut events = Vec::new();
+    if look.was_absent && state.releasing.contains_key(artifact) {
+        events.push(Event::PinReleased { artifact: artifact.clone() });
+    }
+    if look.was_absent && was_pinned {
+        events.push(Event::PinLost { artifact: artifact.clone() });
+    }
+    if look.is_present && (!was_pinned || look.attempted) {
+        events.push(Event::Pinned { artifact: artifact.clone() });
+    }
+    if look.made {
+        events.push(Event::PinMade { artifact: artifact.clone() });
+    }
+    events
+}
+
+/// What is recorded of the pin of a target's part that is there: that this run made it, or that what a release set out to do with
+/// it came to nothing.
+#[must_use]
+pub fn of_part(state: &RepositoryState, artifact: &ArtifactId, made: bool) -> Option<Event> {
+    match (made, state.releasing.contains_key(artifact)) {
+        (true, _) => Some(Event::PinMade { artifact: artifact.clone() }),
+        (false, true) => Some(Event::PinReleaseEnded { artifact: artifact.clone() }),
+        (false, false) => None,
+    }
+}
+
+/// What is recorded of pins that are no target's and are on record as made, where these are not there: somebody removed them. Of
+/// those that a `release` set out to remove that release says what came of it, or the next one.
+#[must_use]
+pub fn of_gone(state: &RepositoryState, is_gone: impl Fn(&ArtifactId) -> bool) -> Vec<Event> {
+    let made = state.made.keys().filter(|artifact| !state.releasing.contains_key(*artifact) && is_gone(artifact));
+    made.map(|artifact| Event::PinUnmade { artifact: artifact.clone() }).collect()
+}
+
+/// Whether pins are called lost, or made by nobody any more, by these events: then the log is read again before, because a
+/// removal is on record before it happens.
+#[must_use]
+pub fn calls_lost(events: &[Event]) -> bool {
+    events.iter().any(|event| matches!(event, Event::PinLost { .. } | Event::PinUnmade { .. }))
+}
+
+/// What somebody needs of the pins that a release may be removing right now, or may have removed: what came of that only a look can
+/// tell that begins after the last of it arrived.
+#[must_use]
+pub fn in_doubt(state: &RepositoryState, needed: &BTreeSet<ArtifactId>) -> BTreeSet<ArtifactId> {
+    state.releasing.keys().filter(|artifact| needed.contains(*artifact)).cloned().collect()
+}
+
+/// Leaves out what is said of pins that a release may be removing right now. A run that waited until the last of it arrived, and
+/// looked then, knows of these: `known`.
+pub fn leave_to_releases(state: &RepositoryState, known: &BTreeSet<ArtifactId>, events: &mut Vec<Event>) {
+    events.retain(|event| match event {
+        Event::Pinned { artifact }
+        | Event::PinMade { artifact }
+        | Event::PinReleased { artifact }
+        | Event::PinReleaseEnded { artifact } => known.contains(artifact) || !state.releasing.contains_key(artifact),
+        _ => true,
+    });
+}

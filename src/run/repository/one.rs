@@ -1,0 +1,125 @@
+//! A repository's turn in a run: from the look through its pins to what is recorded and reported.
+
+use std::sync::Arc;
+
+use crate::decide::{self, Attempts, Input};
+use crate::ledger::LedgerError;
+use crate::model::{Event, LifecycleChange, PinFailure, RepositoryKey, Snapshot, Unclaimed};
+use crate::sources::Protector;
+
+use super::super::removals::{judge, revoke};
+use super::super::setup::Setup;
+use super::super::{Stop, cross_check, pins};
+use super::{Outcome, RepositoryScan, Sightings, look, look_again, remembered};
+
+/// Look, plan, apply, read back, plan again: one repository.
+pub(in crate::run) async fn decide_one(
+    setup: Arc<Setup>,
+    key: RepositoryKey,
+    stop: Stop,
+) -> Result<Outcome, LedgerError> {
+    let source = setup.source(&key);
+    let inventory = source.inventory.as_ref();
+    let mut look = look(&setup, inventory, key).await?;
+    let protector = source.protector.as_ref().filter(|_| !setup.witnesses.withhold_in(&look.key));
+    let untried = Attempts::new();
+    let on_look = |look: &RepositoryScan| decide::plan(&look.input(&setup, &untried));
+    let (mut plan, heard) = judge(&setup, &mut look, on_look).await?;
+    if (protector.is_some() && revoke(&setup, &look, &plan).await?) || heard {
+        // What was removed since this look a part may be of what is pinned by it (I26). Nobody waits for memory while holding some.
+        let key = look.key.clone();
+        drop(look);
+        look = look_again(&setup, inventory, key).await?;
+        (plan, _) = judge(&setup, &mut look, on_look).await?;
+    }
+    let mut claimed = None;
+    if let Some(protector) = protector {
+        // First the rule by which pins hold, then the pins: never the other way round (I22).
+        if let Some(change) = plan.claim.take() {
+            let claim = claim(protector.as_ref(), &mut look, &change, &stop).await;
+            plan = decide::plan(&Input { claim: Some(&claim), ..look.input(&setup, &untried) });
+            claimed = Some(claim);
+        }
+        let claim = claimed.as_ref();
+        if !plan.pins.is_empty() {
+            setup.begin_history(&look.key, look.news(), look.at).await?;
+            let attempts = pins::make(source, protector.as_ref(), &setup, &look, &plan.pins, claim, &stop).await;
+            // What a pin call answers proves nothing; what is read back afterwards is reported (I7).
+            let mut again = look.inspections.clone();
+            let tried = attempts.keys().cloned().collect();
+            look.inspect_again(inventory, tried, &mut again).await;
+            look.words.note(&mut again);
+            cross_check::still_listed(&look.snapshot, &look.state, &mut again);
+            look.snapshot.cleanup = remembered(&setup, &look.key, inventory.cleanup().await);
+            let read_back = |look: &RepositoryScan| {
+                let input = look.input(&setup, &untried);
+                decide::plan(&Input { inspections: &again, attempts: &attempts, claim, ..input })
+            };
+            (plan, _) = judge(&setup, &mut look, read_back).await?;
+        }
+    }
+    if setup.vault.is_some() {
+        decide::bring_back::name_vault(&mut plan.findings, &plan.report.targets);
+    }
+    let RepositoryScan {
+        key,
+        at,
+        mut happened,
+        news,
+        mark,
+        state,
+        also,
+        reported_again,
+        snapshot,
+        memory,
+        selection,
+        ..
+    } = look;
+    let Snapshot { cleanup, tags, .. } = snapshot;
+    // What a million tags were decided on goes before what is recorded of them comes.
+    drop((tags, selection));
+    let seen = Sightings::of(state, mark);
+    let mut events: Vec<Event> = happened.drain(happened.len() - news..).collect();
+    events.extend(also);
+    events.append(&mut plan.events);
+    events.extend(reported_again.map(|until| Event::ReportedAgain { until }));
+    events.shrink_to_fit();
+    Ok(Outcome { key, plan, seen, events, cleanup, at, memory })
+}
+
+/// Puts the rule in front that claims pins, and takes what was read back for the repository's rules from then on, whether it
+/// is what was put or what somebody else wrote (I22).
+async fn claim(
+    protector: &dyn Protector,
+    look: &mut RepositoryScan,
+    change: &LifecycleChange,
+    stop: &Stop,
+) -> Result<(), PinFailure> {
+    let repository = &look.key.name;
+    if stop.is_set() {
+        let detail = format!("{repository}: the run ended before its lifecycle policy was changed");
+        return Err(PinFailure { cause: stop.cause(), detail });
+    }
+    let put = protector.put_lifecycle(repository, change).await;
+    if let Err(failure) = &put {
+        tracing::warn!(%repository, %failure, "could not put the claim rule in front in {repository}");
+    }
+    let after = match put {
+        Ok(after) => after,
+        Err(Unclaimed { failure, live }) => {
+            let event = decide::found_instead(&live, &mut look.snapshot, &look.state);
+            look.news += usize::from(event.is_some());
+            look.happened.extend(event);
+            return Err(failure);
+        }
+    };
+    let events = decide::claimed(change, &after, &mut look.snapshot, &look.state);
+    // The first of them is what happened; what it made of the settings is nobody else's doing, and no finding.
+    let mut events = events.into_iter();
+    if let Some(happened) = events.next() {
+        look.happened.push(happened);
+        look.news += 1;
+    }
+    look.also.extend(events);
+    Ok(())
+}
