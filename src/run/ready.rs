@@ -102,7 +102,7 @@ async fn one(setup: Arc<Setup>, kept: Arc<Kept>, key: RepositoryKey) -> Result<R
     let unanchored = setup.unanchored();
     seen.gaps.extend(unanchored.clone());
     let untried = Attempts::new();
-    let (mut plan, _) = judge(&setup, &mut seen, |seen| decide::plan(&seen.input(&setup, &untried))).await?;
+    let mut plan = judge(&setup, &mut seen, |seen| decide::plan(&seen.input(&setup, &untried))).await?;
     let input = seen.input(&setup, &untried);
     // What somebody answers for is no danger here either.
     decide::waive(&setup.waivers, &mut plan.findings, setup.started);

@@ -13,6 +13,7 @@ mod look_back;
 mod permit;
 mod remove;
 mod repository;
+mod take_over;
 mod vault;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -240,6 +241,9 @@ impl<'a> Asks<'a> {
         over: &mut Pin<&mut impl Future<Output = ()>>,
     ) -> Result<Vec<RepositoryRelease>, RunError> {
         let looks = self.keys.iter().map(|key| async move {
+            if setup.mode == Mode::Release {
+                take_over::take_over(setup, key, &self.options.run.stop).await?;
+            }
             let decided = self.asking(setup, key).decide().await?;
             if setup.mode == Mode::Release && !decided.gone.is_empty() {
                 removals::record(setup, key, decided.gone).await?;

@@ -2,7 +2,7 @@
 //! own collectors, of which one follows nothing and the other no subjects (K64b).
 
 use std::collections::BTreeSet;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use prodpin::model::{ArtifactId, Digest};
@@ -21,7 +21,7 @@ pub(crate) const REPOSITORY: &str = "shop/api";
 
 /// A registry in a directory, which can be stopped, collected and started again.
 pub(crate) struct Place {
-    folder: TempDir,
+    pub(crate) folder: TempDir,
     program: String,
     port: u16,
     process: Option<Child>,
@@ -94,19 +94,6 @@ impl Place {
 
     pub(crate) fn pusher(&self) -> Pusher {
         Pusher::new(&self.url())
-    }
-
-    /// The program under the policy that was used last.
-    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_prodpin"));
-        command.env_clear().env("HOME", self.folder.path()).args(arguments);
-        command.arg("--policy").arg(self.folder.path().join("prodpin.yaml"));
-        command
-    }
-
-    /// What it does.
-    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
-        self.command(arguments).output().unwrap()
     }
 
     /// What the program reports, under a policy that says this of pins.

@@ -1,11 +1,15 @@
-//! `release --apply` on real registries, and then a cleanup of every tag but pins and the registry's own collection of what has
+//! A release on real registries, and then a cleanup of every tag but pins and the registry's own collection of what has
 //! none: what is still wanted survives, and what was released does not (I5, I26, F35).
 
 use std::collections::BTreeSet;
-use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
-use prodpin::model::{ArtifactId, Digest, Pin};
+use jiff::SignedDuration;
+use prodpin::model::{ArtifactId, Digest, Mode, Pin};
+use prodpin::outcome::release::{PinRelease, ReleaseState};
+use prodpin::policy::load;
+use prodpin::run::{Progress, ReleaseOptions, Released, RunOptions, Stop, release};
 use prodpin::sources::memory::{image, index};
 use serde_json::{Value, json};
 
@@ -45,12 +49,29 @@ impl Estate {
         all.into_iter().filter(|tag| tag.starts_with("prod-pinned-")).collect()
     }
 
-    fn release(&self, more: &[&str]) -> (Option<i32>, Value) {
-        let arguments = ["release", "--grace", "0s", "--format", "json", "--quiet"];
-        let output = self.place.run(&[&arguments[..], more].concat());
-        let said = String::from_utf8_lossy(&output.stderr);
-        let document = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {said}"));
-        (output.status.code(), document)
+    /// What became of each pin, and whether everything was done.
+    async fn release(&self, mode: Mode) -> (Vec<PinRelease>, bool) {
+        let released = self.carry(mode).await;
+        let pins = released.repositories.into_iter().flat_map(|repository| repository.pins).collect();
+        (pins, released.complete)
+    }
+
+    async fn carry(&self, mode: Mode) -> Released {
+        struct Quiet;
+        impl Progress for Quiet {}
+        let policy = load(&self.place.folder.path().join("prodpin.yaml")).unwrap();
+        let run = RunOptions {
+            mode,
+            sources: Vec::new(),
+            shard: None,
+            repositories: Vec::new(),
+            concurrency: 4,
+            deadline: None,
+            stop: Stop::default().with_removals_within(Duration::from_millis(200)),
+        };
+        let options =
+            ReleaseOptions { run, repositories: Vec::new(), grace: SignedDuration::ZERO, vault: false, leaving: false };
+        release(&policy, &options, Arc::new(Quiet)).await.unwrap()
     }
 
     async fn lost(&self, digests: Vec<Digest>) -> BTreeSet<Digest> {
@@ -58,19 +79,15 @@ impl Estate {
     }
 }
 
-fn states(document: &Value) -> Vec<&str> {
-    let pins = document["repositories"][0]["pins"].as_array().unwrap();
-    pins.iter().map(|pin| pin["state"].as_str().unwrap()).collect()
-}
-
 async fn goes(program: &str) {
     let mut estate = estate(program).await;
     let before = estate.pins().await;
-    let (code, shown) = estate.release(&[]);
-    assert_eq!((code, estate.pins().await), (Some(0), before.clone()), "{shown:#}");
-    let (code, gone) = estate.release(&["--apply"]);
-    assert_eq!(code, Some(0), "{gone:#}");
-    assert!(states(&gone).iter().all(|state| *state == "released"), "{gone:#}");
+    let (shown, complete) = estate.release(Mode::Audit).await;
+    assert!(complete && shown.iter().all(|pin| pin.state == ReleaseState::Planned), "{shown:#?}");
+    assert_eq!(estate.pins().await, before);
+    let (gone, complete) = estate.release(Mode::Release).await;
+    assert!(complete && gone.len() > 2, "{gone:#?}");
+    assert!(gone.iter().all(|pin| pin.state == ReleaseState::Released), "{gone:#?}");
     let after = estate.pins().await;
     for released in &estate.released {
         let pin = Pin::for_digest(released.digest().unwrap()).to_string();
@@ -92,10 +109,10 @@ async fn goes(program: &str) {
 async fn stays(program: &str) {
     let mut estate = estate(program).await;
     let before = estate.pins().await;
-    let (code, said) = estate.release(&["--apply"]);
-    assert_eq!(code, Some(1), "{said:#}");
-    assert!(!states(&said).contains(&"released"), "{said:#}");
-    assert!(said.to_string().contains("removes no single tag"), "{said:#}");
+    let (said, complete) = estate.release(Mode::Release).await;
+    assert!(!complete && said.iter().all(|pin| pin.state != ReleaseState::Released), "{said:#?}");
+    let failed = said.iter().filter_map(|pin| pin.failure.as_ref()).next().unwrap();
+    assert!(failed.contains("removes no single tag"), "{failed}");
     assert_eq!(estate.pins().await, before);
     estate.place.collect();
     let all = estate.released.iter().filter_map(|release| release.digest().cloned()).chain(estate.wanted.clone());
@@ -117,29 +134,25 @@ async fn what_is_wanted_outlives_a_release_and_the_collection_after_it_i5_i26() 
     }
 }
 
-/// Killed at some moment of a removal, again and again: what is wanted stays protected, nothing is called lost that a release took,
-/// and in the end all went that may (I15, F87).
+/// Cut off at some moment of a removal, again and again, as a process that is killed: what is wanted stays protected, nothing is called
+/// lost that a release took, and in the end all went that may (I15, F87).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_release_that_is_killed_at_any_moment_loses_nothing_and_is_ended_by_the_next_i15_f87() {
+async fn a_release_that_is_cut_off_at_any_moment_loses_nothing_and_is_ended_by_the_next_i15_f87() {
     let Ok(program) = std::env::var("PRODPIN_TEST_DISTRIBUTION") else {
-        return left_out("a release that is killed", "PRODPIN_TEST_DISTRIBUTION names no program");
+        return left_out("a release that is cut off", "PRODPIN_TEST_DISTRIBUTION names no program");
     };
     let estate = estate(&program).await;
     let is_lost =
         |report: &Value| report["findings"].as_array().unwrap().iter().any(|found| found["code"] == "pin-missing");
-    for milliseconds in [60, 120, 180, 240, 300, 360, 420, 480, 540, 600] {
-        let mut command = estate.place.command(&["release", "--apply", "--grace", "0s", "--quiet"]);
-        let mut process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(milliseconds));
-        let _ = process.kill();
-        process.wait().unwrap();
+    for milliseconds in [150, 300, 450, 600, 750, 900, 1050, 1200] {
+        let _ = tokio::time::timeout(Duration::from_millis(milliseconds), estate.carry(Mode::Release)).await;
         let report = estate.place.enforce("");
         assert!(!is_lost(&report), "after {milliseconds} ms: {report:#}");
         let targets = report["repositories"][0]["targets"].as_array().unwrap();
         assert!(targets.iter().all(|target| target["protected"] == json!(true)), "{report:#}");
     }
-    let (code, gone) = estate.release(&["--apply"]);
-    assert_eq!(code, Some(0), "{gone:#}");
+    let (gone, complete) = estate.release(Mode::Release).await;
+    assert!(complete, "{gone:#?}");
     let pins = estate.pins().await;
     for released in &estate.released {
         assert!(!pins.contains(&Pin::for_digest(released.digest().unwrap()).to_string()), "{released}");

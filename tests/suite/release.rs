@@ -49,7 +49,7 @@ pub(crate) async fn release_in(
         repositories: Vec::new(),
         concurrency: 4,
         deadline: None,
-        stop: Stop::default(),
+        stop: crate::estate::quick_stop(),
     };
     let options = ReleaseOptions { run, repositories: Vec::new(), grace, vault: false, leaving: false };
     release_on(&estate.policy, sources, releasers, &options, Arc::new(Quiet)).await.unwrap()

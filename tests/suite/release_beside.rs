@@ -120,7 +120,7 @@ async fn enforce_with_six(estate: &Estate) -> RunResult {
         repositories: Vec::new(),
         concurrency: 4,
         deadline: None,
-        stop: Stop::default(),
+        stop: crate::estate::quick_stop(),
     };
     reported(&run_on(&policy, sources, &options, Arc::new(Quiet)).await.unwrap())
 }

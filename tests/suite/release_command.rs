@@ -1,6 +1,11 @@
 //! `prodpin release` as it is typed: what it shows, what it removes with `--apply`, how it ends, and what leaves the vault.
 
-use prodpin::model::Pin;
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use prodpin::ledger::{Access, Ledger};
+use prodpin::model::{Entry, Event, Pin};
+use prodpin::policy::LedgerLocation;
 use prodpin::sources::memory::image;
 use serde_json::Value;
 
@@ -19,7 +24,33 @@ async fn with_one_left(deletes_tags: bool) -> Shop {
         let ran = shop.run(&["enforce", "--quiet"]).await;
         assert_eq!(ran.status, 0, "{}{}", ran.stdout, ran.stderr);
     }
+    age(&shop.here.path().join("ledger")).await;
     shop
+}
+
+/// Writes the same ledger anew, with two hours before each of its commits: what is on record for less than an hour goes by no command.
+async fn age(path: &std::path::Path) {
+    let location = LedgerLocation::Directory(path.to_owned());
+    let mut commits: BTreeMap<u64, Vec<Entry>> = BTreeMap::new();
+    let young = Ledger::open(&location, Access::Read).await.unwrap();
+    let read = young.each_entry(|sequence, _, entry| {
+        commits.entry(sequence).or_default().push(entry.clone());
+        Ok::<_, ()>(())
+    });
+    read.await.unwrap().unwrap();
+    std::fs::remove_dir_all(path).unwrap();
+    let old = Ledger::open(&location, Access::Write).await.unwrap();
+    let (now, count) = (Timestamp::now(), commits.len());
+    for (at, mut entries) in commits.into_values().enumerate() {
+        let before = SignedDuration::from_hours(2 * i64::try_from(count - at).unwrap());
+        for entry in &mut entries {
+            entry.at = now - before;
+            if let Event::Run(record) = &mut entry.event {
+                (record.started, record.finished) = (now - before, now - before);
+            }
+        }
+        old.commit(entries).await.unwrap();
+    }
 }
 
 async fn is_pinned(shop: &Shop) -> bool {
@@ -39,11 +70,11 @@ fn states(document: &Value) -> Vec<&str> {
 #[tokio::test(flavor = "multi_thread")]
 async fn it_shows_what_may_go_and_the_command_it_offers_removes_that_i13() {
     let shop = with_one_left(true).await;
-    let shown = shop.run(&["release", "--grace", "0s"]).await;
+    let shown = shop.run(&["release", "--grace", "1h"]).await;
     assert_eq!(shown.status, 0, "{}{}", shown.stdout, shown.stderr);
     assert!(shown.stdout.contains("1 pin may go. Nothing was changed."), "{}", shown.stdout);
     let offered = shown.stdout.lines().find_map(|line| line.strip_prefix("To remove it: prodpin ")).expect("a command");
-    assert_eq!(offered, "release --grace 0s --apply");
+    assert_eq!(offered, "release --grace 3600s --apply");
     assert!(is_pinned(&shop).await);
     assert_eq!(deletes(&shop), 0);
     let applied = shop.run(&offered.split(' ').collect::<Vec<_>>()).await;
@@ -52,7 +83,7 @@ async fn it_shows_what_may_go_and_the_command_it_offers_removes_that_i13() {
     assert!(!is_pinned(&shop).await);
     assert!(shop.pusher.manifest("shop/api", "v1.0.0").await.is_some(), "its own tag stays");
     assert_eq!(deletes(&shop), 1);
-    let again = shop.run(&["release", "--grace", "0s", "--apply"]).await;
+    let again = shop.run(&["release", "--grace", "1h", "--apply"]).await;
     assert_eq!((again.status, deletes(&shop)), (0, 1), "{}{}", again.stdout, again.stderr);
     let report = shop.run(&["audit", "--format", "json"]).await.json();
     assert!(!report.to_string().contains("pin-missing"), "{report:#}");
@@ -67,7 +98,7 @@ async fn the_grace_period_is_a_week_and_the_document_says_what_was_done() {
     assert_eq!((states(&early), &early["applied"]), (vec!["kept"], &Value::from(true)), "{early:#}");
     assert_eq!(early["run"]["mode"], "release");
     let reported =
-        shop.run(&["release", "--grace", "0s", "--apply", "--format", "json", "--report", "json=r.json"]).await;
+        shop.run(&["release", "--grace", "1h", "--apply", "--format", "json", "--report", "json=r.json"]).await;
     assert_eq!(states(&reported.json()), ["released"], "{}", reported.stdout);
     let report: Value = serde_json::from_slice(&std::fs::read(shop.here.path().join("r.json")).unwrap()).unwrap();
     assert_eq!(report["run"]["id"], reported.json()["run"]["id"]);
@@ -76,7 +107,7 @@ async fn the_grace_period_is_a_week_and_the_document_says_what_was_done() {
 #[tokio::test(flavor = "multi_thread")]
 async fn where_no_single_tag_is_deleted_it_fails_and_the_pin_stays_f35() {
     let shop = with_one_left(false).await;
-    let failed = shop.run(&["release", "--grace", "0s", "--apply"]).await;
+    let failed = shop.run(&["release", "--grace", "1h", "--apply"]).await;
     assert_eq!(failed.status, 1, "{}{}", failed.stdout, failed.stderr);
     assert!(failed.stdout.contains("this registry removes no single tag"), "{}", failed.stdout);
     assert!(is_pinned(&shop).await);
@@ -86,9 +117,9 @@ async fn where_no_single_tag_is_deleted_it_fails_and_the_pin_stays_f35() {
 async fn with_the_vault_what_left_the_set_leaves_it_too_and_the_rest_stays_whole_i27() {
     let shop = with_one_left(true).await;
     let before = blobs(shop.here.path());
-    let shown = shop.run(&["release", "--grace", "0s", "--vault", "--format", "json"]).await.json();
+    let shown = shop.run(&["release", "--grace", "1h", "--vault", "--format", "json"]).await.json();
     assert_eq!((&shown["vault"]["released"], blobs(shop.here.path())), (&Value::from(false), before), "{shown:#}");
-    let applied = shop.run(&["release", "--grace", "0s", "--vault", "--apply", "--format", "json"]).await;
+    let applied = shop.run(&["release", "--grace", "1h", "--vault", "--apply", "--format", "json"]).await;
     assert_eq!(applied.status, 0, "{}{}", applied.stdout, applied.stderr);
     assert_eq!(applied.json()["vault"]["released"], true, "{}", applied.stdout);
     assert!(blobs(shop.here.path()) < before, "its blobs are gone");

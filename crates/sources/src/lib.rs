@@ -21,6 +21,7 @@ mod witness;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
@@ -252,6 +253,21 @@ pub trait Releaser: Send + Sync {
 
     /// Makes a pin again that is needed after all (F92).
     async fn pin_again(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Result<(), PinFailure>;
+}
+
+/// A call that removes a pin, with every try of it, is given up after so long, and may then be under way for as long again at the
+/// most: whoever needs the pin waits for that before they look (I15).
+pub const REMOVAL_TAKES: Duration = Duration::from_secs(30);
+
+/// Sends a call that removes a pin. What has no answer in time may have been carried out all the same.
+pub(crate) async fn in_removal_time<T, E>(
+    call: impl Future<Output = Result<T, E>>,
+    late: impl FnOnce(String) -> E,
+) -> Result<T, E> {
+    match tokio::time::timeout(REMOVAL_TAKES, call).await {
+        Ok(answer) => answer,
+        Err(_) => Err(late(format!("no answer within {} s", REMOVAL_TAKES.as_secs()))),
+    }
 }
 
 /// Whether a pin may be removed now, by whatever has been put on record of it and by the time that is left.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use crate::decide::release::{Ground, NeededNow};
+use crate::decide::release::{Ground, NeededNow, needed};
 use crate::decide::{self, Attempts};
 use crate::model::{ArtifactId, DeployedReference, Gap, RepositoryKey, Scope, SourceName};
 use crate::outcome::release::{PinRelease, ReleaseState, RepositoryRelease};
@@ -73,6 +73,12 @@ impl Removal<'_> {
         }
         if !self.options.leaving {
             self.look_back(said, &mut troubles).await?;
+        }
+        for repository in said.iter() {
+            let key = key_of(repository);
+            if let Some(releaser) = self.releasers.get(&key.source) {
+                self.removing(&key, releaser.as_ref(), None).leave(&repository.pins).await?;
+            }
         }
         Ok(troubles)
     }
@@ -180,7 +186,7 @@ impl Removal<'_> {
             let removing = self.removing(&key, releaser.as_ref(), None);
             let (needed, why, is_gap) = match &news {
                 Err(gap) => (None, format!("production could not be asked again at the end: {}", gap.detail), true),
-                Ok(news) => match self.needed(&key).await? {
+                Ok(news) => match self.needed(&key, &repository.pins).await? {
                     Err(detail) => (None, detail, true),
                     Ok(needed) => {
                         let went_back = "production went back to it meanwhile".to_owned();
@@ -212,8 +218,12 @@ impl Removal<'_> {
         Ok(())
     }
 
-    /// The rollback targets of a repository and their parts, read anew; why they are not known else.
-    async fn needed(&self, key: &RepositoryKey) -> Result<Result<BTreeSet<ArtifactId>, String>, RunError> {
+    /// The rollback targets of a repository and their parts, read anew, and what others need; why they are not known else.
+    async fn needed(
+        &self,
+        key: &RepositoryKey,
+        pins: &[PinRelease],
+    ) -> Result<Result<BTreeSet<ArtifactId>, String>, RunError> {
         let inventory = self.setup.source(key).inventory.as_ref();
         let scan = look(self.setup, inventory, key.clone()).await?;
         let untried = Attempts::new();
@@ -221,11 +231,14 @@ impl Removal<'_> {
         if let Some(gap) = plan.report.gaps.first() {
             return Ok(Err(format!("the repository could not be read again at the end: {}", gap.detail)));
         }
-        let targets: BTreeSet<ArtifactId> = plan.report.targets.into_iter().map(|target| target.artifact).collect();
-        let parts = scan.inspections().iter().filter(|(artifact, _)| targets.contains(*artifact));
-        let parts = parts.flat_map(|(_, seen)| seen.parts.all().map(|part| ArtifactId::Manifest(part.digest.clone())));
-        let parts: BTreeSet<ArtifactId> = parts.collect();
-        Ok(Ok(targets.into_iter().chain(parts).collect()))
+        // Whoever said since that a pin is to stay needs it by what this run cannot see, and so does who had that this run removed
+        // it not put on record.
+        let state = self.setup.ledger.recall_again(key).await?;
+        let revoked = state.releasing.iter().filter(|(_, intent)| intent.revoked.is_some());
+        let revoked = revoked.map(|(artifact, _)| artifact.clone());
+        let gone = pins.iter().filter(|pin| pin.state == ReleaseState::Released).map(|pin| &pin.artifact);
+        let unsaid = gone.filter(|artifact| !state.released.contains_key(*artifact)).cloned();
+        Ok(Ok(needed(&plan.report, scan.inspections()).into_iter().chain(revoked).chain(unsaid).collect()))
     }
 }
 

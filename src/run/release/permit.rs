@@ -37,9 +37,14 @@ impl<'a> OnRecord<'a> {
         Self { setup, key, artifact, stop, until, given, refused }
     }
 
+    /// Whether anything was sent that could have removed the pin.
+    pub(super) fn was_given(&self) -> bool {
+        self.given.load(Ordering::Acquire)
+    }
+
     /// Whether the pin stays for what is on record, and nothing was sent that could have removed it.
     pub(super) fn kept_it(&self) -> bool {
-        self.refused.load(Ordering::Acquire) && !self.given.load(Ordering::Acquire)
+        self.refused.load(Ordering::Acquire) && !self.was_given()
     }
 }
 

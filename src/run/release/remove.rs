@@ -39,18 +39,15 @@ pub(super) struct Removed {
 }
 
 impl Removing<'_> {
-    /// Removes the pins that may go, in their order. What is about to go is on record before, and what did not go or may not
-    /// have is on record after, so that whatever cuts this off, and whoever looks meanwhile, nobody takes a pin that went for one
-    /// that was lost (I15).
+    /// Removes the pins that may go, in their order. What is about to go is on record before, so that whatever cuts this off, and
+    /// whoever looks meanwhile, nobody takes a pin that went for one that was lost (I15).
     pub(super) async fn carry(&self, decided: &mut Decided, proven: bool) -> Result<Removed, RunError> {
         let going: Vec<ArtifactId> = planned(&decided.said.pins).map(|pin| pin.artifact.clone()).collect();
         if going.is_empty() {
             return Ok(Removed { proven, ..Removed::default() });
         }
         self.intend(&going).await?;
-        let removed = self.each(decided, proven).await?;
-        self.leave().await?;
-        Ok(removed)
+        self.each(decided, proven).await
     }
 
     /// One after the other. One that another writer found to be needed meanwhile stays, and after one that failed none is tried,
@@ -110,11 +107,10 @@ impl Removing<'_> {
         Ok(record(self.setup, self.key, needless.chain(going)).await?)
     }
 
-    /// Puts on record that this run removes none of those any more that it set out to and that are not known to be gone.
-    async fn leave(&self) -> Result<(), RunError> {
-        let state = self.setup.ledger.recall_again(self.key).await?;
-        let own = state.releasing.iter().filter(|(_, intent)| intent.is_of(&self.setup.id) && intent.is_in_force());
-        let events = own.map(|(artifact, _)| Event::PinReleaseEnded { artifact: artifact.clone() });
+    /// Puts on record, in the end, what of that this run did not send any call to remove.
+    pub(super) async fn leave(&self, pins: &[PinRelease]) -> Result<(), RunError> {
+        let left = pins.iter().filter(|pin| was_meant(pin) && !was_tried(pin));
+        let events = left.map(|pin| Event::PinReleaseEnded { artifact: pin.artifact.clone() });
         Ok(record(self.setup, self.key, events).await?)
     }
 
@@ -136,6 +132,11 @@ impl Removing<'_> {
                 Ok(Gone::Kept)
             }
             Err(failure) => {
+                // What was refused in so many words is not under way.
+                let refused = matches!(failure.cause, Cause::Denied | Cause::Unsupported | Cause::Throttled);
+                if refused || !permit.was_given() {
+                    record(setup, key, [Event::PinReleaseEnded { artifact: artifact.clone() }]).await?;
+                }
                 tracing::warn!(repository = %key, artifact = %pin.artifact, %failure, "a pin was not released");
                 pin.state = ReleaseState::Failed;
                 pin.failure = Some(failure.to_string());
@@ -219,40 +220,58 @@ impl Removing<'_> {
         needed: NeededNow<'_>,
         why: &str,
     ) -> Result<bool, RunError> {
-        let tried = |pin: &PinRelease| matches!(pin.state, ReleaseState::Released | ReleaseState::Failed);
-        if !pins.iter().any(tried) {
+        if !pins.iter().any(was_tried) {
             return Ok(true);
         }
-        let meant = |pin: &&PinRelease| tried(*pin) || pin.state == ReleaseState::NotTried || pin.failure.is_some();
-        let meant: Vec<ArtifactId> = pins.iter().filter(meant).map(|pin| pin.artifact.clone()).collect();
-        // What is said of them from here on is newer than that they went.
-        self.setup.ledger.recall(self.key).await?;
+        let meant: Vec<ArtifactId> = pins.iter().filter(|pin| was_meant(pin)).map(|pin| pin.artifact.clone()).collect();
+        let again = to_make_again(&meant, needed);
+        if again.is_empty() {
+            return Ok(true);
+        }
+        // Whether or not the ledger can be written.
+        let said = self.say_needed(&again, pins).await;
         let (mut all, mut made) = (true, Vec::new());
-        for artifact in to_make_again(&meant, needed) {
+        for artifact in again {
             let Some(pin) = pins.iter_mut().find(|pin| pin.artifact == artifact) else { continue };
             let again = self.releaser.pin_again(&self.key.name, &artifact).await;
             made.extend(self.is_back(pin, again, why, &mut all));
         }
-        if !made.is_empty() {
-            record(self.setup, self.key, made).await?;
-        }
+        said?;
+        record(self.setup, self.key, made).await?;
         Ok(all)
+    }
+
+    /// From here on no release begins to remove these, and none that began before is under way.
+    async fn say_needed(&self, again: &[ArtifactId], pins: &[PinRelease]) -> Result<(), RunError> {
+        let ledger = &self.setup.ledger;
+        let events = again.iter().map(|artifact| Event::PinNeeded { artifact: artifact.clone() });
+        record(self.setup, self.key, events).await?;
+        let state = ledger.recall_again(self.key).await?;
+        let is_known = |artifact: &ArtifactId| {
+            let heard = |pin: &PinRelease| pin.artifact == *artifact && pin.state != ReleaseState::Failed;
+            state.releasing.get(artifact).is_none_or(|intent| intent.is_of(&self.setup.id)) && pins.iter().any(heard)
+        };
+        if !again.iter().all(is_known) {
+            // However little time is left: what is not there cannot wait for the next run.
+            self.stop.waits_for_removals().await;
+        }
+        // What is said of them from here on is newer than that they went.
+        ledger.recall(self.key).await?;
+        Ok(())
     }
 
     /// What is said of a pin that was to be made again, and recorded.
     fn is_back(&self, pin: &mut PinRelease, again: Result<(), PinFailure>, why: &str, all: &mut bool) -> Vec<Event> {
         let artifact = pin.artifact.clone();
-        match (again, pin.state) {
-            (Ok(()), ReleaseState::Released) => {
+        match again {
+            Ok(()) => {
                 tracing::warn!(repository = %self.key, artifact = %artifact, "pinned {artifact} again: {why}");
-                (pin.state, pin.failure) = (ReleaseState::PinnedAgain, Some(why.to_owned()));
+                if pin.state == ReleaseState::Released {
+                    (pin.state, pin.failure) = (ReleaseState::PinnedAgain, Some(why.to_owned()));
+                }
                 vec![Event::Pinned { artifact: artifact.clone() }, Event::PinMade { artifact }]
             }
-            // A removal without an answer may be on its way still: the next run says what came of it.
-            (Ok(()), ReleaseState::Failed) => vec![Event::PinMade { artifact }],
-            // Whose it is this run does not know.
-            (Ok(()), _) => Vec::new(),
-            (Err(PinFailure { detail, .. }), _) => {
+            Err(PinFailure { detail, .. }) => {
                 tracing::error!(repository = %self.key, "{artifact} could not be pinned again: {detail}");
                 (*all, pin.state) = (false, ReleaseState::Failed);
                 pin.failure = Some(format!(
@@ -276,10 +295,19 @@ enum Gone {
     More,
 }
 
+/// Whether a call was sent that removes it.
+fn was_tried(pin: &PinRelease) -> bool {
+    matches!(pin.state, ReleaseState::Released | ReleaseState::Failed)
+}
+
+/// Whether it was to go, as far as was decided.
+fn was_meant(pin: &PinRelease) -> bool {
+    was_tried(pin) || pin.state == ReleaseState::NotTried || pin.failure.is_some()
+}
+
 /// What has no pin any more, or may have none.
 fn removed(pins: &[PinRelease]) -> BTreeSet<ArtifactId> {
-    let tried = pins.iter().filter(|pin| matches!(pin.state, ReleaseState::Released | ReleaseState::Failed));
-    tried.map(|pin| pin.artifact.clone()).collect()
+    pins.iter().filter(|pin| was_tried(pin)).map(|pin| pin.artifact.clone()).collect()
 }
 
 /// The pins that may go.

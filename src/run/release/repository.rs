@@ -51,9 +51,8 @@ impl Asking<'_> {
         let plan = decide::plan(&input);
         let state = input.state;
         let pins = if self.leaving { release::every_pin(&input) } else { plan.unneeded.clone() };
-        // Of what was released before, or was about to be when a run was cut off, the parts may still be pinned.
-        let begun = state.releasing.iter().filter(|(_, intent)| intent.is_open()).map(|(artifact, _)| artifact);
-        let asked: BTreeSet<&ArtifactId> = pins.iter().chain(state.released.keys()).chain(begun).collect();
+        // Of what was released before the parts may still be pinned.
+        let asked: BTreeSet<&ArtifactId> = pins.iter().chain(state.released.keys()).collect();
         let looks = scan.look_closely(inventory, asked.into_iter().cloned().collect()).await;
         let read = self.permanent_tags(&scan, inventory, &pins).await;
         let before = setup.ledger.settings(&key.source);

@@ -1,5 +1,6 @@
 //! A repository's turn in a run: from the look through its pins to what is recorded and reported.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::decide::{self, Attempts, Input};
@@ -7,10 +8,13 @@ use crate::ledger::LedgerError;
 use crate::model::{Event, LifecycleChange, PinFailure, RepositoryKey, Snapshot, Unclaimed};
 use crate::sources::Protector;
 
-use super::super::removals::{judge, revoke};
+use super::super::removals::{Next, before_pins, judge};
 use super::super::setup::Setup;
 use super::super::{Stop, cross_check, pins};
-use super::{Outcome, RepositoryScan, Sightings, look, look_again, remembered};
+use super::{Outcome, RepositoryScan, Sightings, look, remembered};
+
+/// So often a repository is looked at in its turn: again where a release removes pins at the same time.
+const MOST_LOOKS: u32 = 3;
 
 /// Look, plan, apply, read back, plan again: one repository.
 pub(in crate::run) async fn decide_one(
@@ -24,14 +28,23 @@ pub(in crate::run) async fn decide_one(
     let protector = source.protector.as_ref().filter(|_| !setup.witnesses.withhold_in(&look.key));
     let untried = Attempts::new();
     let on_look = |look: &RepositoryScan| decide::plan(&look.input(&setup, &untried));
-    let (mut plan, heard) = judge(&setup, &mut look, on_look).await?;
-    if (protector.is_some() && revoke(&setup, &look, &plan).await?) || heard {
-        // What was removed since this look a part may be of what is pinned by it (I26). Nobody waits for memory while holding some.
-        let key = look.key.clone();
-        drop(look);
-        look = look_again(&setup, inventory, key).await?;
-        (plan, _) = judge(&setup, &mut look, on_look).await?;
-    }
+    let (mut looks, mut waited) = (1, BTreeSet::new());
+    let mut plan = loop {
+        if protector.is_none() || looks == MOST_LOOKS {
+            break judge(&setup, &mut look, on_look).await?;
+        }
+        match before_pins(&setup, &mut look, &mut waited, &stop, on_look).await? {
+            Next::Pin(plan) => break *plan,
+            Next::LookAgain => {
+                // Nobody waits for memory while holding some.
+                let key = look.key.clone();
+                drop(look);
+                look = self::look(&setup, inventory, key).await?;
+                looks += 1;
+            }
+        }
+    };
+    let known = pins::Known::now(&stop);
     let mut claimed = None;
     if let Some(protector) = protector {
         // First the rule by which pins hold, then the pins: never the other way round (I22).
@@ -43,7 +56,7 @@ pub(in crate::run) async fn decide_one(
         let claim = claimed.as_ref();
         if !plan.pins.is_empty() {
             setup.begin_history(&look.key, look.news(), look.at).await?;
-            let attempts = pins::make(source, protector.as_ref(), &setup, &look, &plan.pins, claim, &stop).await;
+            let attempts = pins::make(source, protector.as_ref(), &setup, &look, &plan.pins, claim, &known).await;
             // What a pin call answers proves nothing; what is read back afterwards is reported (I7).
             let mut again = look.inspections.clone();
             let tried = attempts.keys().cloned().collect();
@@ -55,9 +68,10 @@ pub(in crate::run) async fn decide_one(
                 let input = look.input(&setup, &untried);
                 decide::plan(&Input { inspections: &again, attempts: &attempts, claim, ..input })
             };
-            (plan, _) = judge(&setup, &mut look, read_back).await?;
+            plan = judge(&setup, &mut look, read_back).await?;
         }
     }
+    decide::release::leave_to_releases(&look.state, &waited, &mut plan.events);
     if setup.vault.is_some() {
         decide::bring_back::name_vault(&mut plan.findings, &plan.report.targets);
     }

@@ -73,10 +73,11 @@ fn what_a_release_that_was_killed_left_the_next_one_removes_i15() {
         let mut world = run(killed(after, arrives), 0);
         while world.releases[1] != Release::Done {
             let next = [
+                Act::TakeOver(1),
+                Act::Waited(1),
                 Act::Ask(1),
                 Act::Decide(1),
                 Act::Intend(1),
-                Act::Waited(1),
                 Act::Send(1),
                 Act::Land(1),
                 Act::Hear(1),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 use prodpin::decide::release::{
-    EarlierRun, LastReference, NeededNow, PinFacts, RunFacts, grounds, left_behind, may_still_go, to_make_again,
+    EarlierRun, LastReference, NeededNow, PinFacts, RunFacts, grounds, may_still_go, of_taken_over, to_make_again,
 };
 use prodpin::model::{ArtifactId, Event, PinRemoval, PinState};
 
@@ -17,13 +17,13 @@ use super::world::{Act, Lacks, Pin, World};
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Release {
     Idle,
+    /// It took over what another one set out to remove, and waits until nothing is on its way that removes that.
+    Waits([bool; 2]),
     /// Production was asked again, and these may go.
     Asked(Vec<u8>),
-    /// It looked once more, with the log as of a commit: these go, and of these it says that another one removed them.
-    Decided(u8, Vec<u8>, Vec<u8>),
-    /// What goes is on record, and it waits until nothing is on its way that another one sent.
-    Waits([bool; 2], Vec<u8>, Vec<u8>),
-    /// These are left.
+    /// It looked once more, with the log as of a commit, and these go.
+    Decided(u8, Vec<u8>),
+    /// What goes is on record: these are left.
     Removing(Vec<u8>),
     /// A removal was sent, by what was on record.
     Sent(Sent),
@@ -94,7 +94,7 @@ impl World {
         let mut going = Vec::new();
         for which in [OLD, PART, NEW] {
             let (id, owner) = (artifact(which), artifact(OLD));
-            let pin = if self.pin(which) == Pin::There { PinState::Present } else { PinState::Absent };
+            let pin = self.pin_state(which);
             let left = match which {
                 OLD if self.lacks == Lacks::Tag => LastReference::Nothing,
                 PART => LastReference::Part,
@@ -105,6 +105,7 @@ impl World {
                 unneeded: state.unneeded.get(&id).copied(),
                 needed: which == NEW,
                 ours: state.made.contains_key(&id),
+                releasing: state.releasing.contains_key(&id),
                 pin: &pin,
                 part_of: owned.then_some(&owner),
                 left: &left,
@@ -135,28 +136,25 @@ impl World {
     pub(super) fn of_release(&mut self, at: usize, act: Act) -> Option<()> {
         let run = at as u8 + 1;
         let next = match (act, self.releases[at].clone()) {
-            (Act::Ask(_), Release::Idle) => {
-                self.asked_first |= self.back && self.releases.len() == 1;
-                match self.back && !self.guards.lacks(Guard::AsksFirst) {
-                    true => Release::Done,
-                    false => self.asked(),
-                }
+            (Act::TakeOver(_), Release::Idle) => self.takes_over(run)?,
+            (Act::Waited(_), Release::Waits(of)) if !self.is_on_its_way(of) || self.guards.lacks(Guard::TakesOver) => {
+                // It looks at what it took over: the other one may have removed it.
+                let of = [OLD, PART].into_iter().filter(|which| of[usize::from(*which)]);
+                let said = of.filter_map(|which| of_taken_over(&artifact(which), &self.pin_state(which)));
+                self.log.commit(self.guards, run, self.log.commits, said.collect::<Vec<_>>());
+                self.asks()
             }
+            (Act::Ask(_), Release::Idle) if !self.has_intents() => self.asks(),
             (Act::AskInVain(_), Release::Idle) => Release::Done,
             (Act::Decide(_), Release::Asked(before)) => {
                 let going = self.going().into_iter().filter(|which| before.contains(which)).collect();
-                Release::Decided(self.log.commits, going, self.left_behind())
+                Release::Decided(self.log.commits, going)
             }
-            (Act::Intend(_), Release::Decided(as_of, going, gone)) => self.intends(at, as_of, going, gone),
-            (Act::Waited(_), Release::Waits(of, going, gone))
-                if !self.is_on_its_way(of) || self.guards.lacks(Guard::TakesOver) =>
-            {
-                // It looks at what it took over, once more: the other one may have removed it.
-                let of = [OLD, PART].into_iter().filter(|which| going.contains(which) || gone.contains(which));
-                let gone: Vec<u8> = of.filter(|which| self.pin(*which) != Pin::There).collect();
-                let said = gone.iter().map(|which| Event::PinReleased { artifact: artifact(*which) });
-                self.log.commit(self.guards, run, self.log.commits, said.collect::<Vec<_>>());
-                let going = going.into_iter().filter(|which| !gone.contains(which)).collect();
+            (Act::Intend(_), Release::Decided(as_of, going)) => {
+                if !self.guards.lacks(Guard::Intends) {
+                    self.says_releasing(run, as_of, &going);
+                }
+                self.meant[at].clone_from(&going);
                 Release::Removing(going)
             }
             (Act::Send(_), Release::Removing(rest)) => match rest.split_first() {
@@ -218,30 +216,38 @@ impl World {
         Some(())
     }
 
-    fn left_behind(&self) -> Vec<u8> {
-        let gone = left_behind(&state(&self.log.words), |id| self.pin(which(id)) != Pin::There);
-        gone.iter().map(which).collect()
+    fn has_intents(&self) -> bool {
+        self.log.words.iter().any(|word| word.intent.is_some())
     }
 
-    /// What it goes on with, if anything.
-    fn asked(&self) -> Release {
-        let going = self.going();
-        if going.is_empty() && self.left_behind().is_empty() { Release::Done } else { Release::Asked(going) }
+    fn pin_state(&self, which: u8) -> PinState {
+        if self.pin(which) == Pin::There { PinState::Present } else { PinState::Absent }
     }
 
-    fn intends(&mut self, at: usize, as_of: u8, going: Vec<u8>, gone: Vec<u8>) -> Release {
-        let run = at as u8 + 1;
-        let before = self.log.words;
-        if !self.guards.lacks(Guard::Intends) {
-            let of = going.iter().chain(&gone);
-            let events = of.map(|which| Event::PinReleasing { artifact: artifact(*which), by: Some(run_id(run)) });
-            self.log.commit(self.guards, run, as_of, events.collect::<Vec<_>>());
+    fn says_releasing(&mut self, run: u8, as_of: u8, of: &[u8]) {
+        let by = Some(run_id(run));
+        let events = of.iter().map(|which| Event::PinReleasing { artifact: artifact(*which), by: by.clone() });
+        self.log.commit(self.guards, run, as_of, events.collect::<Vec<_>>());
+    }
+
+    /// What another one set out to remove, and did not say what came of it, is its own from here on.
+    fn takes_over(&mut self, run: u8) -> Option<Release> {
+        let of = [OLD, PART].map(|which| self.log.words[usize::from(which)].intent.is_some());
+        if of == [false; 2] {
+            return None;
         }
-        self.meant[at].clone_from(&going);
-        let had = [OLD, PART].map(|which| before[usize::from(which)].intent.is_some());
-        match had {
-            [false, false] => Release::Removing(going),
-            had => Release::Waits(had, going, gone),
+        let taken: Vec<u8> = [OLD, PART].into_iter().filter(|which| of[usize::from(*which)]).collect();
+        self.says_releasing(run, self.log.commits, &taken);
+        Some(Release::Waits(of))
+    }
+
+    /// Production is asked right before, and it goes on with what may go, if anything.
+    fn asks(&mut self) -> Release {
+        self.asked_first |= self.back && self.releases.len() == 1;
+        let going = self.going();
+        match (self.back && !self.guards.lacks(Guard::AsksFirst)) || going.is_empty() {
+            true => Release::Done,
+            false => Release::Asked(going),
         }
     }
 

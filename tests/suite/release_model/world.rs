@@ -86,6 +86,7 @@ pub(super) enum Act {
     AskInVain(usize),
     Decide(usize),
     Intend(usize),
+    TakeOver(usize),
     Waited(usize),
     Send(usize),
     Land(usize),
@@ -166,7 +167,7 @@ impl World {
         }
         for (at, release) in self.releases.iter().enumerate() {
             acts.extend(match release {
-                Release::Idle => vec![Act::Ask(at), Act::AskInVain(at)],
+                Release::Idle => vec![Act::TakeOver(at), Act::Ask(at), Act::AskInVain(at)],
                 Release::Asked(_) => vec![Act::Decide(at)],
                 Release::Decided(..) => vec![Act::Intend(at)],
                 Release::Waits(..) => vec![Act::Waited(at)],
@@ -229,6 +230,7 @@ impl World {
             | Act::AskInVain(at)
             | Act::Decide(at)
             | Act::Intend(at)
+            | Act::TakeOver(at)
             | Act::Waited(at)
             | Act::Send(at)
             | Act::Land(at)
@@ -270,7 +272,8 @@ impl World {
         self.others.iter_mut().flat_map(Other::commits).for_each(|commit| *commit = number(*commit));
         self.releases.iter_mut().filter_map(Release::as_of).for_each(|as_of| *as_of = number(*as_of));
         self.others.sort_unstable();
-        (self.lost, self.asked_last) = (0, if self.releases.contains(&Release::Crashed) { [None; 2] } else { self.asked_last });
+        (self.lost, self.asked_last) =
+            (0, if self.releases.contains(&Release::Crashed) { [None; 2] } else { self.asked_last });
         for (at, release) in self.releases.iter().enumerate() {
             // What one set out to do is of no interest once it is over, and what it tried where nobody needed that at the end.
             if matches!(release, Release::Done | Release::Crashed) {

@@ -44,6 +44,8 @@ pub struct Plan {
     pub passing: BTreeSet<String>,
     /// Pinned artifacts that nothing in the rollback set needs, as far as what was read tells.
     pub unneeded: Vec<ArtifactId>,
+    /// Whether a release set out to remove pins here, and what came of that is not on record.
+    pub releasing: bool,
     /// A hash over everything listed, whatever its order.
     pub seen: [u8; 32],
     /// What live lifecycle rules will do.
@@ -68,6 +70,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
         events: Vec::new(),
         passing: BTreeSet::new(),
         unneeded: Vec::new(),
+        releasing: !input.state.releasing.is_empty(),
         seen: seen_hash(input.key, &listed),
         outlooks,
         readiness: Readiness::default(),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use aws_sdk_ecr::types::ImageIdentifier;
 
-use crate::{Permit, PinFailure, Protector as _, Releaser};
+use crate::{Permit, PinFailure, Protector as _, Releaser, in_removal_time};
 use prodpin_core::model::{ArtifactId, Cause, Digest, Pin, PinState, RepositoryName, Tag};
 
 use super::Registry;
@@ -71,7 +71,8 @@ impl Unpinner {
         };
         self.must_name(name, tag, digest).await?;
         permit.ask().await?;
-        let outcome = self.delete(name, &pin).await;
+        let late = |detail| PinFailure { cause: Cause::TimedOut, detail };
+        let outcome = in_removal_time(self.delete(name, &pin), late).await;
         // Whatever was answered: what is there decides.
         self.must_name(name, tag, digest).await.map_err(|failure| PinFailure {
             // More went than the pin, or nobody can tell.

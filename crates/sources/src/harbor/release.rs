@@ -11,7 +11,7 @@ use super::documents::TagRow;
 use super::estate::Estate;
 use super::pin::{TagPins, artifact_at, has_tag, no_pins};
 use crate::oci::{HttpEnvironment, Known, OciError, open_known_to_release};
-use crate::{OpenOptions, OpenToRelease, Permit, PinFailure, Protector as _, Releaser, Source};
+use crate::{OpenOptions, OpenToRelease, Permit, PinFailure, Protector as _, Releaser, Source, in_removal_time};
 use prodpin_core::model::{ArtifactId, Cause, Digest, Pin, RegistryKind, RepositoryName, SourceName, Tag};
 use prodpin_net::http::fault::Fault;
 use prodpin_policy::OciConfig;
@@ -87,7 +87,8 @@ impl Unpinner {
         self.must_name(place, tag, digest).await?;
         permit.ask().await.map_err(|failure| Fault::new(failure.cause, failure.detail))?;
         let path = format!("{}/{pin}", place.tags(digest));
-        let outcome = match estate.api.delete_pin(&path).await {
+        let sent = estate.api.delete_pin(&path);
+        let outcome = match in_removal_time(sent, |late| Fault::new(Cause::TimedOut, late)).await {
             Ok(answer) if answer.status.is_success() => Ok(()),
             Ok(answer) => {
                 let fault = estate.api.refusal(&answer, &format!("DELETE {} at {}", rooted(&path), estate.api.host()));

@@ -17,7 +17,7 @@ use super::registry::{Registry, Repository};
 use super::transport::Transport;
 use super::{HttpEnvironment, OciError, OpenOptions, inventory, registry_of};
 use crate::content::parts;
-use crate::{OpenToRelease, Permit, PinFailure, Protector as _, Releaser, Source};
+use crate::{OpenToRelease, Permit, PinFailure, Protector as _, Releaser, Source, in_removal_time};
 use prodpin_core::model::{
     ArtifactId, Cause, Digest, Pin, PinRemoval, PinState, Recognised, RegistryKind, RepositoryName, Resolution,
     SourceName, Tag,
@@ -155,7 +155,8 @@ impl Unpinner {
                 must_name(registry, &repository, tag, digest).await?;
             }
             permit.ask().await.map_err(|failure| Fault::new(failure.cause, failure.detail))?;
-            outcome = match registry.delete_pin(&repository, &pin).await {
+            let sent = registry.delete_pin(&repository, &pin);
+            outcome = match in_removal_time(sent, |late| Fault::new(Cause::TimedOut, late)).await {
                 Ok(answer) if answer.status.is_success() => Ok(()),
                 Ok(answer) => {
                     let fault = Fault::from_answer(&answer, &format!("DELETE {pin}"));

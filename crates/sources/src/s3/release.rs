@@ -9,7 +9,7 @@ use super::Bucket;
 use super::inspect::{self, inspect};
 use super::pin::Pinner;
 use super::version::VersionId;
-use crate::{Permit, PinFailure, Protector as _, Releaser};
+use crate::{Permit, PinFailure, Protector as _, Releaser, in_removal_time};
 use prodpin_core::model::{ArtifactId, Cause, PinState, Presence, RepositoryName, Resolution, Tag};
 
 /// What removes pins in a bucket.
@@ -52,7 +52,9 @@ impl Releaser for Unpinner {
             }
         }
         permit.ask().await?;
-        let outcome = Pinner(Arc::clone(&self.0)).unpin_version(key, &id).await;
+        let late = |detail| PinFailure { cause: Cause::TimedOut, detail };
+        let pinner = Pinner(Arc::clone(&self.0));
+        let outcome = in_removal_time(pinner.unpin_version(key, &id), late).await;
         // Whatever was answered: what is there decides.
         let seen = inspect(bucket, artifact).await;
         match (seen.pin, seen.presence) {

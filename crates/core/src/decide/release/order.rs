@@ -150,6 +150,7 @@ impl<'a> Deciding<'a> {
             unneeded: state.unneeded.get(artifact).copied(),
             needed: false,
             ours: state.made.contains_key(artifact),
+            releasing: state.releasing.contains_key(artifact),
             pin: question.looks.get(artifact).map_or(&unread, |seen| &seen.pin),
             part_of: part_of.map(|(owner, _)| owner),
             left: &left,

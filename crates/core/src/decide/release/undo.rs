@@ -12,13 +12,6 @@ pub fn may_still_go(state: &RepositoryState, artifact: &ArtifactId, run: &RunId)
     is_own && state.unneeded.contains_key(artifact) && state.made.contains_key(artifact)
 }
 
-/// What other releases set out to remove and did not say what came of it, where the pin is gone: a release that was cut off
-/// leaves that, and the next one says it.
-#[must_use]
-pub fn left_behind(state: &RepositoryState, is_absent: impl Fn(&ArtifactId) -> bool) -> Vec<ArtifactId> {
-    state.releasing.keys().filter(|artifact| is_absent(artifact)).cloned().collect()
-}
-
 /// What is known at the end of what the rollback set needs.
 #[derive(Debug, Clone, Copy)]
 pub enum NeededNow<'a> {

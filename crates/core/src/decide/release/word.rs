@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{ArtifactId, Event, RepositoryState};
+use crate::model::{ArtifactId, Event, PinState, RepositoryState};
 
 /// What was seen of a target's pin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +54,18 @@ pub fn of_part(state: &RepositoryState, artifact: &ArtifactId, made: bool) -> Op
 pub fn of_gone(state: &RepositoryState, is_gone: impl Fn(&ArtifactId) -> bool) -> Vec<Event> {
     let made = state.made.keys().filter(|artifact| !state.releasing.contains_key(*artifact) && is_gone(artifact));
     made.map(|artifact| Event::PinUnmade { artifact: artifact.clone() }).collect()
+}
+
+/// What a release records of a pin that another one set out to remove: it took that over, waited until the last removal that the
+/// other one sent arrived, and looked then. That one may have been cut off before it could say what came of it.
+#[must_use]
+pub fn of_taken_over(artifact: &ArtifactId, pin: &PinState) -> Option<Event> {
+    let artifact = artifact.clone();
+    match pin {
+        PinState::Absent | PinState::Unsupported { marked: false } => Some(Event::PinReleased { artifact }),
+        PinState::Present | PinState::Unsupported { marked: true } => Some(Event::PinReleaseEnded { artifact }),
+        PinState::Moved(_) | PinState::Unknown => None,
+    }
 }
 
 /// Whether pins are called lost, or made by nobody any more, by these events: then the log is read again before, because a
