@@ -103,18 +103,21 @@ pub(super) async fn outcome_of<T>(
         anyhow::anyhow!("alerts were cut off before all were delivered; the next run delivers the rest")
     };
     let reported = follow_up(&policy, &ran, collector.as_ref(), by, &stop, cut).await;
+    for (name, findings) in delivered(written, reported)?.iter().filter(|(_, findings)| *findings > 0) {
+        tracing::info!("alert {name}: delivered {findings} findings");
+    }
+    Ok((ending(report, arguments.fail_on.unwrap_or(policy.fail_on)), more))
+}
+
+/// What alerts delivered, where the report was written.
+fn delivered<T>(written: anyhow::Result<()>, reported: anyhow::Result<T>) -> anyhow::Result<T> {
     match (written, reported) {
-        (Ok(()), Ok(reported)) => {
-            for (name, findings) in reported.iter().filter(|(_, findings)| *findings > 0) {
-                tracing::info!("alert {name}: delivered {findings} findings");
-            }
-            Ok((ending(report, arguments.fail_on.unwrap_or(policy.fail_on)), more))
-        }
+        (Ok(()), reported) => reported,
         (Err(unwritten), Err(unreported)) => {
             tracing::error!("{unwritten:#}");
             Err(unreported)
         }
-        (Err(error), Ok(_)) | (Ok(()), Err(error)) => Err(error),
+        (Err(error), Ok(_)) => Err(error),
     }
 }
 

@@ -1,14 +1,14 @@
 //! Pins that a release removes at the same time: a look that misses one reads the log again before it says so, and a run that needs
 //! one says that on record, and looks after the last removal arrived, before it relies on it (I14, I15, I26).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
 use crate::decide::Plan;
 use crate::decide::release::{calls_lost, in_doubt, needed};
 use crate::ledger::LedgerError;
-use crate::model::{ArtifactId, Entry, Event, RepositoryKey};
+use crate::model::{ArtifactId, Entry, Event, Intent, RepositoryKey};
 
 use super::Stop;
 use super::repository::RepositoryScan;
@@ -42,7 +42,7 @@ pub(super) enum Next {
 pub(super) async fn before_pins(
     setup: &Setup,
     look: &mut RepositoryScan,
-    waited: &mut BTreeSet<ArtifactId>,
+    waited: &mut BTreeMap<ArtifactId, Intent>,
     stop: &Stop,
     plan: impl Fn(&RepositoryScan) -> Plan,
 ) -> Result<Next, LedgerError> {
@@ -61,7 +61,7 @@ pub(super) async fn before_pins(
     }
     record(setup, &look.key, needs.said).await?;
     if !needs.in_doubt.is_empty() {
-        tracing::info!(repository = %look.key, "a release was removing pins that {} needs; it is looked at again", look.key);
+        tracing::info!(repository = %look.key, "a release was removing pins of {}; it is looked at again", look.key);
         if !stop.waits_for_removals().await {
             return Ok(Next::Pin(Box::new(plan)));
         }
@@ -76,13 +76,13 @@ struct Needs {
     /// What is to be said on record.
     said: Vec<Event>,
     /// What may be going right now.
-    in_doubt: BTreeSet<ArtifactId>,
+    in_doubt: BTreeMap<ArtifactId, Intent>,
 }
 
 impl Needs {
-    fn by(look: &RepositoryScan, plan: &Plan, waited: &BTreeSet<ArtifactId>) -> Self {
+    fn by(look: &RepositoryScan, plan: &Plan, waited: &BTreeMap<ArtifactId, Intent>) -> Self {
         let all = needed(&plan.report, &look.inspections);
-        let in_doubt = &in_doubt(&look.state, &all) - waited;
+        let in_doubt = in_doubt(&look.state, &all, &plan.events, waited);
         let said = plan.events.iter().filter(|event| matches!(event, Event::PinNeeded { .. })).cloned().collect();
         Self { all, said, in_doubt }
     }

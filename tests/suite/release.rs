@@ -10,7 +10,7 @@ use prodpin::model::{
     ArtifactId, Code, Event, Mode, Order, PinFailure, ProductionRule, RepositoryName, SourceName, Tag,
 };
 use prodpin::outcome::release::{PinRelease, ReleaseState};
-use prodpin::run::{Progress, ReleaseOptions, Released, RunOptions, Stop, release_on};
+use prodpin::run::{Progress, ReleaseOptions, Released, RunOptions, release_on};
 use prodpin::sources::memory::{EcrTerms, Removing, image, index_of};
 use prodpin::sources::{Permit, Releaser, Source};
 

@@ -10,7 +10,7 @@ use futures::future::BoxFuture;
 use prodpin::model::{ArtifactId, Code, Event, Mode, Pin, PinFailure, RepositoryName, Tag};
 use prodpin::outcome::release::{PinRelease, ReleaseState};
 use prodpin::policy::Policy;
-use prodpin::run::{Progress, Released, RunOptions, Stop, run_on};
+use prodpin::run::{Progress, Released, RunOptions, run_on};
 use prodpin::sources::memory::Removing;
 use prodpin::sources::{Permit, Releaser};
 

@@ -39,6 +39,7 @@ async fn age(path: &std::path::Path) {
     });
     read.await.unwrap().unwrap();
     std::fs::remove_dir_all(path).unwrap();
+    std::fs::remove_file(path.with_extension("head")).unwrap();
     let old = Ledger::open(&location, Access::Write).await.unwrap();
     let (now, count) = (Timestamp::now(), commits.len());
     for (at, mut entries) in commits.into_values().enumerate() {

@@ -1,11 +1,11 @@
 //! A repository's turn in a run: from the look through its pins to what is recorded and reported.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::decide::{self, Attempts, Input};
+use crate::decide::{self, Attempts, Input, Plan};
 use crate::ledger::LedgerError;
-use crate::model::{Event, LifecycleChange, PinFailure, RepositoryKey, Snapshot, Unclaimed};
+use crate::model::{ArtifactId, Event, Intent, LifecycleChange, PinFailure, RepositoryKey, Snapshot, Unclaimed};
 use crate::sources::Protector;
 
 use super::super::removals::{Next, before_pins, judge};
@@ -24,27 +24,9 @@ pub(in crate::run) async fn decide_one(
 ) -> Result<Outcome, LedgerError> {
     let source = setup.source(&key);
     let inventory = source.inventory.as_ref();
-    let mut look = look(&setup, inventory, key).await?;
-    let protector = source.protector.as_ref().filter(|_| !setup.witnesses.withhold_in(&look.key));
+    let Looked { mut look, mut plan, waited, known } = looked(&setup, key, &stop).await?;
+    let protector = protector(&setup, &look.key);
     let untried = Attempts::new();
-    let on_look = |look: &RepositoryScan| decide::plan(&look.input(&setup, &untried));
-    let (mut looks, mut waited) = (1, BTreeSet::new());
-    let mut plan = loop {
-        if protector.is_none() || looks == MOST_LOOKS {
-            break judge(&setup, &mut look, on_look).await?;
-        }
-        match before_pins(&setup, &mut look, &mut waited, &stop, on_look).await? {
-            Next::Pin(plan) => break *plan,
-            Next::LookAgain => {
-                // Nobody waits for memory while holding some.
-                let key = look.key.clone();
-                drop(look);
-                look = self::look(&setup, inventory, key).await?;
-                looks += 1;
-            }
-        }
-    };
-    let known = pins::Known::now(&stop);
     let mut claimed = None;
     if let Some(protector) = protector {
         // First the rule by which pins hold, then the pins: never the other way round (I22).
@@ -75,6 +57,11 @@ pub(in crate::run) async fn decide_one(
     if setup.vault.is_some() {
         decide::bring_back::name_vault(&mut plan.findings, &plan.report.targets);
     }
+    Ok(outcome(look, plan))
+}
+
+/// What is recorded and reported of it.
+fn outcome(look: RepositoryScan, mut plan: Plan) -> Outcome {
     let RepositoryScan {
         key,
         at,
@@ -98,7 +85,46 @@ pub(in crate::run) async fn decide_one(
     events.append(&mut plan.events);
     events.extend(reported_again.map(|until| Event::ReportedAgain { until }));
     events.shrink_to_fit();
-    Ok(Outcome { key, plan, seen, events, cleanup, at, memory })
+    Outcome { key, plan, seen, events, cleanup, at, memory }
+}
+
+/// What pins in a repository, where anything may.
+fn protector<'a>(setup: &'a Setup, key: &RepositoryKey) -> Option<&'a Arc<dyn Protector>> {
+    setup.source(key).protector.as_ref().filter(|_| !setup.witnesses.withhold_in(key))
+}
+
+/// A look, and the plan on it.
+struct Looked<'a> {
+    look: RepositoryScan,
+    plan: Plan,
+    /// Which removals by others had arrived, or never will, when it began.
+    waited: BTreeMap<ArtifactId, Intent>,
+    known: pins::Known<'a>,
+}
+
+/// Looks, and looks again where a release removes pins here at the same time.
+async fn looked<'a>(setup: &Setup, key: RepositoryKey, stop: &'a Stop) -> Result<Looked<'a>, LedgerError> {
+    let inventory = setup.source(&key).inventory.as_ref();
+    let untried = Attempts::new();
+    let on_look = |look: &RepositoryScan| decide::plan(&look.input(setup, &untried));
+    let mut waited = BTreeMap::new();
+    for _ in 1..MOST_LOOKS {
+        let mut look = look(setup, inventory, key.clone()).await?;
+        if protector(setup, &key).is_none() {
+            let plan = judge(setup, &mut look, on_look).await?;
+            return Ok(Looked { look, plan, waited, known: pins::Known::now(stop) });
+        }
+        let known = pins::Known::now(stop);
+        if let Next::Pin(plan) = before_pins(setup, &mut look, &mut waited, stop, on_look).await? {
+            return Ok(Looked { look, plan: *plan, waited, known });
+        }
+        // Nobody waits for memory while holding some.
+        drop(look);
+    }
+    let known = pins::Known::now(stop);
+    let mut look = look(setup, inventory, key).await?;
+    let plan = judge(setup, &mut look, on_look).await?;
+    Ok(Looked { look, plan, waited, known })
 }
 
 /// Puts the rule in front that claims pins, and takes what was read back for the repository's rules from then on, whether it

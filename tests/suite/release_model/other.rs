@@ -1,12 +1,12 @@
 //! Another run in the model, one that pins or an audit: what it records of pins is decided by the program.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use prodpin::decide::release::{SeenPin, calls_lost, in_doubt, leave_to_releases, of_gone, of_part, of_target};
-use prodpin::model::{ArtifactId, Event};
+use prodpin::model::{ArtifactId, Event, Intent};
 
 use super::guards::Guard;
-use super::log::{OLD, PART, Said, Words, artifact, state, which, words};
+use super::log::{Intended, OLD, PART, Said, Word, Words, artifact, state, which, words};
 use super::world::{Act, OTHERS, Pin, World};
 
 /// What it knows and saw.
@@ -22,8 +22,8 @@ pub(super) struct Seen {
     /// Whether it read the log since it is on record that nothing needs the old ones.
     told: bool,
     pins: [Pin; 2],
-    /// Of which pins it waited until nothing that removes them was on its way.
-    waited: [bool; 2],
+    /// Of which intents it waited until nothing that removes these pins was on its way.
+    pub(super) waited: [Option<Intended>; 2],
     looks: u8,
 }
 
@@ -77,6 +77,12 @@ fn ids(of: [bool; 2]) -> BTreeSet<ArtifactId> {
 }
 
 impl Seen {
+    /// It with every word in another form.
+    pub(super) fn renumber(&mut self, of_word: impl Fn(Word) -> Word) {
+        self.knows = self.knows.map(&of_word);
+        self.waited = self.waited.map(|intent| of_word(Word { intent, ..Word::default() }).intent);
+    }
+
     fn is_there(&self, which: u8) -> bool {
         self.pins[usize::from(which)] == Pin::There
     }
@@ -105,15 +111,27 @@ impl Seen {
             let which = which(id);
             !self.is_there(which) && !made.contains(&which) && !(self.needed && which == OLD)
         }));
-        leave_to_releases(&state, &ids(self.waited), &mut events);
         events
     }
 
-    /// Which needed pins a release may be removing that it did not wait for.
-    fn doubts(&self) -> [bool; 2] {
-        let doubt = in_doubt(&state(&self.knows), &self.needs());
-        [OLD, PART].map(|which| doubt.contains(&artifact(which)) && !self.waited[usize::from(which)])
+    /// What of it it records.
+    fn said(&self, made: &[u8]) -> Vec<Event> {
+        let mut events = self.events(made);
+        leave_to_releases(&state(&self.knows), &intents(self.waited), &mut events);
+        events
     }
+
+    /// What a release may be removing of what it needs or does not find, and that it did not wait for.
+    fn doubts(&self) -> [bool; 2] {
+        let doubts = in_doubt(&state(&self.knows), &self.needs(), &self.events(&[]), &intents(self.waited));
+        [OLD, PART].map(|which| doubts.contains_key(&artifact(which)))
+    }
+}
+
+/// These intents, as the program has them.
+fn intents(of: [Option<Intended>; 2]) -> BTreeMap<ArtifactId, Intent> {
+    let word = |intent| Word { intent, ..Word::default() };
+    state(&of.map(word)).releasing
 }
 
 impl World {
@@ -142,11 +160,12 @@ impl World {
             let events = seen.events(&[]).into_iter();
             events.filter(|event| pins && matches!(event, Event::PinNeeded { .. })).collect()
         };
-        let of_interest = !says(&seen).is_empty() || (pins && seen.doubts() != [false; 2]);
+        let waits = |seen: &Seen| self.pinning && seen.doubts() != [false; 2];
+        let of_interest = !says(&seen).is_empty() || waits(&seen);
         if !open.is_empty() || of_interest || calls_lost(&seen.events(&[])) {
             let heard = self.hears(&mut seen);
             let (needs, doubts) = (says(&seen), seen.doubts());
-            let says_first = !needs.is_empty() || (pins && doubts != [false; 2]);
+            let says_first = !needs.is_empty() || waits(&seen);
             if says_first && seen.looks < LOOKS && !self.guards.lacks(Guard::SaysFirst) {
                 self.log.commit(self.guards, OTHERS, seen.as_of, needs);
                 return Other::Again(seen, doubts);
@@ -175,7 +194,7 @@ impl World {
         }
         let has = |which| seen.is_there(which) || made.contains(&which);
         self.relied_on |= seen.needed && self.pinning && seen.told && has(OLD) && has(PART);
-        let said: Vec<Said> = seen.events(&made).iter().map(Said::of).collect();
+        let said: Vec<Said> = seen.said(&made).iter().map(Said::of).collect();
         if said.is_empty() { Other::Done } else { Other::Judged { as_of: seen.as_of, said } }
     }
 
@@ -188,7 +207,7 @@ impl World {
                 needed: self.back || self.by_its_own,
                 told: self.announced,
                 pins: [Pin::There; 2],
-                waited: [false; 2],
+                waited: [None; 2],
                 looks: 1,
             }),
             (Act::Look(_), Other::Begun(seen)) => Other::Looked(Seen { pins: [self.pin(OLD), self.pin(PART)], ..seen }),
@@ -202,7 +221,10 @@ impl World {
                     knows: self.log.words,
                     told: self.announced,
                     pins: [Pin::There; 2],
-                    waited: [OLD, PART].map(|which| doubts[usize::from(which)] || seen.waited[usize::from(which)]),
+                    waited: [OLD, PART].map(|which| {
+                        let at = usize::from(which);
+                        if doubts[at] { seen.knows[at].intent } else { seen.waited[at] }
+                    }),
                     looks: seen.looks + 1,
                     ..seen
                 })

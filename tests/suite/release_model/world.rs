@@ -268,7 +268,7 @@ impl World {
         let of_word = |word: Word| word.renumbered(number);
         self.log.words = self.log.words.map(of_word);
         self.log.commits = number(self.log.commits);
-        self.others.iter_mut().filter_map(Other::seen).for_each(|seen| seen.knows = seen.knows.map(of_word));
+        self.others.iter_mut().filter_map(Other::seen).for_each(|seen| seen.renumber(of_word));
         self.others.iter_mut().flat_map(Other::commits).for_each(|commit| *commit = number(*commit));
         self.releases.iter_mut().filter_map(Release::as_of).for_each(|as_of| *as_of = number(*as_of));
         self.others.sort_unstable();
@@ -291,7 +291,7 @@ impl World {
             self.asked_last.swap(0, 1);
             self.log.words = self.log.words.map(Word::swapped);
             for seen in self.others.iter_mut().filter_map(Other::seen) {
-                seen.knows = seen.knows.map(Word::swapped);
+                seen.renumber(Word::swapped);
             }
         }
         self

@@ -3,9 +3,10 @@
 //! That a pin is about to go is on record first, with the run that removes it; then it is removed; then it is on record that it
 //! went. Whatever else looks meanwhile, and whatever it commits when, is held against that here:
 //!
-//! - An intent has one owner. It alone removes the pin, and says that it went. Another release takes the intent over by its own.
-//! - Who needs the pin says so on record: from then on the owner removes nothing, and says nothing of it. What came of the intent
-//!   says whoever looks after that word.
+//! - An intent has one owner, which alone removes the pin. Another release takes the intent over by its own.
+//! - Who needs the pin says so on record: from then on the owner removes nothing, and says nothing of it.
+//! - That the pin went says the owner, or whoever knew of the intent and looked after the last call that removes the pin had arrived.
+//!   That it is there says whoever looked so after it was said to be needed.
 //! - A word about a pin that is older than the last word on record about its removal counts for nothing, and the next look judges.
 
 use std::collections::BTreeSet;
@@ -169,7 +170,7 @@ pub fn is_overtaken(event: &Event, state: &RepositoryState, speaker: &Speaker<'_
         Event::PinReleased { artifact } => match intent(artifact) {
             None => true,
             Some(intent) if intent.is_of(speaker.run) && intent.revoked.is_none() => false,
-            Some(intent) => unknown(intent),
+            Some(intent) => intent.is_of(speaker.run) || intent.last() > speaker.as_of,
         },
         Event::PinReleaseEnded { artifact } => match intent(artifact) {
             None => true,

@@ -1,8 +1,8 @@
 //! What a run puts on record of the pins that it looked at, held against what releases set out to do with them (I14, I15).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{ArtifactId, Event, PinState, RepositoryState};
+use crate::model::{ArtifactId, Event, Intent, PinState, RepositoryState};
 
 /// What was seen of a target's pin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,12 +48,14 @@ pub fn of_part(state: &RepositoryState, artifact: &ArtifactId, made: bool) -> Op
     }
 }
 
-/// What is recorded of pins that are no target's and are on record as made, where these are not there: somebody removed them. Of
-/// those that a `release` set out to remove that release says what came of it, or the next one.
+/// What is recorded of pins that are no target's and are on record as made, where these are not there: a `release` that set out to
+/// remove them did, and the others somebody else removed.
 #[must_use]
 pub fn of_gone(state: &RepositoryState, is_gone: impl Fn(&ArtifactId) -> bool) -> Vec<Event> {
-    let made = state.made.keys().filter(|artifact| !state.releasing.contains_key(*artifact) && is_gone(artifact));
-    made.map(|artifact| Event::PinUnmade { artifact: artifact.clone() }).collect()
+    let released = state.releasing.keys().filter(|artifact| is_gone(artifact));
+    let released = released.map(|artifact| Event::PinReleased { artifact: artifact.clone() });
+    let lost = state.made.keys().filter(|artifact| !state.releasing.contains_key(*artifact) && is_gone(artifact));
+    released.chain(lost.map(|artifact| Event::PinUnmade { artifact: artifact.clone() })).collect()
 }
 
 /// What a release records of a pin that another one set out to remove: it took that over, waited until the last removal that the
@@ -75,21 +77,35 @@ pub fn calls_lost(events: &[Event]) -> bool {
     events.iter().any(|event| matches!(event, Event::PinLost { .. } | Event::PinUnmade { .. }))
 }
 
-/// What somebody needs of the pins that a release may be removing right now, or may have removed: what came of that only a look can
-/// tell that begins after the last of it arrived.
+/// The pins that a release may be removing right now and that a run needs, or that it does not find: what came of that only a look
+/// can tell that begins after the last call that removes them arrived. Of those in `known` that was waited for.
 #[must_use]
-pub fn in_doubt(state: &RepositoryState, needed: &BTreeSet<ArtifactId>) -> BTreeSet<ArtifactId> {
-    state.releasing.keys().filter(|artifact| needed.contains(*artifact)).cloned().collect()
+pub fn in_doubt(
+    state: &RepositoryState,
+    needed: &BTreeSet<ArtifactId>,
+    events: &[Event],
+    known: &BTreeMap<ArtifactId, Intent>,
+) -> BTreeMap<ArtifactId, Intent> {
+    let is_gone = |artifact: &ArtifactId| events.contains(&Event::PinReleased { artifact: artifact.clone() });
+    let of_interest = |(artifact, _): &(&ArtifactId, &Intent)| needed.contains(*artifact) || is_gone(artifact);
+    let unknown = |(artifact, intent): &(&ArtifactId, &Intent)| !is_known(known, artifact, intent);
+    let doubts = state.releasing.iter().filter(of_interest).filter(unknown);
+    doubts.map(|(artifact, intent)| (artifact.clone(), intent.clone())).collect()
 }
 
-/// Leaves out what is said of pins that a release may be removing right now. A run that waited until the last of it arrived, and
-/// looked then, knows of these: `known`.
-pub fn leave_to_releases(state: &RepositoryState, known: &BTreeSet<ArtifactId>, events: &mut Vec<Event>) {
+/// Leaves out what is said of pins that a release may be removing right now, but for those that are `known`.
+pub fn leave_to_releases(state: &RepositoryState, known: &BTreeMap<ArtifactId, Intent>, events: &mut Vec<Event>) {
     events.retain(|event| match event {
         Event::Pinned { artifact }
         | Event::PinMade { artifact }
         | Event::PinReleased { artifact }
-        | Event::PinReleaseEnded { artifact } => known.contains(artifact) || !state.releasing.contains_key(artifact),
+        | Event::PinReleaseEnded { artifact } => {
+            state.releasing.get(artifact).is_none_or(|intent| is_known(known, artifact, intent))
+        }
         _ => true,
     });
+}
+
+fn is_known(known: &BTreeMap<ArtifactId, Intent>, artifact: &ArtifactId, intent: &Intent) -> bool {
+    known.get(artifact).is_some_and(|known| known.since == intent.since && known.by == intent.by)
 }

@@ -81,7 +81,10 @@ fn an_intent_has_one_owner_and_is_taken_over_only_by_who_knew_of_it_i14() {
 #[test]
 fn its_owner_says_what_came_of_it_until_somebody_needs_the_pin_and_then_whoever_looks_after_that_i15() {
     let mut log = Log::with_intent();
-    assert_eq!(log.commit(2, 2, [released(), ended(), pinned(), made()]), [], "a removal may be under way");
+    assert_eq!(log.commit(2, 2, [ended(), pinned(), made()]), [], "a removal may be under way");
+    assert_eq!(log.commit(2, 1, [released()]), [], "it recalled before that was on record");
+    assert_eq!(log.commit(2, 2, [released()]), [released()], "it saw that it is gone");
+    let mut log = Log::with_intent();
     log.commit(2, 2, [needed()]);
     assert_eq!(log.commit(1, 2, [released()]), [], "whoever needs it may have pinned it again by now");
     assert_eq!(log.commit(3, 2, [released(), pinned(), made(), ended()]), [], "that look is from before");
