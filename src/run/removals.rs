@@ -62,7 +62,8 @@ pub(super) async fn before_pins(
     record(setup, &look.key, needs.said).await?;
     if !needs.in_doubt.is_empty() {
         tracing::info!(repository = %look.key, "a release was removing pins of {}; it is looked at again", look.key);
-        if !stop.waits_for_removals().await {
+        let now = Timestamp::now();
+        if !needs.in_doubt.values().all(|intent| intent.has_arrived(now)) && !stop.waits_for_removals().await {
             return Ok(Next::Pin(Box::new(plan)));
         }
         waited.extend(needs.in_doubt);

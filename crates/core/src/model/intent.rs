@@ -11,9 +11,13 @@
 
 use std::collections::BTreeSet;
 
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{ArtifactId, Event, Mark, RepositoryState, RunId};
+
+/// Clocks are no further apart than this, with the minute that a call may be under way.
+const LONG_AGO: SignedDuration = SignedDuration::from_mins(12);
 
 /// That a run set out to remove a pin, and nobody said yet what came of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +37,13 @@ impl Intent {
     #[must_use]
     pub fn is_of(&self, run: &RunId) -> bool {
         self.by.as_ref() == Some(run)
+    }
+
+    /// Whether every call that removes the pin by this has arrived by a clock that is no more than minutes from that of the run which
+    /// said that the pin is needed. A run that cannot wait goes by it.
+    #[must_use]
+    pub fn has_arrived(&self, now: Timestamp) -> bool {
+        self.revoked.is_some_and(|revoked| now.duration_since(revoked.at) > LONG_AGO)
     }
 
     /// The last commit that changed it.

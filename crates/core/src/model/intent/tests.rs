@@ -1,4 +1,4 @@
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::*;
 use crate::model::{Digest, rebase};
@@ -145,4 +145,14 @@ fn an_intent_survives_being_written_down() {
     log.commit(2, 2, [needed()]);
     let text = serde_json::to_string(&log.state).unwrap();
     assert_eq!(serde_json::from_str::<RepositoryState>(&text).unwrap(), log.state);
+}
+
+#[test]
+fn a_removal_has_arrived_some_time_after_the_pin_was_said_to_be_needed_and_not_before_that_i15() {
+    let minutes = |minutes: i64| Timestamp::UNIX_EPOCH + SignedDuration::from_mins(minutes);
+    let mut log = Log::with_intent();
+    assert!(!log.state.releasing[&artifact()].has_arrived(minutes(60)), "one may be sent at any time");
+    log.commit(2, 2, [needed()]);
+    let intent = &log.state.releasing[&artifact()];
+    assert!(intent.has_arrived(minutes(13)) && !intent.has_arrived(minutes(11)) && !intent.has_arrived(minutes(-60)));
 }
