@@ -6,6 +6,7 @@ mod drill;
 mod each;
 mod forecast;
 mod listing;
+mod moment;
 mod node_digests;
 mod parts;
 mod pins;

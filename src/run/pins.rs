@@ -1,15 +1,12 @@
 //! Making the pins that a plan asks for.
 
-use std::time::Instant;
-
-use jiff::{SignedDuration, Timestamp};
-
 use crate::decide::release::PINS_WITHIN;
 use crate::decide::{self, Attempts, Input};
 use crate::model::{ArtifactId, Cause, PinFailure, PinState, RepositoryName, Retention};
 use crate::sources::{Protector, Source};
 
 use super::Stop;
+use super::moment::Moment;
 use super::repository::RepositoryScan;
 use super::setup::Setup;
 
@@ -17,13 +14,12 @@ use super::setup::Setup;
 /// needless, unless the run has long given up pinning; a process that was paused makes no pin by what it knew before (I26, F86).
 pub(super) struct Known<'a> {
     stop: &'a Stop,
-    by_clock: Timestamp,
-    by_process: Instant,
+    at: Moment,
 }
 
 impl<'a> Known<'a> {
     pub(super) fn now(stop: &'a Stop) -> Self {
-        Self { stop, by_clock: Timestamp::now(), by_process: Instant::now() }
+        Self { stop, at: Moment::now() }
     }
 
     fn refuses(&self) -> Option<PinFailure> {
@@ -31,10 +27,7 @@ impl<'a> Known<'a> {
             let detail = "the run ended before it was pinned".to_owned();
             return Some(PinFailure { cause: self.stop.cause(), detail });
         }
-        // A clock that stands still while a machine sleeps, and one that can be set: whichever says more.
-        let by_process = SignedDuration::try_from(self.by_process.elapsed()).unwrap_or(SignedDuration::MAX);
-        let age = Timestamp::now().duration_since(self.by_clock).max(by_process);
-        (age > PINS_WITHIN).then(|| {
+        (self.at.age() > PINS_WITHIN).then(|| {
             let minutes = PINS_WITHIN.as_mins();
             let detail = format!("more than {minutes} minutes passed since the ledger was read; the next run pins it");
             PinFailure { cause: Cause::TimedOut, detail }

@@ -22,9 +22,9 @@ const SHARE_FLOOR: Duration = Duration::from_secs(5);
 const BOOKS: Duration = Duration::from_secs(20);
 const TELLING: Duration = Duration::from_secs(20);
 
-/// The last call that removes a pin has arrived so long after a word on record that it is to stay: such a call is given up after half
-/// of it.
-const REMOVALS: Duration = REMOVAL_TAKES.saturating_mul(2);
+/// The last call that removes a pin has arrived so long after a word on record that the pin is to stay: the log was read 10 seconds
+/// before such a call at the most, the call is given up after 20, and 30 are left for what is still under way then.
+const REMOVALS: Duration = REMOVAL_TAKES.saturating_mul(3);
 
 /// A request to end early, shared between whoever asks and the run.
 #[derive(Debug, Clone)]

@@ -255,9 +255,9 @@ pub trait Releaser: Send + Sync {
     async fn pin_again(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Result<(), PinFailure>;
 }
 
-/// A call that removes a pin, with every try of it, is given up after so long, and may then be under way for as long again at the
-/// most: whoever needs the pin waits for that before they look (I15).
-pub const REMOVAL_TAKES: Duration = Duration::from_secs(30);
+/// A call that removes a pin, with every try of it, is given up after so long. It may be under way for some time then: whoever needs
+/// the pin waits for that before they look (I15).
+pub const REMOVAL_TAKES: Duration = Duration::from_secs(20);
 
 /// Sends a call that removes a pin. What has no answer in time may have been carried out all the same.
 pub(crate) async fn in_removal_time<T, E>(

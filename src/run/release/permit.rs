@@ -6,13 +6,18 @@ use std::time::Instant;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use jiff::SignedDuration;
 
 use crate::decide::release::may_still_go;
 use crate::model::{ArtifactId, Cause, PinFailure, RepositoryKey};
 use crate::sources::Permit;
 
 use super::super::Stop;
+use super::super::moment::Moment;
 use super::super::setup::Setup;
+
+/// What was read longer ago lets nothing go: whoever needs the pin waits for no more than that and what a call takes.
+const READ_WITHIN: SignedDuration = SignedDuration::from_secs(10);
 
 /// What is asked about one pin.
 pub(super) struct OnRecord<'a> {
@@ -56,6 +61,7 @@ impl OnRecord<'_> {
         if over() {
             return Err(ended());
         }
+        let before = Moment::now();
         let state = self.setup.ledger.recall_again(self.key).await.map_err(|error| PinFailure {
             cause: Cause::Unreachable,
             detail: format!("the ledger could not be read right before: {error}"),
@@ -65,9 +71,13 @@ impl OnRecord<'_> {
             let detail = "another run is to decide about this pin first, as the ledger says by now".to_owned();
             return Err(PinFailure { cause: Cause::Refused, detail });
         }
-        // A process that was paused meanwhile is past its time (F86).
+        // A process that was paused meanwhile is past its time, and so is what it read (F86).
         if over() {
             return Err(ended());
+        }
+        if before.age() > READ_WITHIN {
+            let detail = format!("reading the ledger right before took more than {} s", READ_WITHIN.as_secs());
+            return Err(PinFailure { cause: Cause::TimedOut, detail });
         }
         self.given.store(true, Ordering::Release);
         Ok(())

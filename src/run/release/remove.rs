@@ -132,9 +132,8 @@ impl Removing<'_> {
                 Ok(Gone::Kept)
             }
             Err(failure) => {
-                // What was refused in so many words is not under way.
-                let refused = matches!(failure.cause, Cause::Denied | Cause::Unsupported | Cause::Throttled);
-                if refused || !permit.was_given() {
+                // Whatever was answered to a call that removes it, that may be under way still: the next release waits for that.
+                if !permit.was_given() {
                     record(setup, key, [Event::PinReleaseEnded { artifact: artifact.clone() }]).await?;
                 }
                 tracing::warn!(repository = %key, artifact = %pin.artifact, %failure, "a pin was not released");
