@@ -10,7 +10,7 @@
 //!
 //! - [`model`] and [`decide`] are pure: no I/O crate, no clock, no environment.
 //! - [`sources`] and [`signals`] read the world; what a run changes it changes by
-//!   [`sources::Protector`]; `restore` puts back what is gone; no command removes a pin ([`sources::Releaser`]).
+//!   [`sources::Protector`]; `restore` puts back what is gone; `release` alone removes pins ([`sources::Releaser`]).
 //! - [`ledger`] is the append-only record; [`report`] renders what it holds.
 //! - [`alert`] tells people and programs what is news, after the commit.
 //! - [`invocation`] is a run that an event asks for, in a Lambda function.

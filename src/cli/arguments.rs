@@ -88,7 +88,7 @@ pub(super) enum Command {
     Ready(ReadyArguments),
     /// Prove that rollback targets can be restored: read and hash every byte of them, and keep the result on record
     Drill(DrillArguments),
-    /// Show which pins nothing in the rollback set needs any more, what each costs, and why others stay; changes nothing
+    /// Remove pins that nothing in the rollback set needs any more; shows what it would do, unless --apply is given
     Release(ReleaseArguments),
     /// Put a rollback target back into its registry from the policy's vault; shows what it would do, unless --apply is given
     Restore(RestoreArguments),
@@ -151,11 +151,15 @@ pub(super) struct ReleaseArguments {
     #[arg(long, env = "PRODPIN_VAULT", value_parser = BoolishValueParser::new(), hide_env_values = true)]
     pub(super) vault: bool,
 
+    /// Remove what may go, and record the run; without it nothing is changed and nothing recorded
+    #[arg(long, env = "PRODPIN_APPLY", value_parser = BoolishValueParser::new(), hide_env_values = true)]
+    pub(super) apply: bool,
+
     #[command(flatten)]
     pub(super) run: RunArguments,
 }
 
-/// What audit and enforce share.
+/// What audit, enforce and release share.
 #[derive(Debug, Args)]
 pub(super) struct RunArguments {
     /// Only this source; may be given several times

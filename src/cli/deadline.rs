@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
+use crate::decide::release::LEAST_GRACE;
 use crate::policy::LedgerLocation;
 use crate::run::{CutOff, Stop};
 
@@ -65,7 +66,8 @@ pub(super) fn read_duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Reads a span of days, hours, minutes and seconds: `7d`, `36h`, `1d12h`.
+/// Reads a span of days, hours, minutes and seconds: `7d`, `36h`, `1d12h`. Of at least an hour, in which every run learns what
+/// nothing needs any more.
 pub(super) fn read_grace(text: &str) -> Result<SignedDuration, String> {
     let fail = || "write a duration such as 7d, 36h or 1d12h".to_owned();
     let (days, rest) = match text.trim().split_once('d') {
@@ -74,12 +76,17 @@ pub(super) fn read_grace(text: &str) -> Result<SignedDuration, String> {
     };
     let rest = match rest {
         "" if text.contains('d') => Duration::ZERO,
-        "0s" => Duration::ZERO,
         rest => read_duration(rest).map_err(|_| fail())?,
     };
     let days = SignedDuration::from_hours(24 * i64::from(days.min(36_500)));
     let rest = SignedDuration::try_from(rest).map_err(|_| fail())?;
-    Ok(days.saturating_add(rest))
+    let grace = days.saturating_add(rest);
+    if grace < LEAST_GRACE {
+        return Err(
+            "write at least 1h: a run that began before may still pin what it does not know to be unneeded".to_owned()
+        );
+    }
+    Ok(grace)
 }
 
 #[cfg(test)]
@@ -112,12 +119,12 @@ mod tests {
     #[test]
     fn a_grace_period_is_read_in_days_too() {
         let hours = |text: &str| read_grace(text).map(|grace| grace.as_secs() as f64 / 3600.0);
-        for (text, expected) in [("7d", 168.0), ("36h", 36.0), ("1d12h", 36.0), ("0s", 0.0), ("90m", 1.5), ("0d", 0.0)]
-        {
+        for (text, expected) in [("7d", 168.0), ("36h", 36.0), ("1d12h", 36.0), ("1h", 1.0), ("90m", 1.5)] {
             assert_eq!(hours(text), Ok(expected), "{text}");
         }
-        for text in ["", "d", "7", "7 days", "-1d", "1h1d", "1d1d", "xd"] {
+        for text in ["", "d", "7", "7 days", "-1d", "1h1d", "1d1d", "xd", "0s", "0d"] {
             assert!(read_grace(text).is_err(), "{text}");
         }
+        assert!(read_grace("59m").unwrap_err().contains("at least 1h"));
     }
 }

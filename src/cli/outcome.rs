@@ -18,21 +18,47 @@ use crate::model::{Code, FailOn, Mode, RepositoryKey, RunId, SourceName, without
 use crate::outcome::report::{NOT_COMPARED, NOT_REMEMBERED, RunSection};
 use crate::policy::{LedgerLocation, Policy};
 use crate::report::body::Report;
-use crate::run::{Ran, RunError, RunOptions, Shard, Stop, run_and_keep};
+use crate::run::{Progress, Ran, RunError, RunOptions, Shard, Stop, run_and_keep};
 use crate::telemetry::Collector;
 
 /// What is left after the alerts, for metrics and for the process to end.
 const LAST: Duration = Duration::from_secs(3);
 
+/// What stdout is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shows {
+    /// The run's report, as `--format` says.
+    Report,
+    /// What the command itself has to say; the report goes where `--report` says.
+    ItsOwn,
+}
+
 /// Runs once, and writes the report to wherever it was asked for.
 pub(super) async fn outcome(
     mode: Mode,
     path: Option<&Path>,
-    mut policy: Policy,
+    policy: Policy,
     arguments: &RunArguments,
     only: Vec<RepositoryKey>,
     bar: &Bar,
 ) -> anyhow::Result<Ending> {
+    let runner = async |policy: &Policy, options: &RunOptions, progress| {
+        Ok((run_and_keep(policy, options, progress).await?, ()))
+    };
+    let (ending, ()) = outcome_of(mode, (path, Shows::Report), policy, arguments, bar, runner).await?;
+    Ok(ending)
+}
+
+/// The same for a run that has more to say than its report.
+pub(super) async fn outcome_of<T>(
+    mode: Mode,
+    (path, shows): (Option<&Path>, Shows),
+    mut policy: Policy,
+    arguments: &RunArguments,
+    bar: &Bar,
+    runner: impl AsyncFnOnce(&Policy, &RunOptions, Arc<dyn Progress>) -> Result<(Ran, T), RunError>,
+) -> anyhow::Result<(Ending, T)> {
+    let format = arguments.format.filter(|_| shows == Shows::Report);
     settle(mode, &mut policy, arguments)?;
     let collector = Collector::from_variables(&|name| std::env::var(name).ok()).map_err(Misuse)?;
     // The figures of a few repositories are not those of the whole.
@@ -40,12 +66,8 @@ pub(super) async fn outcome(
     let mut signals = Signals::listen();
     let began = Instant::now();
     // A key may be in a service that hangs, or a store be asked for it.
-    let signing = Around::from_policy(path, &policy, arguments.fail_on).signing(
-        &policy,
-        arguments.format,
-        &arguments.reports,
-        true,
-    );
+    let signing =
+        Around::from_policy(path, &policy, arguments.fail_on).signing(&policy, format, &arguments.reports, true);
     let signed_by = signals.stop.with_deadline(arguments.deadline);
     let around = tokio::select! {
         around = signed_by.in_time(signing) => around?,
@@ -57,19 +79,22 @@ pub(super) async fn outcome(
         (options.sources, options.repositories) = (Vec::new(), only);
     }
     let stop = signals.stop.clone();
-    let outputs = Outputs::open(arguments.format, &arguments.reports, around)?;
+    let outputs = match shows {
+        Shows::Report => Outputs::open(format, &arguments.reports, around)?,
+        Shows::ItsOwn => Outputs::open_asked(None, &arguments.reports, around)?,
+    };
     // A little before the deadline: what comes after the alerts takes its time, too.
     let by = arguments.deadline.map(|deadline| began + deadline - (deadline / 20).min(LAST));
     let started = Timestamp::now();
     bar.show();
     let ran = tokio::select! {
-        ran = run_and_keep(&policy, &options, Arc::new(bar.clone())) => ran.map_err(anyhow::Error::from),
+        ran = runner(&policy, &options, Arc::new(bar.clone())) => ran.map_err(anyhow::Error::from),
         () = signals.overdue() => Err(anyhow::anyhow!(
             "the run was stopped by a signal before it ended: what it recorded stays, the next run does the rest"
         )),
     };
     bar.clear();
-    let ran = match ran {
+    let (ran, more) = match ran {
         Ok(ran) => ran,
         Err(error) => {
             if of_error(&error) == Ending::Failed {
@@ -85,18 +110,21 @@ pub(super) async fn outcome(
         anyhow::anyhow!("alerts were cut off before all were delivered; the next run delivers the rest")
     };
     let reported = follow_up(&policy, &ran, collector.as_ref(), by, &stop, cut).await;
+    for (name, findings) in delivered(written, reported)?.iter().filter(|(_, findings)| *findings > 0) {
+        tracing::info!("alert {name}: delivered {findings} findings");
+    }
+    Ok((ending(report, arguments.fail_on.unwrap_or(policy.fail_on)), more))
+}
+
+/// What alerts delivered, where the report was written.
+fn delivered<T>(written: anyhow::Result<()>, reported: anyhow::Result<T>) -> anyhow::Result<T> {
     match (written, reported) {
-        (Ok(()), Ok(reported)) => {
-            for (name, findings) in reported.iter().filter(|(_, findings)| *findings > 0) {
-                tracing::info!("alert {name}: delivered {findings} findings");
-            }
-            Ok(ending(report, arguments.fail_on.unwrap_or(policy.fail_on)))
-        }
+        (Ok(()), reported) => reported,
         (Err(unwritten), Err(unreported)) => {
             tracing::error!("{unwritten:#}");
             Err(unreported)
         }
-        (Err(error), Ok(_)) | (Ok(()), Err(error)) => Err(error),
+        (Err(error), Ok(_)) => Err(error),
     }
 }
 

@@ -1,5 +1,4 @@
-//! `prodpin release`: which pins nothing needs any more, and why the others stay. What removes them is not on the command line
-//! yet.
+//! `prodpin release`: pins that nothing needs any more go, and why the others stay. Shows it, unless `--apply` is given.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -13,21 +12,33 @@ use serde_json::json;
 use super::arguments::{DEFAULT_POLICY, ReleaseArguments};
 use super::exit::{Ending, Misuse};
 use super::forecast::{all_found, wanted};
-use super::outcome::{choose_ledger, options};
+use super::outcome::{Shows, choose_ledger, options, outcome_of};
 use super::output::to_stdout;
 use super::pasteable::word;
 use super::progress::Bar;
 use super::stop::Signals;
-use crate::model::{Mode, RepositoryKey};
+use crate::model::{Gap, Mode, RepositoryKey};
 use crate::outcome::release::{PinRelease, ReleaseState, RepositoryRelease, VaultRelease};
+use crate::outcome::report::RunSection;
 use crate::outcome::size::size;
 use crate::policy::{LedgerLocation, Policy, load};
 use crate::report::escape::terminal;
 use crate::report::render::Format;
-use crate::run::{ReleaseOptions, Released, RunError, release as release_pins};
+use crate::run::{ReleaseOptions, Released, RunError, RunOptions, Unmatched, release as release_pins};
 
 /// So many pins that stay for the same reasons are named.
 const NAMED: usize = 5;
+
+/// What a release has to say beside its report.
+struct Said {
+    /// None where it was no run, because nothing was to be changed.
+    run: Option<RunSection>,
+    complete: bool,
+    gaps: Vec<Gap>,
+    repositories: Vec<RepositoryRelease>,
+    unmatched: Vec<Unmatched>,
+    vault: Option<VaultRelease>,
+}
 
 pub(super) async fn release(path: &Path, arguments: &ReleaseArguments, bar: &Bar) -> anyhow::Result<Ending> {
     let mut policy = load(path)?;
@@ -40,7 +51,7 @@ pub(super) async fn release(path: &Path, arguments: &ReleaseArguments, bar: &Bar
         Some(Format::Json) => Format::Json,
         Some(other) => {
             let message = format!(
-                "release has no {other}: use table or json; `prodpin audit --report {other}=FILE` makes the report of a run"
+                "release has no {other}: use table or json; the run's own report goes to --report {other}=FILE"
             );
             return Err(Misuse(message).into());
         }
@@ -48,13 +59,15 @@ pub(super) async fn release(path: &Path, arguments: &ReleaseArguments, bar: &Bar
     if arguments.vault && policy.vault.is_none() {
         return Err(Misuse("--vault: the policy names no vault".to_owned()).into());
     }
-    let said = shown(&policy, arguments, bar).await?;
+    let (ending, said) = match arguments.apply {
+        true => applied(path, policy, arguments, bar).await?,
+        false => (Ending::Done, shown(&policy, arguments, bar).await?),
+    };
     match format {
         Format::Json => to_stdout(|out| {
             let document = json!({
-                // No run: nothing is changed, and nothing recorded.
-                "run": null,
-                "applied": false,
+                "run": said.run,
+                "applied": arguments.apply,
                 "complete": said.complete,
                 "gaps": said.gaps,
                 "grace_seconds": arguments.grace.as_secs(),
@@ -65,7 +78,7 @@ pub(super) async fn release(path: &Path, arguments: &ReleaseArguments, bar: &Bar
             writeln!(out)
         })?,
         _ => to_stdout(|out| {
-            tell(&said, &again(path, arguments), out)?;
+            tell(&said, arguments.apply, &again(path, arguments), out)?;
             said.vault.as_ref().map_or(Ok(()), |vault| of_vault(vault, out))
         })?,
     }
@@ -75,33 +88,50 @@ pub(super) async fn release(path: &Path, arguments: &ReleaseArguments, bar: &Bar
     let failed = |pin: &PinRelease| matches!(pin.state, ReleaseState::Failed | ReleaseState::NotTried);
     let has_failed = said.repositories.iter().flat_map(|repository| &repository.pins).any(failed);
     let has_failed = has_failed || !said.complete || said.vault.is_some_and(|vault| vault.failure.is_some());
-    Ok(if has_failed { Ending::Failed } else { Ending::Done })
+    Ok(if has_failed { Ending::Failed } else { ending })
+}
+
+/// Removes what may go.
+async fn applied(
+    path: &Path,
+    policy: Policy,
+    arguments: &ReleaseArguments,
+    bar: &Bar,
+) -> anyhow::Result<(Ending, Said)> {
+    let repositories = wanted(&arguments.repositories)?;
+    let runner = async |policy: &_, run: &RunOptions, progress| {
+        let (run, grace, vault) = (run.clone(), arguments.grace, arguments.vault);
+        let options = ReleaseOptions { run, repositories, grace, vault, leaving: false };
+        let Released { ran, complete, gaps, repositories, unmatched, vault } =
+            release_pins(policy, &options, progress).await?;
+        let ran = ran.ok_or_else(|| RunError::Defect("a release left no run".to_owned()))?;
+        let run = Some(ran.report.run.clone());
+        Ok((ran, Said { run, complete, gaps, repositories, unmatched, vault }))
+    };
+    outcome_of(Mode::Release, (Some(path), Shows::ItsOwn), policy, &arguments.run, bar, runner).await
 }
 
 /// Says what may go: no run, nothing recorded, and no report of a run.
-async fn shown(policy: &Policy, arguments: &ReleaseArguments, bar: &Bar) -> anyhow::Result<Released> {
+async fn shown(policy: &Policy, arguments: &ReleaseArguments, bar: &Bar) -> anyhow::Result<Said> {
     if !arguments.run.reports.is_empty() {
-        tracing::warn!("--report: release is no run, and has no report; `prodpin audit` makes one");
+        tracing::warn!("--report: without --apply a release is no run, and has no report; `prodpin audit` makes one");
     }
     let mut signals = Signals::listen();
     let run = options(Mode::Audit, policy, &arguments.run, Instant::now(), &signals.stop)?;
-    let asked = ReleaseOptions {
-        run,
-        repositories: wanted(&arguments.repositories)?,
-        grace: arguments.grace,
-        vault: arguments.vault,
-        leaving: false,
-    };
+    let repositories = wanted(&arguments.repositories)?;
+    let (grace, vault) = (arguments.grace, arguments.vault);
+    let asked = ReleaseOptions { run, repositories, grace, vault, leaving: false };
     bar.show();
     let released = tokio::select! {
         released = release_pins(policy, &asked, Arc::new(bar.clone())) => released,
         () = signals.overdue() => anyhow::bail!("release was stopped by a signal before it ended; nothing was changed"),
     };
     bar.clear();
-    Ok(released?)
+    let Released { complete, gaps, repositories, unmatched, vault, .. } = released?;
+    Ok(Said { run: None, complete, gaps, repositories, unmatched, vault })
 }
 
-/// The same command, as it can be pasted. What a terminal would not show as it is makes none.
+/// The same command with `--apply`, as it can be pasted. What a terminal would not show as it is makes none.
 fn again(path: &Path, arguments: &ReleaseArguments) -> Option<String> {
     let ReleaseArguments { repositories, grace, vault, run, .. } = arguments;
     let mut words = vec!["prodpin release".to_owned()];
@@ -137,10 +167,11 @@ fn again(path: &Path, arguments: &ReleaseArguments) -> Option<String> {
     }
     words.extend(vault.then(|| "--vault".to_owned()));
     words.extend(run.adopt.then(|| "--adopt".to_owned()));
+    words.push("--apply".to_owned());
     Some(words.join(" "))
 }
 
-fn tell(said: &Released, again: &Option<String>, out: &mut dyn Write) -> io::Result<()> {
+fn tell(said: &Said, applied: bool, again: &Option<String>, out: &mut dyn Write) -> io::Result<()> {
     for repository in &said.repositories {
         let key = RepositoryKey { source: repository.source.clone(), name: repository.name.clone() };
         writeln!(out, "{}", terminal(&key.to_string()))?;
@@ -152,20 +183,30 @@ fn tell(said: &Released, again: &Option<String>, out: &mut dyn Write) -> io::Res
     for gap in said.gaps.iter().take(NAMED) {
         writeln!(out, "not read: {}", terminal(&gap.detail))?;
     }
-    let mut all = said.repositories.iter().flat_map(|repository| &repository.pins).peekable();
-    let pinned = all.peek().is_some();
-    let going = all.filter(|pin| pin.state == ReleaseState::Planned).count();
-    match (said.complete, pinned, going) {
+    let count = |state: ReleaseState| {
+        let pins = said.repositories.iter().flat_map(|repository| &repository.pins);
+        pins.filter(|pin| pin.state == state).count()
+    };
+    let pinned = said.repositories.iter().any(|repository| !repository.pins.is_empty());
+    if applied {
+        let (gone, stay) = (count(ReleaseState::Released), count(ReleaseState::Kept));
+        writeln!(out, "{} released, {stay} {}.", pins(gone), if stay == 1 { "stays" } else { "stay" })?;
+    }
+    match (said.complete, pinned, count(ReleaseState::Planned)) {
+        (false, ..) if applied => {
+            writeln!(out, "Not everything could be read or done: `prodpin report` says what.")
+        }
         (false, ..) => {
             writeln!(out, "Not everything could be read, so nothing is known to be free: `prodpin audit` says what.")
         }
         (true, false, _) => writeln!(out, "No pin is there that no rollback target needs."),
+        (true, true, 0) if applied => Ok(()),
         (true, true, 0) => writeln!(out, "No pin may go now."),
         (true, true, going) => {
-            writeln!(out, "{} may go. Nothing was changed: prodpin removes no pin.", pins(going))?;
+            writeln!(out, "{} may go. Nothing was changed.", pins(going))?;
             match again {
-                Some(command) => writeln!(out, "For all grounds: {command} --format json"),
-                None => Ok(()),
+                Some(command) => writeln!(out, "To remove {}: {command}", if going == 1 { "it" } else { "them" }),
+                None => writeln!(out, "Give --apply to remove what may go."),
             }
         }
     }
@@ -260,8 +301,8 @@ mod tests {
     }
 
     #[test]
-    fn the_command_that_is_offered_has_every_argument_that_was_given() {
-        assert_eq!(command(&["release"]).as_deref(), Some("prodpin release"));
+    fn the_command_that_removes_has_every_argument_that_was_given() {
+        assert_eq!(command(&["release"]).as_deref(), Some("prodpin release --apply"));
         let given = [
             "release",
             "shop/*",
@@ -285,12 +326,12 @@ mod tests {
             command(&given).as_deref(),
             Some(
                 "prodpin release 'shop/*' --policy 'team a.yaml' --source shop --source b --shard 1/3 --ledger s3://x/y \
-                 --grace 129600s --deadline 600s --vault"
+                 --grace 129600s --deadline 600s --vault --apply"
             )
         );
         assert_eq!(command(&["release", "a\u{1b}b"]), None, "what a terminal would not show is not offered");
         // What it says is what it reads.
-        let words = ["release", "--grace", "129600s", "--deadline", "600s"];
+        let words = ["release", "--grace", "129600s", "--deadline", "600s", "--apply"];
         assert!(Cli::try_parse_from([&["prodpin"], &words[..]].concat()).is_ok());
     }
 }

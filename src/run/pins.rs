@@ -1,12 +1,39 @@
 //! Making the pins that a plan asks for.
 
+use crate::decide::release::PINS_WITHIN;
 use crate::decide::{self, Attempts, Input};
 use crate::model::{ArtifactId, Cause, PinFailure, PinState, RepositoryName, Retention};
 use crate::sources::{Protector, Source};
 
 use super::Stop;
+use super::moment::Moment;
 use super::repository::RepositoryScan;
 use super::setup::Setup;
+
+/// What was on record at a moment, and until when pins are made by it. A release removes nothing that this run did not know to be
+/// needless, unless the run has long given up pinning; a process that was paused makes no pin by what it knew before (I26, F86).
+pub(super) struct Known<'a> {
+    stop: &'a Stop,
+    at: Moment,
+}
+
+impl<'a> Known<'a> {
+    pub(super) fn now(stop: &'a Stop) -> Self {
+        Self { stop, at: Moment::now() }
+    }
+
+    fn refuses(&self) -> Option<PinFailure> {
+        if self.stop.is_set() {
+            let detail = "the run ended before it was pinned".to_owned();
+            return Some(PinFailure { cause: self.stop.cause(), detail });
+        }
+        (self.at.age() > PINS_WITHIN).then(|| {
+            let minutes = PINS_WITHIN.as_mins();
+            let detail = format!("more than {minutes} minutes passed since the ledger was read; the next run pins it");
+            PinFailure { cause: Cause::TimedOut, detail }
+        })
+    }
+}
 
 /// Makes these pins. Each was found harmless with those before it in place, so where one is not made, those after it are
 /// judged anew before any other is, on what is read back: a pin that got no answer may be there all the same (I7, I22).
@@ -17,15 +44,15 @@ pub(super) async fn make(
     look: &RepositoryScan,
     pins: &[ArtifactId],
     claim: Option<&Result<(), PinFailure>>,
-    stop: &Stop,
+    known: &Known<'_>,
 ) -> Attempts {
     let repository = &look.key.name;
     let mut attempts = Attempts::new();
     if look.snapshot.retention == Retention::Unruled {
-        each(protector, repository, pins, stop, &mut attempts).await;
+        each(protector, repository, pins, known, &mut attempts).await;
         return attempts;
     }
-    if one_by_one(protector, repository, pins, stop, &mut attempts).await {
+    if one_by_one(protector, repository, pins, known, &mut attempts).await {
         return attempts;
     }
     let mut there = look.inspections().clone();
@@ -48,7 +75,7 @@ pub(super) async fn make(
             let input = look.input(setup, &attempts);
             decide::plan(&Input { inspections: &there, claim, ..input }).pins
         };
-        if one_by_one(protector, repository, &left, stop, &mut attempts).await {
+        if one_by_one(protector, repository, &left, known, &mut attempts).await {
             return attempts;
         }
     }
@@ -62,13 +89,13 @@ async fn each(
     protector: &dyn Protector,
     repository: &RepositoryName,
     pins: &[ArtifactId],
-    stop: &Stop,
+    known: &Known<'_>,
     attempts: &mut Attempts,
 ) {
     let mut left = pins;
     let mut in_a_row = 0;
     while !left.is_empty() {
-        if one_by_one(protector, repository, left, stop, attempts).await {
+        if one_by_one(protector, repository, left, known, attempts).await {
             return;
         }
         let tried = left.iter().take_while(|artifact| attempts.contains_key(*artifact)).count();
@@ -93,21 +120,20 @@ async fn one_by_one(
     protector: &dyn Protector,
     repository: &RepositoryName,
     pins: &[ArtifactId],
-    stop: &Stop,
+    known: &Known<'_>,
     attempts: &mut Attempts,
 ) -> bool {
     for (place, artifact) in pins.iter().enumerate() {
-        let attempt = if stop.is_set() {
-            Err(PinFailure { cause: stop.cause(), detail: "the run ended before it was pinned".to_owned() })
-        } else {
-            protector.pin(repository, artifact).await
+        let attempt = match known.refuses() {
+            Some(failure) => Err(failure),
+            None => protector.pin(repository, artifact).await,
         };
         let failed = attempt.is_err();
         if let Err(failure) = &attempt {
             tracing::warn!(%repository, %artifact, %failure, "could not pin {artifact} in {repository}");
         }
         attempts.insert(artifact.clone(), attempt);
-        if failed && !stop.is_set() && place + 1 < pins.len() {
+        if failed && known.refuses().is_none() && place + 1 < pins.len() {
             return false;
         }
     }

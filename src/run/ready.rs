@@ -19,6 +19,7 @@ use crate::sources::Readable;
 use crate::sources::{Inventory, Source};
 use crate::vault::{Unwhole, Vault};
 
+use super::removals::judge;
 use super::repository::look;
 use super::session::{Session, SourcesOf};
 use super::setup::{LookAhead, Setup};
@@ -101,8 +102,8 @@ async fn one(setup: Arc<Setup>, kept: Arc<Kept>, key: RepositoryKey) -> Result<R
     let unanchored = setup.unanchored();
     seen.gaps.extend(unanchored.clone());
     let untried = Attempts::new();
+    let mut plan = judge(&setup, &mut seen, |seen| decide::plan(&seen.input(&setup, &untried))).await?;
     let input = seen.input(&setup, &untried);
-    let mut plan = decide::plan(&input);
     // What somebody answers for is no danger here either.
     decide::waive(&setup.waivers, &mut plan.findings, setup.started);
     if missing.is_some() {

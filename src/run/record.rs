@@ -163,7 +163,7 @@ impl Recorder {
         }
         self.waivers_used.extend(decide::waive(&self.setup.waivers, &mut plan.findings, self.setup.started));
         self.passing.note(&plan.findings, |name| plan.passing.contains(name));
-        match plan.unneeded.is_empty() {
+        match plan.unneeded.is_empty() && !plan.releasing {
             true => self.unneeded.remove(&key),
             false => self.unneeded.insert(key.clone()),
         };

@@ -1,16 +1,19 @@
 //! `release`: the only way a pin goes.
 //!
-//! In the mode of an audit everything is read, and nothing recorded; that is what the command line has. In its own mode it is a run like `audit`, of which a record is kept: that
+//! Without `--apply` everything is read, and nothing recorded. With it, it is a run like `audit`, of which a record is kept: that
 //! is the second of the two complete inventories that a pin needs. Then each repository that has a pin which may go is looked at
 //! once more. Production is asked again before the first pin goes, and at the end. What `decide::release` lets go is removed one
 //! repository after the other and one pin at a time, with everything read back (I2, I3, I5); the first removal in a source shows
-//! whether anything else goes with a tag there. That a pin is about to be removed is on record before. What production needs by
-//! the end is pinned again, and everything that was removed is where nobody can tell (F92).
+//! whether anything else goes with a tag there. That a pin is about to be removed is on record before, and belongs to this run
+//! until another ends it (I14, I15). What production needs by the end is pinned again, and everything that was removed is where
+//! nobody can tell (F92).
 
 mod bytes;
 mod look_back;
+mod permit;
 mod remove;
 mod repository;
+mod take_over;
 mod vault;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,7 +26,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::decide::release::EarlierRun;
 use crate::decide::{self, Attempts};
 use crate::ledger::Access;
-use crate::model::{Entry, Event, Gap, Mode, RepositoryKey, RunRecord, RunScope, Scope, SourceName};
+use crate::model::{Gap, Mode, RepositoryKey, RunRecord, RunScope, Scope, SourceName};
 use crate::outcome::release::{RepositoryRelease, VaultRelease};
 use crate::outcome::report::{RepositoryReport, TargetReport};
 use crate::policy::{LedgerLocation, Policy};
@@ -36,7 +39,7 @@ use super::repository::look;
 use super::session::{Session, SourcesOf};
 use super::setup::{LookAhead, Setup, open_each};
 use super::wanted::Asked;
-use super::{Progress, Ran, RunError, RunOptions, Stop, Unmatched, Wanted, carry_out};
+use super::{Progress, Ran, RunError, RunOptions, Stop, Unmatched, Wanted, carry_out, removals};
 
 /// What is asked for.
 #[derive(Debug, Clone)]
@@ -238,9 +241,12 @@ impl<'a> Asks<'a> {
         over: &mut Pin<&mut impl Future<Output = ()>>,
     ) -> Result<Vec<RepositoryRelease>, RunError> {
         let looks = self.keys.iter().map(|key| async move {
+            if setup.mode == Mode::Release {
+                take_over::take_over(setup, key, &self.options.run.stop).await?;
+            }
             let decided = self.asking(setup, key).decide().await?;
             if setup.mode == Mode::Release && !decided.gone.is_empty() {
-                record(setup, key, decided.gone).await?;
+                removals::record(setup, key, decided.gone).await?;
             }
             Ok::<_, RunError>(decided.said)
         });
@@ -337,14 +343,6 @@ impl Releasing<'_> {
 fn ended(stop: &Stop, what: &str) -> Gap {
     let detail = format!("{} before {what}; what was done is on record, and the next run does the rest", stop.reason());
     Gap::new(Scope::Source, stop.cause(), detail)
-}
-
-/// Puts on record what is about to happen, or did.
-async fn record(setup: &Setup, key: &RepositoryKey, events: impl IntoIterator<Item = Event>) -> Result<(), RunError> {
-    let at = Timestamp::now();
-    let entry = |event| Entry { run: setup.id.clone(), at, repository: Some(key.clone()), event };
-    setup.ledger.commit(events.into_iter().map(entry).collect()).await?;
-    Ok(())
 }
 
 fn earlier(record: &RunRecord, sequence: u64, key: &RepositoryKey) -> EarlierRun {

@@ -1,26 +1,30 @@
-//! One repository from observation to plan, and through its pins.
+//! One repository from recall and observation to what is planned on it; `one` leads it through its pins.
 
 mod asking;
 mod sightings;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError};
+use std::sync::PoisonError;
 
 use jiff::Timestamp;
 
 use crate::decide::{self, Asked, Attempts, Input, Labels, Plan, Selection};
 use crate::ledger::{LedgerError, UnreportedEvents};
 use crate::model::{
-    ArtifactId, Cleanup, Deployment, Event, Gap, Inspection, LifecycleChange, Mark, PinFailure, PinTerms,
-    RepositoryKey, RepositoryName, RepositoryState, Snapshot, Tag, Unclaimed,
+    ArtifactId, Cleanup, Deployment, Event, Gap, Inspection, Mark, PinTerms, RepositoryKey, RepositoryName,
+    RepositoryState, Snapshot, Tag,
 };
-use crate::sources::{Inventory, Protector, Reservation};
+use crate::sources::{Inventory, Reservation};
 
 use self::asking::{build_times, inspect, look_up};
 pub(super) use self::sightings::Sightings;
 use super::cross_check::Words;
 use super::setup::Setup;
-use super::{Stop, cross_check, node_digests, parts, pins};
+use super::{cross_check, node_digests, parts};
+
+mod one;
+
+pub(super) use self::one::decide_one;
 
 /// What came of one repository.
 pub(super) struct Outcome {
@@ -43,7 +47,7 @@ pub(super) struct RepositoryScan {
     pub(super) key: RepositoryKey,
     at: Timestamp,
     pub(super) snapshot: Snapshot,
-    state: RepositoryState,
+    pub(super) state: RepositoryState,
     /// What runs recorded that may have died before their report, and then what this look found.
     happened: Vec<Event>,
     /// How many of these this look found, beside tags that it was the first to see.
@@ -254,103 +258,6 @@ async fn observe(
     let memory = setup.admission.enter_alone().await;
     let snapshot = inventory.observe_known(name, &memory, &state.tags).await;
     (snapshot, memory)
-}
-
-/// Look, plan, apply, read back, plan again: one repository.
-pub(super) async fn decide_one(setup: Arc<Setup>, key: RepositoryKey, stop: Stop) -> Result<Outcome, LedgerError> {
-    let source = setup.source(&key);
-    let mut look = look(&setup, source.inventory.as_ref(), key).await?;
-    let untried = Attempts::new();
-    let mut plan = decide::plan(&look.input(&setup, &untried));
-    let mut claimed = None;
-    if let Some(protector) = &source.protector
-        && !setup.witnesses.withhold_in(&look.key)
-    {
-        // First the rule by which pins hold, then the pins: never the other way round (I22).
-        if let Some(change) = plan.claim.take() {
-            let claim = claim(protector.as_ref(), &mut look, &change, &stop).await;
-            plan = decide::plan(&Input { claim: Some(&claim), ..look.input(&setup, &untried) });
-            claimed = Some(claim);
-        }
-        let claim = claimed.as_ref();
-        if !plan.pins.is_empty() {
-            setup.begin_history(&look.key, look.news(), look.at).await?;
-            let attempts = pins::make(source, protector.as_ref(), &setup, &look, &plan.pins, claim, &stop).await;
-            // What a pin call answers proves nothing; what is read back afterwards is reported (I7).
-            let mut again = look.inspections.clone();
-            let tried = attempts.keys().cloned().collect();
-            look.inspect_again(source.inventory.as_ref(), tried, &mut again).await;
-            look.words.note(&mut again);
-            cross_check::still_listed(&look.snapshot, &look.state, &mut again);
-            look.snapshot.cleanup = remembered(&setup, &look.key, source.inventory.cleanup().await);
-            let input = look.input(&setup, &untried);
-            plan = decide::plan(&Input { inspections: &again, attempts: &attempts, claim, ..input });
-        }
-    }
-    if setup.vault.is_some() {
-        decide::bring_back::name_vault(&mut plan.findings, &plan.report.targets);
-    }
-    let RepositoryScan {
-        key,
-        at,
-        mut happened,
-        news,
-        mark,
-        state,
-        also,
-        reported_again,
-        snapshot,
-        memory,
-        selection,
-        ..
-    } = look;
-    let Snapshot { cleanup, tags, .. } = snapshot;
-    // What a million tags were decided on goes before what is recorded of them comes.
-    drop((tags, selection));
-    let seen = Sightings::of(state, mark);
-    let mut events: Vec<Event> = happened.drain(happened.len() - news..).collect();
-    events.extend(also);
-    events.append(&mut plan.events);
-    events.extend(reported_again.map(|until| Event::ReportedAgain { until }));
-    events.shrink_to_fit();
-    Ok(Outcome { key, plan, seen, events, cleanup, at, memory })
-}
-
-/// Puts the rule in front that claims pins, and takes what was read back for the repository's rules from then on, whether it
-/// is what was put or what somebody else wrote (I22).
-async fn claim(
-    protector: &dyn Protector,
-    look: &mut RepositoryScan,
-    change: &LifecycleChange,
-    stop: &Stop,
-) -> Result<(), PinFailure> {
-    let repository = &look.key.name;
-    if stop.is_set() {
-        let detail = format!("{repository}: the run ended before its lifecycle policy was changed");
-        return Err(PinFailure { cause: stop.cause(), detail });
-    }
-    let put = protector.put_lifecycle(repository, change).await;
-    if let Err(failure) = &put {
-        tracing::warn!(%repository, %failure, "could not put the claim rule in front in {repository}");
-    }
-    let after = match put {
-        Ok(after) => after,
-        Err(Unclaimed { failure, live }) => {
-            let event = decide::found_instead(&live, &mut look.snapshot, &look.state);
-            look.news += usize::from(event.is_some());
-            look.happened.extend(event);
-            return Err(failure);
-        }
-    };
-    let events = decide::claimed(change, &after, &mut look.snapshot, &look.state);
-    // The first of them is what happened; what it made of the settings is nobody else's doing, and no finding.
-    let mut events = events.into_iter();
-    if let Some(happened) = events.next() {
-        look.happened.push(happened);
-        look.news += 1;
-    }
-    look.also.extend(events);
-    Ok(())
 }
 
 fn labels_of_unlisted(

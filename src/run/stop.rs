@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use crate::model::Cause;
+use crate::sources::REMOVAL_TAKES;
 
 /// How long what is under way may take to end once it was asked to. A pod is killed 30 seconds after SIGTERM, and the
 /// books must be closed before that (F88).
@@ -21,6 +22,10 @@ const SHARE_FLOOR: Duration = Duration::from_secs(5);
 const BOOKS: Duration = Duration::from_secs(20);
 const TELLING: Duration = Duration::from_secs(20);
 
+/// The last call that removes a pin has arrived so long after a word on record that the pin is to stay: the log was read 10 seconds
+/// before such a call at the most, the call is given up after 20, and 30 are left for what is still under way then.
+const REMOVALS: Duration = REMOVAL_TAKES.saturating_mul(3);
+
 /// A request to end early, shared between whoever asks and the run.
 #[derive(Debug, Clone)]
 pub struct Stop {
@@ -28,6 +33,7 @@ pub struct Stop {
     deadline: Option<Instant>,
     grace: Duration,
     books: Duration,
+    removals: Duration,
     /// All the time that there was, for a person.
     after: Option<Duration>,
 }
@@ -43,7 +49,7 @@ pub struct CutOff;
 impl Default for Stop {
     fn default() -> Self {
         let asked = Arc::new(watch::Sender::new(false));
-        Self { asked, deadline: None, grace: GRACE, books: BOOKS, after: None }
+        Self { asked, deadline: None, grace: GRACE, books: BOOKS, removals: REMOVALS, after: None }
     }
 }
 
@@ -82,7 +88,21 @@ impl Stop {
         let (grace, books) = (part(GRACE), part(BOOKS));
         let work = after.saturating_sub(grace + books + part(TELLING));
         let deadline = Some(Instant::now() + work);
-        Self { asked: self.asked.clone(), deadline, grace, books, after: Some(after) }
+        Self { asked: self.asked.clone(), deadline, grace, books, removals: self.removals, after: Some(after) }
+    }
+
+    /// The same request, for a world in which calls that remove pins arrive sooner: what tests have.
+    #[must_use]
+    pub fn with_removals_within(self, removals: Duration) -> Self {
+        Self { removals, ..self }
+    }
+
+    /// Waits until no call is under way any more that removes a pin and was sent before. False if the run is to end before.
+    pub async fn waits_for_removals(&self) -> bool {
+        tokio::select! {
+            () = tokio::time::sleep(self.removals) => true,
+            () = self.set() => false,
+        }
     }
 
     /// Why a run was not done, for a person.

@@ -3,14 +3,15 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::SignedDuration;
 use prodpin::model::{ArtifactId, Digest, Mode, Pin};
 use prodpin::outcome::release::{PinRelease, ReleaseState};
 use prodpin::policy::load;
-use prodpin::run::{Progress, ReleaseOptions, RunOptions, Stop, release};
+use prodpin::run::{Progress, ReleaseOptions, Released, RunOptions, Stop, release};
 use prodpin::sources::memory::{image, index};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::closure::{Place, REPOSITORY, lost, stock, tags};
 use crate::servers::open_registry;
@@ -50,6 +51,12 @@ impl Estate {
 
     /// What became of each pin, and whether everything was done.
     async fn release(&self, mode: Mode) -> (Vec<PinRelease>, bool) {
+        let released = self.carry(mode).await;
+        let pins = released.repositories.into_iter().flat_map(|repository| repository.pins).collect();
+        (pins, released.complete)
+    }
+
+    async fn carry(&self, mode: Mode) -> Released {
         struct Quiet;
         impl Progress for Quiet {}
         let policy = load(&self.place.folder.path().join("prodpin.yaml")).unwrap();
@@ -60,13 +67,11 @@ impl Estate {
             repositories: Vec::new(),
             concurrency: 4,
             deadline: None,
-            stop: Stop::default(),
+            stop: Stop::default().with_removals_within(Duration::from_millis(200)),
         };
         let options =
             ReleaseOptions { run, repositories: Vec::new(), grace: SignedDuration::ZERO, vault: false, leaving: false };
-        let released = release(&policy, &options, Arc::new(Quiet)).await.unwrap();
-        let pins = released.repositories.into_iter().flat_map(|repository| repository.pins).collect();
-        (pins, released.complete)
+        release(&policy, &options, Arc::new(Quiet)).await.unwrap()
     }
 
     async fn lost(&self, digests: Vec<Digest>) -> BTreeSet<Digest> {
@@ -127,4 +132,30 @@ async fn what_is_wanted_outlives_a_release_and_the_collection_after_it_i5_i26() 
         Ok(program) => goes(&program).await,
         Err(_) => left_out("a release under distribution 3", "PRODPIN_TEST_DISTRIBUTION names no program"),
     }
+}
+
+/// Cut off at some moment of a removal, again and again, as a process that is killed: what is wanted stays protected, nothing is called
+/// lost that a release took, and in the end all went that may (I15, F87).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_release_that_is_cut_off_at_any_moment_loses_nothing_and_is_ended_by_the_next_i15_f87() {
+    let Ok(program) = std::env::var("PRODPIN_TEST_DISTRIBUTION") else {
+        return left_out("a release that is cut off", "PRODPIN_TEST_DISTRIBUTION names no program");
+    };
+    let estate = estate(&program).await;
+    let is_lost =
+        |report: &Value| report["findings"].as_array().unwrap().iter().any(|found| found["code"] == "pin-missing");
+    for milliseconds in [150, 300, 450, 600, 750, 900, 1050, 1200] {
+        let _ = tokio::time::timeout(Duration::from_millis(milliseconds), estate.carry(Mode::Release)).await;
+        let report = estate.place.enforce("");
+        assert!(!is_lost(&report), "after {milliseconds} ms: {report:#}");
+        let targets = report["repositories"][0]["targets"].as_array().unwrap();
+        assert!(targets.iter().all(|target| target["protected"] == json!(true)), "{report:#}");
+    }
+    let (gone, complete) = estate.release(Mode::Release).await;
+    assert!(complete, "{gone:#?}");
+    let pins = estate.pins().await;
+    for released in &estate.released {
+        assert!(!pins.contains(&Pin::for_digest(released.digest().unwrap()).to_string()), "{released}");
+    }
+    assert!(!is_lost(&estate.place.enforce("")));
 }

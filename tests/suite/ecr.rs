@@ -8,6 +8,7 @@ mod listing;
 mod looking;
 mod pinning;
 mod rehearsing;
+mod releasing;
 
 use prodpin::model::{Cause, Gap, RepositoryName, Scope};
 use serde_json::Value;

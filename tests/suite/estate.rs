@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use prodpin::ledger::{Access, Ledger};
 use prodpin::model::{
@@ -28,6 +29,11 @@ pub(crate) struct Estate {
     pub(crate) policy: Policy,
     directory: tempfile::TempDir,
     names: BTreeMap<String, String>,
+}
+
+/// A run that waits for what a release has under way as long as that takes here.
+pub(crate) fn quick_stop() -> Stop {
+    Stop::default().with_removals_within(Duration::from_millis(20))
 }
 
 struct Quiet;
@@ -158,7 +164,7 @@ impl Estate {
             repositories: only.iter().map(key).collect(),
             concurrency: 4,
             deadline: None,
-            stop: Stop::default(),
+            stop: quick_stop(),
         };
         run_on(&self.policy, sources, &options, Arc::new(Quiet)).await
     }

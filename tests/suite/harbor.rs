@@ -3,6 +3,7 @@
 mod contract;
 mod lies;
 mod pins;
+mod releases;
 mod robots;
 mod runs;
 

@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures::future::BoxFuture;
 use jiff::SignedDuration;
-use prodpin::model::{ArtifactId, Code, Event, Mode, Order, PinFailure, ProductionRule, RepositoryName, Tag};
+use prodpin::model::{
+    ArtifactId, Code, Event, Mode, Order, PinFailure, ProductionRule, RepositoryName, SourceName, Tag,
+};
 use prodpin::outcome::release::{PinRelease, ReleaseState};
-use prodpin::run::{Progress, ReleaseOptions, Released, RunOptions, Stop, release_on};
-use prodpin::sources::Releaser;
+use prodpin::run::{Progress, ReleaseOptions, Released, RunOptions, release_on};
 use prodpin::sources::memory::{EcrTerms, Removing, image, index_of};
+use prodpin::sources::{Permit, Releaser, Source};
 
 use crate::estate::{Estate, REPOSITORY, reported, tags};
 
@@ -24,19 +27,29 @@ pub(crate) async fn release_by(
     grace: SignedDuration,
     releaser: Arc<dyn Releaser>,
 ) -> Released {
-    let sources = BTreeMap::from([("shop".parse().unwrap(), estate.memory.read_only(["shop/*"]).unwrap())]);
-    let releasers = match apply {
-        true => BTreeMap::from([("shop".parse().unwrap(), releaser)]),
-        false => BTreeMap::new(),
-    };
+    let source = estate.memory.read_only(["shop/*"]).unwrap();
+    release_in(estate, source, grace, apply.then_some(releaser)).await
+}
+
+/// A release on this source as `shop`; one that only shows what it would do where nothing removes pins there.
+pub(crate) async fn release_in(
+    estate: &Estate,
+    source: Source,
+    grace: SignedDuration,
+    releaser: Option<Arc<dyn Releaser>>,
+) -> Released {
+    let name = "shop".parse::<SourceName>().unwrap();
+    let mode = if releaser.is_some() { Mode::Release } else { Mode::Audit };
+    let sources = BTreeMap::from([(name.clone(), source)]);
+    let releasers = releaser.into_iter().map(|releaser| (name.clone(), releaser)).collect();
     let run = RunOptions {
-        mode: if apply { Mode::Release } else { Mode::Audit },
+        mode,
         sources: Vec::new(),
         shard: None,
         repositories: Vec::new(),
         concurrency: 4,
         deadline: None,
-        stop: Stop::default(),
+        stop: crate::estate::quick_stop(),
     };
     let options = ReleaseOptions { run, repositories: Vec::new(), grace, vault: false, leaving: false };
     release_on(&estate.policy, sources, releasers, &options, Arc::new(Quiet)).await.unwrap()
@@ -204,6 +217,22 @@ async fn a_target_again_before_the_next_run_is_not_said_to_have_lost_its_pin_i15
     assert!(estate.events().await.iter().any(|event| matches!(event, Event::PinReleased { .. })));
 }
 
+/// What happens right before a pin goes.
+struct Before<'a, F> {
+    permit: &'a dyn Permit,
+    happens: &'a F,
+}
+
+impl<F: Fn() + Send + Sync> Permit for Before<'_, F> {
+    fn ask(&self) -> BoxFuture<'_, Result<(), PinFailure>> {
+        Box::pin(async move {
+            self.permit.ask().await?;
+            (self.happens)();
+            Ok(())
+        })
+    }
+}
+
 /// What removes pins, while something happens.
 pub(crate) struct Meanwhile<F> {
     pub(crate) inner: Arc<dyn Releaser>,
@@ -217,9 +246,10 @@ impl<F: Fn() + Send + Sync> Releaser for Meanwhile<F> {
         repository: &RepositoryName,
         artifact: &ArtifactId,
         kept_by: Option<&Tag>,
+        permit: &dyn Permit,
     ) -> Result<(), PinFailure> {
-        (self.happens)();
-        self.inner.release(repository, artifact, kept_by).await
+        // Once nothing more is asked of the ledger.
+        self.inner.release(repository, artifact, kept_by, &Before { permit, happens: &self.happens }).await
     }
 
     async fn pin_again(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Result<(), PinFailure> {

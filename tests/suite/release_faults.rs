@@ -26,7 +26,7 @@ impl Progress for Quiet {}
 
 impl Asked<Quiet> {
     fn of(estate: &Estate) -> Self {
-        Self { releaser: estate.memory.releaser(), progress: Quiet, stop: Stop::default(), leaving: false }
+        Self { releaser: estate.memory.releaser(), progress: Quiet, stop: crate::estate::quick_stop(), leaving: false }
     }
 }
 
@@ -129,7 +129,8 @@ async fn production_is_asked_again_before_the_first_pin_goes_f92() {
         let file = estate.policy.in_use_files[0].clone();
         let said = said.map_or_else(|| format!("[\"{}\"]", address(&oldest)), str::to_owned);
         let progress = OnceSeen(move || std::fs::write(&file, &said).unwrap());
-        let asked = Asked { releaser: estate.memory.releaser(), progress, stop: Stop::default(), leaving: false };
+        let asked =
+            Asked { releaser: estate.memory.releaser(), progress, stop: crate::estate::quick_stop(), leaving: false };
         let released = asked.carry(&estate).await;
         assert_eq!(reported(released.report().unwrap()).complete, complete);
         assert_eq!(estate.memory.removals(), [], "{complete}");
@@ -210,7 +211,7 @@ async fn one_removal_shows_that_a_registry_takes_the_manifest_and_no_other_follo
 #[tokio::test]
 async fn a_run_that_is_stopped_says_so_and_has_what_it_did_on_record_f88() {
     let (estate, oldest, _) = of_platforms().await;
-    let stop = Stop::default();
+    let stop = crate::estate::quick_stop();
     let asks = stop.clone();
     let releaser = Arc::new(Meanwhile { inner: estate.memory.releaser(), happens: move || asks.ask() });
     let released = Asked { releaser, stop, ..Asked::of(&estate) }.carry(&estate).await;

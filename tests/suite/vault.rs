@@ -11,28 +11,31 @@ use crate::support::push::Pusher;
 use crate::support::registry::Registry;
 
 /// A registry with two releases, and a policy beside it.
-struct Shop {
-    registry: Registry,
-    pusher: Pusher,
-    here: tempfile::TempDir,
-    releases: Vec<(&'static str, Content)>,
+pub(crate) struct Shop {
+    pub(crate) registry: Registry,
+    pub(crate) pusher: Pusher,
+    pub(crate) here: tempfile::TempDir,
+    pub(crate) releases: Vec<(&'static str, Content)>,
 }
 
-struct Ran {
-    status: i32,
-    stdout: String,
-    stderr: String,
+pub(crate) struct Ran {
+    pub(crate) status: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Ran {
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|_| panic!("{}\n{}", self.stdout, self.stderr))
     }
 }
 
 impl Shop {
     async fn open() -> Self {
-        let registry = Registry::start().await;
+        Self::open_on(Registry::start().await).await
+    }
+
+    pub(crate) async fn open_on(registry: Registry) -> Self {
         let pusher = Pusher::new(&registry.url());
         let releases = vec![("v1.0.0", image("one")), ("v1.1.0", index("two")), ("v1.2.0", image("three"))];
         for (tag, content) in &releases {
@@ -44,7 +47,7 @@ impl Shop {
         shop
     }
 
-    fn write_policy(&self, vault: &str) {
+    pub(crate) fn write_policy(&self, vault: &str) {
         let policy = format!(
             "version: 1\nledger: ./ledger\n{vault}\nsources:\n  r: {{ oci: \"{}\", repositories: [\"shop/*\"], cleanup: none }}\n\
              production:\n  - {{ tags: [\"v*\"], order: semver }}\n",
@@ -53,7 +56,7 @@ impl Shop {
         std::fs::write(self.here.path().join("prodpin.yaml"), policy).unwrap();
     }
 
-    async fn run(&self, arguments: &[&str]) -> Ran {
+    pub(crate) async fn run(&self, arguments: &[&str]) -> Ran {
         let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_prodpin"));
         command.args(arguments).current_dir(self.here.path()).env_clear().env("NO_COLOR", "1").stdin(Stdio::null());
         let output = command.output().await.unwrap();
@@ -100,7 +103,7 @@ fn of_vault(report: &Value) -> Vec<(String, String)> {
         .collect()
 }
 
-fn blobs(directory: &Path) -> usize {
+pub(crate) fn blobs(directory: &Path) -> usize {
     std::fs::read_dir(directory.join("vault/blobs/sha256")).map_or(0, Iterator::count)
 }
 

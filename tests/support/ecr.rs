@@ -21,10 +21,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use prodpin::model::{Digest, NamePatterns};
 use prodpin::policy::EcrConfig;
-use prodpin::sources::ecr::{Tuning, open_tuned};
+use prodpin::sources::ecr::{Tuning, open_to_release, open_tuned};
 use prodpin::sources::memory::Content;
 use prodpin::sources::oci::HttpEnvironment;
-use prodpin::sources::{OpenOptions, Source};
+use prodpin::sources::{OpenOptions, OpenToRelease, Source};
 use serde_json::{Value, json};
 
 use self::answers::answer;
@@ -198,6 +198,16 @@ impl EcrServer {
         let tuning = Tuning { page_size: 7, credentials: Some(credentials(key)), tries: 3 };
         let name = "payments".parse().expect("a name");
         open_tuned(&name, config, options, &HttpEnvironment::default(), tuning).await.expect("a source")
+    }
+}
+
+impl EcrServer {
+    /// A source of it as `release --apply` has it.
+    pub(crate) async fn open_to_release(&self) -> OpenToRelease {
+        let options = OpenOptions { write: false, rehearse: false, tried: false, concurrency: 8, deadline: None };
+        let tuning = Tuning { page_size: 7, credentials: Some(credentials(TRUSTED)), tries: 3 };
+        let (name, config) = ("payments".parse().expect("a name"), self.config(&["shop/**"]));
+        open_to_release(&name, &config, &options, &HttpEnvironment::default(), tuning).await.expect("a source")
     }
 }
 

@@ -32,11 +32,13 @@ pub(crate) struct Options {
     pub(crate) keep_requests: bool,
     /// Whether it tells what names a manifest as its subject; else its interface for that is not there (C91).
     pub(crate) referrers: bool,
+    /// Whether a tag can be deleted, and goes alone then.
+    pub(crate) deletes_tags: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { credentials: None, largest_page: 1000, keep_requests: true, referrers: false }
+        Self { credentials: None, largest_page: 1000, keep_requests: true, referrers: false, deletes_tags: false }
     }
 }
 
@@ -241,6 +243,12 @@ impl Call<'_> {
         match *self.method {
             Method::GET | Method::HEAD => self.read_manifest(known(name, holdings)?, reference),
             Method::PUT => self.store_manifest(name, reference, holdings),
+            // As distribution 3 does: the tag goes alone.
+            Method::DELETE if self.options.deletes_tags && reference.parse::<Digest>().is_err() => {
+                let repository = known_mut(name, holdings)?;
+                repository.tags.remove(reference).ok_or_else(|| manifest_unknown(reference))?;
+                Ok(StatusCode::ACCEPTED.into_response())
+            }
             Method::DELETE => {
                 let digest: Digest = reference.parse().map_err(|_| {
                     refuse(StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED", "tags cannot be deleted here")

@@ -17,7 +17,9 @@ use super::touch::Touch;
 use super::tree::Edge;
 use super::view::View;
 use super::{Access, Head, Ledger, LedgerError, Writing, backoff, batch, signature};
-use prodpin_core::model::{Digest, Entry, Event, Mark, RepositoryKey, RepositoryState, Sighting, TagStatus, rebase};
+use prodpin_core::model::{
+    Digest, Entry, Event, Mark, RepositoryKey, RepositoryState, Sighting, Speaker, TagStatus, is_overtaken, rebase,
+};
 use prodpin_net::jitter;
 
 /// Each lost attempt means that another writer's commit went through, so this bounds one writer's bad luck only; a run ends
@@ -266,7 +268,12 @@ impl Ledger {
         }
         let Some(view) = views.get_mut(key) else { return Ok(Restated::Nothing) };
         let as_of = self.recalled().get(key).copied().unwrap_or(self.opened_at);
-        if counts_an_unseen_look(&entry.event, &view.body.state, as_of) || is_on_record(entry, &view.body.state) {
+        let state = &view.body.state;
+        let speaker = Speaker { run: &entry.run, as_of, sequence };
+        if counts_an_unseen_look(&entry.event, state, as_of)
+            || is_overtaken(&entry.event, state, &speaker)
+            || is_on_record(entry, state)
+        {
             return Ok(Restated::Nothing);
         }
         let Some(event) = rebase(entry.event.clone(), &view.body.state) else { return Ok(Restated::Nothing) };

@@ -60,6 +60,13 @@ impl Ledger {
         Ok(view.body.state)
     }
 
+    /// What is known of it wherever the log ends now, without a look that would follow: what is said of tags and pins is still
+    /// held against what was recalled before.
+    pub async fn recall_again(&self, key: &RepositoryKey) -> Result<RepositoryState, LedgerError> {
+        self.look_again().await?;
+        Ok(self.view_at_head(key).await?.body.state)
+    }
+
     /// Moves the head to where the log ends now.
     pub async fn look_again(&self) -> Result<(), LedgerError> {
         let writing = self.writing.lock().await;

@@ -21,8 +21,10 @@ mod witness;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 
 use prodpin_core::model::{
@@ -234,21 +236,44 @@ pub trait Protector: Send + Sync {
     }
 }
 
-/// Removing pins. No command has it yet; tests hold what there is to the law in `docs/release.md`.
+/// Removing pins, for `prodpin release --apply` alone.
 #[async_trait]
 pub trait Releaser: Send + Sync {
     /// Removes the pin of one artifact, and reads back that it is gone and that everything else is still there. `kept_by` is
     /// the tag that keeps the artifact from then on, and is read once more first; none for a part of something, which stays
-    /// without any tag. Where more than the pin went, it is put back and that is the error.
+    /// without any tag. `permit` is asked right before each call that removes anything, and without it none is sent. Where more
+    /// than the pin went, it is put back and that is the error.
     async fn release(
         &self,
         repository: &RepositoryName,
         artifact: &ArtifactId,
         kept_by: Option<&Tag>,
+        permit: &dyn Permit,
     ) -> Result<(), PinFailure>;
 
     /// Makes a pin again that is needed after all (F92).
     async fn pin_again(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Result<(), PinFailure>;
+}
+
+/// A call that removes a pin, with every try of it, is given up after so long. It may be under way for some time then: whoever needs
+/// the pin waits for that before they look (I15).
+pub const REMOVAL_TAKES: Duration = Duration::from_secs(20);
+
+/// Sends a call that removes a pin. What has no answer in time may have been carried out all the same.
+pub(crate) async fn in_removal_time<T, E>(
+    call: impl Future<Output = Result<T, E>>,
+    late: impl FnOnce(String) -> E,
+) -> Result<T, E> {
+    match tokio::time::timeout(REMOVAL_TAKES, call).await {
+        Ok(answer) => answer,
+        Err(_) => Err(late(format!("no answer within {} s", REMOVAL_TAKES.as_secs()))),
+    }
+}
+
+/// Whether a pin may be removed now, by whatever has been put on record of it and by the time that is left.
+pub trait Permit: Send + Sync {
+    /// The error says why not.
+    fn ask(&self) -> BoxFuture<'_, Result<(), PinFailure>>;
 }
 
 /// A source that is open for `release`: what reads, and what removes pins where anything does.
@@ -262,6 +287,9 @@ pub async fn open_to_release(
     environment: &oci::HttpEnvironment,
 ) -> Result<OpenToRelease, String> {
     match config {
+        SourceConfig::Oci(config) if config.harbor => {
+            harbor::open_to_release(name, config, options, environment).map_err(|error| error.to_string())
+        }
         SourceConfig::Oci(config) => {
             oci::open_to_release(name, config, options, environment).map_err(|error| error.to_string())
         }

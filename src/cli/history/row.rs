@@ -86,7 +86,8 @@ pub(super) fn ends(event: &Event) -> (Option<&ArtifactId>, Option<&ArtifactId>) 
         | Event::PinLost { artifact }
         | Event::PinUnmade { artifact }
         | Event::PinUnneeded { artifact }
-        | Event::PinReleasing { artifact }
+        | Event::PinReleasing { artifact, .. }
+        | Event::PinReleaseEnded { artifact }
         | Event::PinReleased { artifact }
         | Event::TargetMissing { artifact } => (Some(artifact), None),
         Event::TagAbsent { .. }

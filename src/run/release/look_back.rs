@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use crate::decide::release::{Ground, NeededNow};
+use crate::decide::release::{Ground, NeededNow, needed};
 use crate::decide::{self, Attempts};
 use crate::model::{ArtifactId, DeployedReference, Gap, RepositoryKey, Scope, SourceName};
 use crate::outcome::release::{PinRelease, ReleaseState, RepositoryRelease};
 use crate::policy::Policy;
+use crate::sources::Releaser;
 
 use super::super::repository::look;
 use super::super::setup::Setup;
@@ -73,6 +74,12 @@ impl Removal<'_> {
         if !self.options.leaving {
             self.look_back(said, &mut troubles).await?;
         }
+        for repository in said.iter() {
+            let key = key_of(repository);
+            if let Some(releaser) = self.releasers.get(&key.source) {
+                self.removing(&key, releaser.as_ref(), None).leave(&repository.pins).await?;
+            }
+        }
         Ok(troubles)
     }
 
@@ -96,6 +103,16 @@ impl Removal<'_> {
                 pin.grounds.push(Ground::Gap { detail: detail.clone() });
             }
         }
+    }
+
+    fn removing<'r>(
+        &'r self,
+        key: &'r RepositoryKey,
+        releaser: &'r dyn Releaser,
+        until: Option<Instant>,
+    ) -> Removing<'r> {
+        let Self { setup, stop, options, .. } = *self;
+        Removing { setup, key, releaser, stop, until, leaving: options.leaving }
     }
 
     fn until(&self, most: Duration) -> Instant {
@@ -126,8 +143,7 @@ impl Removal<'_> {
                 not_tried(&mut repository.pins, Some(why));
                 continue;
             }
-            let removing =
-                Removing { setup: self.setup, key: &key, releaser: releaser.as_ref(), stop: self.stop, until };
+            let removing = self.removing(&key, releaser.as_ref(), until);
             let mut decided = self.asks.asking(self.setup, &key).decide().await?;
             // Only what was decided twice, before production was asked again and after.
             let before: BTreeSet<ArtifactId> = planned(&repository.pins).map(|pin| pin.artifact.clone()).collect();
@@ -167,11 +183,10 @@ impl Removal<'_> {
         for repository in said.iter_mut().filter(|repository| is_tried(repository)) {
             let key = key_of(repository);
             let Some(releaser) = self.releasers.get(&key.source) else { continue };
-            let removing =
-                Removing { setup: self.setup, key: &key, releaser: releaser.as_ref(), stop: self.stop, until: None };
+            let removing = self.removing(&key, releaser.as_ref(), None);
             let (needed, why, is_gap) = match &news {
                 Err(gap) => (None, format!("production could not be asked again at the end: {}", gap.detail), true),
-                Ok(news) => match self.needed(&key).await? {
+                Ok(news) => match self.needed(&key, &repository.pins).await? {
                     Err(detail) => (None, detail, true),
                     Ok(needed) => {
                         let went_back = "production went back to it meanwhile".to_owned();
@@ -203,8 +218,12 @@ impl Removal<'_> {
         Ok(())
     }
 
-    /// The rollback targets of a repository and their parts, read anew; why they are not known else.
-    async fn needed(&self, key: &RepositoryKey) -> Result<Result<BTreeSet<ArtifactId>, String>, RunError> {
+    /// The rollback targets of a repository and their parts, read anew, and what others need; why they are not known else.
+    async fn needed(
+        &self,
+        key: &RepositoryKey,
+        pins: &[PinRelease],
+    ) -> Result<Result<BTreeSet<ArtifactId>, String>, RunError> {
         let inventory = self.setup.source(key).inventory.as_ref();
         let scan = look(self.setup, inventory, key.clone()).await?;
         let untried = Attempts::new();
@@ -212,11 +231,14 @@ impl Removal<'_> {
         if let Some(gap) = plan.report.gaps.first() {
             return Ok(Err(format!("the repository could not be read again at the end: {}", gap.detail)));
         }
-        let targets: BTreeSet<ArtifactId> = plan.report.targets.into_iter().map(|target| target.artifact).collect();
-        let parts = scan.inspections().iter().filter(|(artifact, _)| targets.contains(*artifact));
-        let parts = parts.flat_map(|(_, seen)| seen.parts.all().map(|part| ArtifactId::Manifest(part.digest.clone())));
-        let parts: BTreeSet<ArtifactId> = parts.collect();
-        Ok(Ok(targets.into_iter().chain(parts).collect()))
+        // Whoever said since that a pin is to stay needs it by what this run cannot see, and so does who had that this run removed
+        // it not put on record.
+        let state = self.setup.ledger.recall_again(key).await?;
+        let revoked = state.releasing.iter().filter(|(_, intent)| intent.revoked.is_some());
+        let revoked = revoked.map(|(artifact, _)| artifact.clone());
+        let gone = pins.iter().filter(|pin| pin.state == ReleaseState::Released).map(|pin| &pin.artifact);
+        let unsaid = gone.filter(|artifact| !state.released.contains_key(*artifact)).cloned();
+        Ok(Ok(needed(&plan.report, scan.inspections()).into_iter().chain(revoked).chain(unsaid).collect()))
     }
 }
 

@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::decide::release::{NeededNow, loss, may_still_go, to_make_again};
+use crate::decide::release::{NeededNow, loss, to_make_again};
 use crate::model::{ArtifactId, Cause, Event, Inspection, PinFailure, RepositoryKey};
 use crate::outcome::release::{PinRelease, ReleaseState};
 use crate::sources::{Inventory, Releaser};
 
+use super::super::removals::record;
 use super::super::setup::Setup;
 use super::super::{RunError, Stop};
-use super::record;
+use super::permit::OnRecord;
 use super::repository::Decided;
 
 /// What removes pins in one repository, and until when.
@@ -22,6 +23,8 @@ pub(super) struct Removing<'a> {
     pub(super) stop: &'a Stop,
     /// Nothing is begun after it: what is left of the run is for looking back.
     pub(super) until: Option<Instant>,
+    /// Whether prodpin is being given up here.
+    pub(super) leaving: bool,
 }
 
 /// What came of it, beside what is said of each pin.
@@ -36,17 +39,22 @@ pub(super) struct Removed {
 }
 
 impl Removing<'_> {
-    /// Removes the pins that may go, in their order. What is about to go is on record before (I15). One that another writer
-    /// found to be needed meanwhile stays, and after one that failed none is tried, because those after it were judged with it
-    /// gone. Until one removal in the source was `proven` to take nothing along, each stands for all: after it the targets are
-    /// read back too.
+    /// Removes the pins that may go, in their order. What is about to go is on record before, so that whatever cuts this off, and
+    /// whoever looks meanwhile, nobody takes a pin that went for one that was lost (I15).
     pub(super) async fn carry(&self, decided: &mut Decided, proven: bool) -> Result<Removed, RunError> {
-        let mut removed = Removed { proven, ..Removed::default() };
         let going: Vec<ArtifactId> = planned(&decided.said.pins).map(|pin| pin.artifact.clone()).collect();
         if going.is_empty() {
-            return Ok(removed);
+            return Ok(Removed { proven, ..Removed::default() });
         }
         self.intend(&going).await?;
+        self.each(decided, proven).await
+    }
+
+    /// One after the other. One that another writer found to be needed meanwhile stays, and after one that failed none is tried,
+    /// because those after it were judged with it gone. Until one removal in the source was `proven` to take nothing along, each
+    /// stands for all: after it the targets are read back too.
+    async fn each(&self, decided: &mut Decided, proven: bool) -> Result<Removed, RunError> {
+        let mut removed = Removed { proven, ..Removed::default() };
         let mut ended = false;
         for at in 0..decided.said.pins.len() {
             if decided.said.pins[at].state != ReleaseState::Planned {
@@ -89,33 +97,45 @@ impl Removing<'_> {
         self.stop.is_set() || self.until.is_some_and(|until| Instant::now() >= until)
     }
 
-    /// Puts on record what is about to go. What leaves with prodpin itself was not found to be needless before.
+    /// Puts on record what is about to go. Only what leaves with prodpin itself was not found to be needless before: what another
+    /// run found to be needed meanwhile is not let go by this.
     async fn intend(&self, going: &[ArtifactId]) -> Result<(), RunError> {
-        let state = self.setup.ledger.recall(self.key).await?;
-        let needless = going.iter().filter(|artifact| !state.unneeded.contains_key(*artifact));
+        let needless = going.iter().filter(|_| self.leaving);
         let needless = needless.map(|artifact| Event::PinUnneeded { artifact: artifact.clone() });
-        let going = going.iter().map(|artifact| Event::PinReleasing { artifact: artifact.clone() });
-        record(self.setup, self.key, needless.chain(going)).await
+        let by = Some(self.setup.id.clone());
+        let going = going.iter().map(|artifact| Event::PinReleasing { artifact: artifact.clone(), by: by.clone() });
+        Ok(record(self.setup, self.key, needless.chain(going)).await?)
+    }
+
+    /// Puts on record, in the end, what of that this run did not send any call to remove.
+    pub(super) async fn leave(&self, pins: &[PinRelease]) -> Result<(), RunError> {
+        let left = pins.iter().filter(|pin| was_meant(pin) && !was_tried(pin));
+        let events = left.map(|pin| Event::PinReleaseEnded { artifact: pin.artifact.clone() });
+        Ok(record(self.setup, self.key, events).await?)
     }
 
     /// Removes one pin, if no other writer found meanwhile that it is to stay.
     async fn one(&self, decided: &mut Decided, at: usize) -> Result<Gone, RunError> {
-        let Self { setup, key, releaser, .. } = self;
+        let Self { setup, key, releaser, stop, until, .. } = self;
         let pin = &mut decided.said.pins[at];
-        let state = setup.ledger.recall(key).await?;
-        if !may_still_go(&state, &pin.artifact) {
-            pin.state = ReleaseState::Kept;
-            pin.failure = Some("another run found meanwhile that it is needed".to_owned());
-            return Ok(Gone::Kept);
-        }
-        match releaser.release(&key.name, &pin.artifact, pin.kept_by.as_ref()).await {
+        let artifact = pin.artifact.clone();
+        let permit = OnRecord::new(setup, key, &artifact, (stop, *until));
+        match releaser.release(&key.name, &artifact, pin.kept_by.as_ref(), &permit).await {
             Ok(()) => {
                 tracing::info!(repository = %key, artifact = %pin.artifact, "released the pin of {} in {key}", pin.artifact);
                 pin.state = ReleaseState::Released;
                 record(setup, key, [Event::PinReleased { artifact: pin.artifact.clone() }]).await?;
                 Ok(Gone::Yes)
             }
+            Err(failure) if permit.kept_it() => {
+                (pin.state, pin.failure) = (ReleaseState::Kept, Some(failure.detail));
+                Ok(Gone::Kept)
+            }
             Err(failure) => {
+                // Whatever was answered to a call that removes it, that may be under way still: the next release waits for that.
+                if !permit.was_given() {
+                    record(setup, key, [Event::PinReleaseEnded { artifact: artifact.clone() }]).await?;
+                }
                 tracing::warn!(repository = %key, artifact = %pin.artifact, %failure, "a pin was not released");
                 pin.state = ReleaseState::Failed;
                 pin.failure = Some(failure.to_string());
@@ -191,40 +211,74 @@ impl Removing<'_> {
         }
     }
 
-    /// Makes those pins again that are needed by now, with all that went beside them; says whether each was made.
+    /// Makes those pins again that are needed by now, with all that went or was to go beside them: another release may have taken
+    /// what this one did not come to. Says whether each was made.
     pub(super) async fn put_back(
         &self,
         pins: &mut [PinRelease],
         needed: NeededNow<'_>,
         why: &str,
     ) -> Result<bool, RunError> {
-        let tried = |pin: &&PinRelease| matches!(pin.state, ReleaseState::Released | ReleaseState::Failed);
-        let removed: Vec<ArtifactId> = pins.iter().filter(tried).map(|pin| pin.artifact.clone()).collect();
+        if !pins.iter().any(was_tried) {
+            return Ok(true);
+        }
+        let meant: Vec<ArtifactId> = pins.iter().filter(|pin| was_meant(pin)).map(|pin| pin.artifact.clone()).collect();
+        let again = to_make_again(&meant, needed);
+        if again.is_empty() {
+            return Ok(true);
+        }
+        // Whether or not the ledger can be written.
+        let said = self.say_needed(&again, pins).await;
         let (mut all, mut made) = (true, Vec::new());
-        for artifact in to_make_again(&removed, needed) {
+        for artifact in again {
             let Some(pin) = pins.iter_mut().find(|pin| pin.artifact == artifact) else { continue };
-            match self.releaser.pin_again(&self.key.name, &artifact).await {
-                Ok(()) => {
-                    tracing::warn!(repository = %self.key, artifact = %artifact, "pinned {artifact} again: {why}");
-                    if pin.state == ReleaseState::Released {
-                        (pin.state, pin.failure) = (ReleaseState::PinnedAgain, Some(why.to_owned()));
-                    }
-                    made.extend([Event::Pinned { artifact: artifact.clone() }, Event::PinMade { artifact }]);
+            let again = self.releaser.pin_again(&self.key.name, &artifact).await;
+            made.extend(self.is_back(pin, again, why, &mut all));
+        }
+        said?;
+        record(self.setup, self.key, made).await?;
+        Ok(all)
+    }
+
+    /// From here on no release begins to remove these, and none that began before is under way.
+    async fn say_needed(&self, again: &[ArtifactId], pins: &[PinRelease]) -> Result<(), RunError> {
+        let ledger = &self.setup.ledger;
+        let events = again.iter().map(|artifact| Event::PinNeeded { artifact: artifact.clone() });
+        record(self.setup, self.key, events).await?;
+        let state = ledger.recall_again(self.key).await?;
+        let is_known = |artifact: &ArtifactId| {
+            let heard = |pin: &PinRelease| pin.artifact == *artifact && pin.state != ReleaseState::Failed;
+            state.releasing.get(artifact).is_none_or(|intent| intent.is_of(&self.setup.id)) && pins.iter().any(heard)
+        };
+        if !again.iter().all(is_known) {
+            // However little time is left: what is not there cannot wait for the next run.
+            self.stop.waits_for_removals().await;
+        }
+        // What is said of them from here on is newer than that they went.
+        ledger.recall(self.key).await?;
+        Ok(())
+    }
+
+    /// What is said of a pin that was to be made again, and recorded.
+    fn is_back(&self, pin: &mut PinRelease, again: Result<(), PinFailure>, why: &str, all: &mut bool) -> Vec<Event> {
+        let artifact = pin.artifact.clone();
+        match again {
+            Ok(()) => {
+                tracing::warn!(repository = %self.key, artifact = %artifact, "pinned {artifact} again: {why}");
+                if pin.state == ReleaseState::Released {
+                    (pin.state, pin.failure) = (ReleaseState::PinnedAgain, Some(why.to_owned()));
                 }
-                Err(PinFailure { detail, .. }) => {
-                    tracing::error!(repository = %self.key, "{artifact} could not be pinned again: {detail}");
-                    (all, pin.state) = (false, ReleaseState::Failed);
-                    pin.failure = Some(format!(
-                        "it was released, and is to have its pin again ({why}), and pinning it failed: {detail}; run `prodpin \
-                         enforce`"
-                    ));
-                }
+                vec![Event::Pinned { artifact: artifact.clone() }, Event::PinMade { artifact }]
+            }
+            Err(PinFailure { detail, .. }) => {
+                tracing::error!(repository = %self.key, "{artifact} could not be pinned again: {detail}");
+                (*all, pin.state) = (false, ReleaseState::Failed);
+                pin.failure = Some(format!(
+                    "it is to have its pin again ({why}), and pinning it failed: {detail}; run `prodpin enforce`"
+                ));
+                Vec::new()
             }
         }
-        if !made.is_empty() {
-            record(self.setup, self.key, made).await?;
-        }
-        Ok(all)
     }
 }
 
@@ -240,10 +294,19 @@ enum Gone {
     More,
 }
 
+/// Whether a call was sent that removes it.
+fn was_tried(pin: &PinRelease) -> bool {
+    matches!(pin.state, ReleaseState::Released | ReleaseState::Failed)
+}
+
+/// Whether it was to go, as far as was decided.
+fn was_meant(pin: &PinRelease) -> bool {
+    was_tried(pin) || pin.state == ReleaseState::NotTried || pin.failure.is_some()
+}
+
 /// What has no pin any more, or may have none.
 fn removed(pins: &[PinRelease]) -> BTreeSet<ArtifactId> {
-    let tried = pins.iter().filter(|pin| matches!(pin.state, ReleaseState::Released | ReleaseState::Failed));
-    tried.map(|pin| pin.artifact.clone()).collect()
+    pins.iter().filter(|pin| was_tried(pin)).map(|pin| pin.artifact.clone()).collect()
 }
 
 /// The pins that may go.

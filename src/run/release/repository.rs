@@ -51,9 +51,8 @@ impl Asking<'_> {
         let plan = decide::plan(&input);
         let state = input.state;
         let pins = if self.leaving { release::every_pin(&input) } else { plan.unneeded.clone() };
-        // Of what was released before, or was about to be when a run was cut off, the parts may still be pinned.
-        let asked: BTreeSet<&ArtifactId> =
-            pins.iter().chain(state.released.keys()).chain(state.releasing.keys()).collect();
+        // Of what was released before the parts may still be pinned.
+        let asked: BTreeSet<&ArtifactId> = pins.iter().chain(state.released.keys()).collect();
         let looks = scan.look_closely(inventory, asked.into_iter().cloned().collect()).await;
         let read = self.permanent_tags(&scan, inventory, &pins).await;
         let before = setup.ledger.settings(&key.source);
@@ -94,7 +93,8 @@ impl Asking<'_> {
         missing.into_iter().chain(self.setup.unanchored()).collect()
     }
 
-    /// A permanent tag of each of these, read just now by the bytes that it serves (I5).
+    /// A permanent tag of each of these, read just now: by the bytes that it serves where that leaves no trace that rules go by,
+    /// by asking for it directly elsewhere (I5, I30).
     async fn permanent_tags(
         &self,
         scan: &RepositoryScan,
@@ -103,10 +103,13 @@ impl Asking<'_> {
     ) -> BTreeMap<ArtifactId, Tag> {
         let untried = Attempts::new();
         let input = scan.input(self.setup, &untried);
-        let mut read = BTreeMap::new();
+        let (mut read, by_bytes) = (BTreeMap::new(), inventory.reads_tags().await);
         for artifact in artifacts {
             for tag in release::permanent_tags(&input, artifact) {
-                let (named, _) = inventory.read_tag(&self.key.name, &tag, artifact.clone()).await;
+                let (named, _) = match by_bytes {
+                    true => inventory.read_tag(&self.key.name, &tag, artifact.clone()).await,
+                    false => inventory.look_up(&self.key.name, &tag).await,
+                };
                 if named == Resolution::Artifact(artifact.clone()) {
                     read.insert(artifact.clone(), tag);
                     break;

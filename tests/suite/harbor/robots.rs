@@ -4,10 +4,13 @@ use std::collections::BTreeSet;
 
 use futures::StreamExt as _;
 use prodpin::model::Mode;
+use prodpin::outcome::release::ReleaseState;
 use serde_json::{Value, json};
 
+use super::releases::{to_release, with_one_left};
 use super::runs::rule;
 use super::{USER, opened_as, with_releases};
+use crate::release::{NOW, pins, release_in};
 use crate::support::each;
 use crate::support::harbor::{Account, Harbor};
 
@@ -59,4 +62,21 @@ async fn each_robot_suffices_for_its_runs_and_has_no_right_that_nothing_asks_for
         assert_eq!(unused, allowed, "{file}");
         assert_eq!(used.difference(&granted(&body)).count(), 0, "{file}");
     }
+}
+
+#[tokio::test]
+async fn the_robot_that_removes_pins_can_and_has_no_right_that_nothing_asks_for_f30() {
+    let body = published("robot-release.json");
+    let robot = Account::robot("secret", &body);
+    let name = robot.name.clone();
+    let harbor = Harbor::start(vec![Account::admin(USER.0, USER.1), robot]).await;
+    let (estate, _) = with_one_left(&harbor).await;
+    let (source, releaser) = to_release(&harbor, (&name, "secret"));
+    let gone = pins(release_in(&estate, source, NOW, Some(releaser)).await);
+    assert_eq!(gone.first().map(|pin| pin.state), Some(ReleaseState::Released), "{gone:?}");
+    let used = harbor.used();
+    // A pin is made where one that went is needed after all.
+    let unused: Vec<String> = granted(&body).difference(&used).cloned().collect();
+    assert_eq!(unused, ["tag:create"]);
+    assert_eq!(used.difference(&granted(&body)).count(), 0);
 }

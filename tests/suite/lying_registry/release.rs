@@ -1,13 +1,24 @@
 //! Removing a pin's tag: what is sent, what is looked at in between, and what comes back when more went with it (I5, F35).
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use futures::future::BoxFuture;
 use prodpin::model::{Cause, Digest, Pin, PinRemoval, PinState};
 use prodpin::sources::oci::open_to_release;
-use prodpin::sources::{PinFailure, Releaser, Source};
+use prodpin::sources::{Permit, PinFailure, Releaser, Source};
 
 use super::content::{Opening, artifact, repository, tag};
 use super::server::{Deleting, Lie, Server};
+
+/// Whatever the ledger says.
+struct Given;
+
+impl Permit for Given {
+    fn ask(&self) -> BoxFuture<'_, Result<(), PinFailure>> {
+        Box::pin(async move { Ok(()) })
+    }
+}
 
 fn open(opening: &Opening) -> (Source, Arc<dyn Releaser>) {
     let name = "test".parse().unwrap();
@@ -39,7 +50,7 @@ impl Pinned {
 
     async fn release(&self) -> Result<(), PinFailure> {
         let (_, releaser) = open(&Opening::at(&self.server));
-        releaser.release(&repository(), &artifact(&self.index), Some(&tag("1.0.0"))).await
+        releaser.release(&repository(), &artifact(&self.index), Some(&tag("1.0.0")), &Given).await
     }
 
     fn is_pinned(&self) -> bool {
@@ -88,6 +99,32 @@ async fn a_removal_is_not_sent_again_without_a_look_i8() {
     let never = Pinned::with([Lie::Deletes(Deleting::PutsOff(99))]).await;
     assert_eq!(never.release().await.unwrap_err().cause, Cause::Throttled);
     assert!(never.is_pinned() && never.server.count("DELETE", "") <= 3);
+}
+
+/// Gives leave so often.
+struct Times(AtomicUsize);
+
+impl Permit for Times {
+    fn ask(&self) -> BoxFuture<'_, Result<(), PinFailure>> {
+        Box::pin(async move {
+            let left = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+            left.map(drop)
+                .map_err(|_| PinFailure { cause: Cause::Refused, detail: "another run was quicker".to_owned() })
+        })
+    }
+}
+
+#[tokio::test]
+async fn each_call_that_removes_a_pin_asks_for_leave_right_before_i14() {
+    for (leave, sent) in [(0, 0), (1, 1), (2, 2)] {
+        let pinned = Pinned::with([Lie::Deletes(Deleting::PutsOff(9))]).await;
+        let (_, releaser) = open(&Opening::at(&pinned.server));
+        let permit = Times(AtomicUsize::new(leave));
+        let failure = releaser.release(&repository(), &artifact(&pinned.index), Some(&tag("1.0.0")), &permit).await;
+        assert!(failure.unwrap_err().detail.contains("another run was quicker"), "{leave}");
+        assert_eq!(pinned.server.count("DELETE", ""), sent, "{leave}");
+        assert!(pinned.is_pinned());
+    }
 }
 
 #[tokio::test]

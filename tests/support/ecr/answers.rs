@@ -63,6 +63,7 @@ pub(super) fn answer(holdings: &mut Holdings, call: &Call) -> Answer {
             _ => Answer::ok(json!({ "status": "IN_PROGRESS" })),
         },
         "PutImage" => put_image(repository, name, input),
+        "BatchDeleteImage" => batch_delete_image(repository, input),
         "PutLifecyclePolicy" => {
             let text = input["lifecyclePolicyText"].as_str().expect("a policy").to_owned();
             repository.lifecycle = Some(text.clone());
@@ -70,6 +71,29 @@ pub(super) fn answer(holdings: &mut Holdings, call: &Call) -> Answer {
         }
         other => Answer::error("UnknownOperationException", other),
     }
+}
+
+/// A tag goes; with its last one the image does (A15).
+fn batch_delete_image(repository: &mut StoredRepository, input: &Value) -> Answer {
+    let (mut gone, mut failures) = (Vec::new(), Vec::new());
+    for id in input["imageIds"].as_array().expect("ids") {
+        let tag = id["imageTag"].as_str().expect("nothing is removed by its digest (F35)");
+        assert!(id["imageDigest"].is_null(), "with a digest beside it the image goes under all its tags (A15)");
+        match repository.images.iter().position(|image| image.tags.contains(tag)) {
+            Some(at) => {
+                let image = &mut repository.images[at];
+                image.tags.remove(tag);
+                gone.push(json!({ "imageDigest": image.digest.to_string(), "imageTag": tag }));
+                if image.tags.is_empty() {
+                    repository.images.remove(at);
+                }
+            }
+            None => failures.push(json!({
+                "imageId": id, "failureCode": "ImageNotFound", "failureReason": "Requested image not found",
+            })),
+        }
+    }
+    Answer::ok(json!({ "imageIds": gone, "failures": failures }))
 }
 
 /// One page of a list, by a token that holds the place.

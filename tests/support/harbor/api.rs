@@ -3,6 +3,7 @@
 use axum::http::header::{CONTENT_TYPE, LINK};
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::world::{Artifact, World};
@@ -74,7 +75,19 @@ fn in_repository(shared: &Shared, call: &Call, method: &Method, project: &str, n
             allowed("tag", "list")?;
             let world = held(&shared.world);
             let found = world.find(name, reference).ok_or_else(|| no_artifact(reference))?;
-            page(call, found.tags.iter().map(|(tag, pushed)| tag_row(tag, *pushed)).collect())
+            let asked = call.query("with_immutable_status") == Some("true");
+            let row = |(tag, pushed): &(String, Timestamp)| {
+                let mut row = tag_row(tag, *pushed);
+                if asked {
+                    row["immutable"] = json!(world.is_immutable(name, tag));
+                }
+                row
+            };
+            page(call, found.tags.iter().map(row).collect())
+        }
+        (&Method::DELETE, ["artifacts", reference, "tags", tag]) => {
+            allowed("tag", "delete")?;
+            delete_tag(shared, name, reference, tag).map(|()| StatusCode::OK.into_response())
         }
         (&Method::POST, ["artifacts", reference, "tags"]) => {
             allowed("tag", "create")?;
@@ -118,6 +131,22 @@ fn create_tag(
         world.push(name, &digest, Vec::new(), Some(tag));
     }
     Ok(StatusCode::CREATED.into_response())
+}
+
+/// The tag alone goes, unless it is immutable; the artifact stays, whatever tags are left.
+fn delete_tag(shared: &Shared, name: &str, reference: &str, tag: &str) -> Result<(), Refusal> {
+    let mut world = held(&shared.world);
+    let missing = || refuse(404, "NOT_FOUND", format!("artifact {name}@{reference} not found"));
+    let found = world.find(name, reference).ok_or_else(missing)?;
+    if !found.tags.iter().any(|(other, _)| other == tag) {
+        return Err(refuse(404, "NOT_FOUND", format!("tag {tag} not found")));
+    }
+    if world.is_immutable(name, tag) {
+        let message = format!("the tag {tag} configured as immutable, cannot be deleted");
+        return Err(refuse(412, "PRECONDITION", message));
+    }
+    world.remove_tag(name, tag);
+    Ok(())
 }
 
 /// One immutable tag keeps all of it, and so does an index that refers to it (J24).

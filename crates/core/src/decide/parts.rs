@@ -6,6 +6,7 @@ use crate::model::{ArtifactId, Attached, Digest, Event, Inspection, ObservedTag,
 use crate::outcome::report::PartsReport;
 
 use super::input::{Attempts, Input};
+use super::release::of_part;
 use super::rules::is_watched;
 
 /// Which parts of targets have a tag of their own that is no pin: of a million tags nearly none names one (I28).
@@ -34,8 +35,9 @@ pub(super) fn record(
         if listed.contains(&artifact) && !input.state.pinned.contains_key(&artifact) {
             push_once(events, Event::Pinned { artifact: artifact.clone() });
         }
-        if input.attempts.get(&artifact).is_some_and(Result::is_ok) {
-            push_once(events, Event::PinMade { artifact });
+        let made = input.attempts.get(&artifact).is_some_and(Result::is_ok);
+        if let Some(event) = of_part(input.state, &artifact, made) {
+            push_once(events, event);
         }
     }
     let attached = &seen.parts.attached;

@@ -23,6 +23,7 @@ use super::parts;
 use super::protection::{ProtectionVerdict, judge};
 use super::readiness::{self, Readiness};
 use super::refusals;
+use super::release::{SeenPin, of_target};
 use super::rollback_set::Target;
 use super::{called::Called, database, doubt, drilled, release, survives, unread};
 
@@ -43,6 +44,8 @@ pub struct Plan {
     pub passing: BTreeSet<String>,
     /// Pinned artifacts that nothing in the rollback set needs, as far as what was read tells.
     pub unneeded: Vec<ArtifactId>,
+    /// Whether a release set out to remove pins here, and what came of that is not on record.
+    pub releasing: bool,
     /// A hash over everything listed, whatever its order.
     pub seen: [u8; 32],
     /// What live lifecycle rules will do.
@@ -67,6 +70,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
         events: Vec::new(),
         passing: BTreeSet::new(),
         unneeded: Vec::new(),
+        releasing: !input.state.releasing.is_empty(),
         seen: seen_hash(input.key, &listed),
         outlooks,
         readiness: Readiness::default(),
@@ -193,22 +197,15 @@ pub fn unjudged(plan: &mut Plan, repository: &RepositoryKey) {
 /// Turns a verdict into work and into events.
 fn record(input: &Input<'_>, artifact: &ArtifactId, verdict: &ProtectionVerdict, plan: &mut Plan) {
     let artifact = artifact.clone();
-    let was_pinned = input.state.misses_pin(&artifact);
     let attempted = input.attempts.contains_key(&artifact);
     let unpinned = verdict.obstacles.contains(&Obstacle::Unpinned) || verdict.pin == PinReport::Refused;
-    if input.state.releasing.contains_key(&artifact) && (attempted || unpinned) {
-        plan.events.push(Event::PinReleased { artifact: artifact.clone() });
-    }
-    let pinned = matches!(verdict.pin, PinReport::Present | PinReport::Created);
-    if was_pinned && (attempted || unpinned) {
-        plan.events.push(Event::PinLost { artifact: artifact.clone() });
-    }
-    if pinned && (!was_pinned || attempted) {
-        plan.events.push(Event::Pinned { artifact: artifact.clone() });
-    }
-    if verdict.pin == PinReport::Created {
-        plan.events.push(Event::PinMade { artifact: artifact.clone() });
-    }
+    let look = SeenPin {
+        was_absent: attempted || unpinned,
+        is_present: matches!(verdict.pin, PinReport::Present | PinReport::Created),
+        made: verdict.pin == PinReport::Created,
+        attempted,
+    };
+    plan.events.extend(of_target(input.state, &artifact, look));
     let missing = verdict.obstacles.contains(&Obstacle::Missing);
     let was_missing = input.state.missing.contains_key(&artifact);
     if missing && !was_missing {

@@ -235,6 +235,14 @@ pub enum Event {
     PinReleasing {
         /// The artifact.
         artifact: ArtifactId,
+        /// The run that is about to remove it. It alone may.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<RunId>,
+    },
+    /// The run that set out to remove its pin did not, or the pin was found in place after nothing could remove it any more.
+    PinReleaseEnded {
+        /// The artifact.
+        artifact: ArtifactId,
     },
     /// Its pin was removed by `release`, as it was read back.
     PinReleased {
@@ -325,6 +333,7 @@ impl Event {
             | Self::PinUnneeded { .. }
             | Self::PinNeeded { .. }
             | Self::PinReleasing { .. }
+            | Self::PinReleaseEnded { .. }
             | Self::PinReleased { .. } => 3,
             Self::AlertQueued { .. } | Self::ReportedAgain { .. } => 2,
             _ => 1,

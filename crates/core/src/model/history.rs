@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ArtifactId, DeploymentState, Digest, Drill, DrilledFrom, Event, OpenFindings, Platform, Rehearsal,
+    ArtifactId, DeploymentState, Digest, Drill, DrilledFrom, Event, Intent, OpenFindings, Platform, Rehearsal,
     RepositorySettings, Tag, TagStatus, TagTable, Workload,
 };
 
@@ -52,9 +52,9 @@ pub struct RepositoryState {
     /// Pinned artifacts that nothing in the rollback set needs, and since which complete look.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub unneeded: BTreeMap<ArtifactId, Mark>,
-    /// Artifacts whose pins a `release` set out to remove, and did not say yet that they are gone.
+    /// Artifacts whose pins a `release` set out to remove, and of which nobody said what came of that.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub releasing: BTreeMap<ArtifactId, Mark>,
+    pub releasing: BTreeMap<ArtifactId, Intent>,
     /// Artifacts whose pins were removed by `release`, and are not pinned again.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub released: BTreeMap<ArtifactId, Mark>,
@@ -205,39 +205,15 @@ impl RepositoryState {
                     self.remember(via, tag, artifact, mark);
                 }
             }
-            Event::Pinned { artifact } => {
-                self.pinned.entry(artifact.clone()).or_insert(mark);
-                self.releasing.remove(artifact);
-                self.released.remove(artifact);
-            }
-            Event::PinMade { artifact } => {
-                self.made.entry(artifact.clone()).or_insert(mark);
-                self.releasing.remove(artifact);
-                self.released.remove(artifact);
-            }
-            Event::PinUnmade { artifact } => {
-                self.made.remove(artifact);
-            }
-            Event::PinUnneeded { artifact } => {
-                self.unneeded.entry(artifact.clone()).or_insert(mark);
-            }
-            Event::PinNeeded { artifact } => {
-                self.unneeded.remove(artifact);
-            }
-            Event::PinReleasing { artifact } => {
-                self.releasing.entry(artifact.clone()).or_insert(mark);
-            }
-            Event::PinReleased { artifact } => {
-                self.pinned.remove(artifact);
-                self.made.remove(artifact);
-                self.unneeded.remove(artifact);
-                self.releasing.remove(artifact);
-                self.released.insert(artifact.clone(), mark);
-            }
-            Event::PinLost { artifact } => {
-                self.pinned.remove(artifact);
-                self.made.remove(artifact);
-            }
+            Event::Pinned { artifact }
+            | Event::PinLost { artifact }
+            | Event::PinMade { artifact }
+            | Event::PinUnmade { artifact }
+            | Event::PinUnneeded { artifact }
+            | Event::PinNeeded { artifact }
+            | Event::PinReleasing { artifact, .. }
+            | Event::PinReleaseEnded { artifact }
+            | Event::PinReleased { artifact } => self.apply_to_pin(mark, artifact, event),
             Event::TargetMissing { artifact } => {
                 self.missing.entry(artifact.clone()).or_insert(mark);
                 self.restored.remove(artifact);
@@ -353,12 +329,6 @@ impl RepositoryState {
     #[must_use]
     pub fn claimed(&self, via: &str, tag: &Tag) -> Option<&ArtifactId> {
         self.claims.get(via)?.get(tag)
-    }
-
-    /// Whether a pin that is not there would be missed: one that was read back, and that no `release` was about to remove.
-    #[must_use]
-    pub fn misses_pin(&self, artifact: &ArtifactId) -> bool {
-        self.pinned.contains_key(artifact) && !self.releasing.contains_key(artifact)
     }
 
     /// What a tag meant to someone who names it as a thing of the past.

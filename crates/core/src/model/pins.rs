@@ -50,6 +50,8 @@ pub enum PinRemoval {
         /// Whether a manifest stays that has no tag any more.
         leaves_untagged: bool,
     },
+    /// The pin is a tag, and the registry's own interface removes it by its name, where no rule holds it immutable (J24).
+    ByName,
     /// The pin is a hold or a mark on an object version, and is taken off.
     TakeOff,
     /// Not at all.

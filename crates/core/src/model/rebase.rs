@@ -71,15 +71,15 @@ pub fn rebase(event: Event, state: &RepositoryState) -> Option<Event> {
             state.unneeded.contains_key(&artifact).then_some(Event::PinNeeded { artifact })
         }
         // What another writer found to be needed meanwhile is not let go: without this on record nothing is removed.
-        Event::PinReleasing { artifact } => {
-            let open = state.unneeded.contains_key(&artifact) && !state.releasing.contains_key(&artifact);
-            open.then_some(Event::PinReleasing { artifact })
+        Event::PinReleasing { artifact, by } => {
+            let is_own = state.releasing.get(&artifact).is_some_and(|intent| intent.by == by);
+            (state.unneeded.contains_key(&artifact) && !is_own).then_some(Event::PinReleasing { artifact, by })
+        }
+        Event::PinReleaseEnded { artifact } => {
+            state.releasing.contains_key(&artifact).then_some(Event::PinReleaseEnded { artifact })
         }
         Event::PinReleased { artifact } => {
-            let known = state.pinned.contains_key(&artifact)
-                || state.made.contains_key(&artifact)
-                || state.releasing.contains_key(&artifact);
-            known.then_some(Event::PinReleased { artifact })
+            state.releasing.contains_key(&artifact).then_some(Event::PinReleased { artifact })
         }
         other @ (Event::Settings { .. }
         | Event::LifecycleClaimed { .. }

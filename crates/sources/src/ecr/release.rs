@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use aws_sdk_ecr::types::ImageIdentifier;
 
-use crate::{PinFailure, Protector as _, Releaser};
+use crate::{Permit, PinFailure, Protector as _, Releaser, in_removal_time};
 use prodpin_core::model::{ArtifactId, Cause, Digest, Pin, PinState, RepositoryName, Tag};
 
 use super::Registry;
@@ -29,9 +29,10 @@ impl Releaser for Unpinner {
         repository: &RepositoryName,
         artifact: &ArtifactId,
         kept_by: Option<&Tag>,
+        permit: &dyn Permit,
     ) -> Result<(), PinFailure> {
         let digest = self.0.digest_of(artifact).map_err(|gap| PinFailure { cause: gap.cause, detail: gap.detail })?;
-        self.unpin(repository, digest, kept_by).await.map_err(|failure| PinFailure {
+        self.unpin(repository, digest, kept_by, permit).await.map_err(|failure| PinFailure {
             cause: failure.cause,
             detail: format!("cannot remove the pin of {repository}@{digest}: {}", failure.detail),
         })
@@ -43,7 +44,13 @@ impl Releaser for Unpinner {
 }
 
 impl Unpinner {
-    async fn unpin(&self, name: &RepositoryName, digest: &Digest, kept_by: Option<&Tag>) -> Result<(), PinFailure> {
+    async fn unpin(
+        &self,
+        name: &RepositoryName,
+        digest: &Digest,
+        kept_by: Option<&Tag>,
+        permit: &dyn Permit,
+    ) -> Result<(), PinFailure> {
         let registry = &*self.0;
         let pin = Pin::for_digest(digest);
         match pin_state(registry, name, digest, None).await.map_err(EcrFailure::pin_failure)? {
@@ -63,7 +70,9 @@ impl Unpinner {
             );
         };
         self.must_name(name, tag, digest).await?;
-        let outcome = self.delete(name, &pin).await;
+        permit.ask().await?;
+        let late = |detail| PinFailure { cause: Cause::TimedOut, detail };
+        let outcome = in_removal_time(self.delete(name, &pin), late).await;
         // Whatever was answered: what is there decides.
         self.must_name(name, tag, digest).await.map_err(|failure| PinFailure {
             // More went than the pin, or nobody can tell.

@@ -207,6 +207,11 @@ impl Api {
         self.registry.post_pin(&rooted(path), headers(), body).await
     }
 
+    /// Removes a pin by its name. Every answer is handed on.
+    pub(super) async fn delete_pin(&self, path: &str) -> Result<HttpAnswer, Fault> {
+        self.registry.delete_by_name(&rooted(path), headers()).await
+    }
+
     async fn success(&self, path: &str, query: Option<&str>) -> Result<HttpAnswer, Fault> {
         let what = self.what(path);
         let answer = self.registry.read_document(&rooted(path), query, headers()).await?;

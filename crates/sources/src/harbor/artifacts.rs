@@ -157,7 +157,7 @@ impl Fold {
             children.push(child.child_digest.parse().map_err(|error| format!("a part of {digest}: {error}"))?);
         }
         let mut tags = Vec::new();
-        for TagRow { name, push_time, pull_time } in row.tags.into_iter().flatten() {
+        for TagRow { name, push_time, pull_time, .. } in row.tags.into_iter().flatten() {
             let tag_pushed = time(push_time.as_deref()).map_err(wrong)?.unwrap_or(pushed);
             let tag_pulled = time(pull_time.as_deref()).map_err(wrong)?;
             match name.parse::<Tag>() {

@@ -145,6 +145,9 @@ pub(super) struct TagRow {
     pub(super) push_time: Option<Box<str>>,
     #[serde(default)]
     pub(super) pull_time: Option<Box<str>>,
+    /// Only where that was asked for.
+    #[serde(default)]
+    pub(super) immutable: Option<bool>,
 }
 
 /// A label on it.

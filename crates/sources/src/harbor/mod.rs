@@ -11,12 +11,14 @@
 //! | `repositories` | which repositories there are |
 //! | `artifacts` | every artifact of one, for the simulator |
 //! | `pin` | pins as tags that Harbor creates |
+//! | `release` | removing them |
 
 mod api;
 mod artifacts;
 mod documents;
 mod estate;
 mod pin;
+mod release;
 mod repositories;
 
 use std::collections::BTreeSet;
@@ -28,6 +30,8 @@ use jiff::Timestamp;
 
 use self::api::{Api, Place};
 use self::estate::Estate;
+pub use self::release::open_to_release;
+
 use self::pin::{TagPins, artifact_at, has_tag, no_pins};
 use crate::content::Content;
 use crate::matched::Matched;
@@ -51,9 +55,12 @@ pub fn open_in(
     let estate = Arc::new(Estate::new(Api::new(registry)));
     let protector =
         pins.map(|by_push| Arc::new(TagPins { estate: Arc::clone(&estate), by_push }) as Arc<dyn Protector>);
+    Ok(Source { inventory: self::inventory(config, inventory, estate), protector, rehearsal: None })
+}
+
+fn inventory(config: &OciConfig, registry: Arc<dyn Inventory>, estate: Arc<Estate>) -> Arc<dyn Inventory> {
     let patterns = config.repositories.clone();
-    let inventory = Arc::new(HarborInventory { registry: inventory, estate, patterns, matched: Matched::default() });
-    Ok(Source { inventory, protector, rehearsal: None })
+    Arc::new(HarborInventory { registry, estate, patterns, matched: Matched::default() })
 }
 
 /// The reading half.
@@ -213,12 +220,13 @@ impl Inventory for HarborInventory {
         self.patterns.matches(repository.as_str())
     }
 
-    fn unmatched_patterns(&self) -> Vec<String> {
-        self.matched.lacking(&self.patterns)
+    /// Harbor's own interface removes a tag alone; which are immutable the project's rules say.
+    async fn pin_removal(&self, _repository: &RepositoryName) -> PinRemoval {
+        PinRemoval::ByName
     }
 
-    async fn pin_removal(&self, repository: &RepositoryName) -> PinRemoval {
-        self.registry.pin_removal(repository).await
+    fn unmatched_patterns(&self) -> Vec<String> {
+        self.matched.lacking(&self.patterns)
     }
 
     fn content(&self) -> Option<&dyn Content> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::{Memory, pin_tag, repository_name};
-use crate::{PinFailure, Protector, Releaser};
+use crate::{Permit, PinFailure, Protector, Releaser};
 use prodpin_core::model::{ArtifactId, Cause, PinRemoval, RepositoryName, Tag};
 
 /// What is done when a pin is to be removed.
@@ -59,7 +59,9 @@ impl Releaser for Memory {
         repository: &RepositoryName,
         artifact: &ArtifactId,
         kept_by: Option<&Tag>,
+        permit: &dyn Permit,
     ) -> Result<(), PinFailure> {
+        permit.ask().await?;
         let fail = |cause, detail: String| Err(PinFailure { cause, detail });
         let mut state = self.lock();
         state.removals.push((repository.clone(), artifact.clone()));

@@ -36,12 +36,33 @@ pub(crate) fn open_known(
     options: &OpenOptions,
     environment: &HttpEnvironment,
 ) -> Result<Known, OciError> {
-    let keep = |transport: Transport| transport;
-    let registry = Arc::new(registry_of(name, config, options, environment, keep)?);
+    open_with(name, config, kind, (options, environment), |transport| transport, options.write)
+}
+
+/// The same with the power to remove pins, and to make again those that are needed after all.
+pub(crate) fn open_known_to_release(
+    name: &SourceName,
+    config: &OciConfig,
+    kind: RegistryKind,
+    options: &OpenOptions,
+    environment: &HttpEnvironment,
+) -> Result<Known, OciError> {
+    open_with(name, config, kind, (options, environment), Transport::releasing, true)
+}
+
+fn open_with(
+    name: &SourceName,
+    config: &OciConfig,
+    kind: RegistryKind,
+    (options, environment): (&OpenOptions, &HttpEnvironment),
+    power: impl Fn(Transport) -> Transport,
+    pins: bool,
+) -> Result<Known, OciError> {
+    let registry = Arc::new(registry_of(name, config, options, environment, power)?);
     // Nobody need be asked.
     let _ = registry.recognised.set(Recognised::Kind(kind));
     let inventory = Arc::new(inventory(&registry, config));
-    let pins = options.write.then(|| Arc::new(Pins { registry: Arc::clone(&registry) }) as Arc<dyn Protector>);
+    let pins = pins.then(|| Arc::new(Pins { registry: Arc::clone(&registry) }) as Arc<dyn Protector>);
     Ok(Known { registry, inventory, pins })
 }
 
@@ -61,6 +82,11 @@ impl Registry {
     pub(crate) async fn post_pin(&self, path: &str, headers: HeaderMap, body: Bytes) -> Result<HttpAnswer, Fault> {
         let content = (HeaderValue::from_static("application/json"), body);
         self.ask((Purpose::Pin, Method::POST), (path, None), headers, Some(content)).await
+    }
+
+    /// Removes a pin by the registry's own interface. What leaves is judged where it leaves.
+    pub(crate) async fn delete_by_name(&self, path: &str, headers: HeaderMap) -> Result<HttpAnswer, Fault> {
+        self.ask((Purpose::Unpin, Method::DELETE), (path, None), headers, None).await
     }
 
     async fn ask(

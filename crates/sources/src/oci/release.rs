@@ -17,7 +17,7 @@ use super::registry::{Registry, Repository};
 use super::transport::Transport;
 use super::{HttpEnvironment, OciError, OpenOptions, inventory, registry_of};
 use crate::content::parts;
-use crate::{OpenToRelease, PinFailure, Protector as _, Releaser, Source};
+use crate::{OpenToRelease, Permit, PinFailure, Protector as _, Releaser, Source, in_removal_time};
 use prodpin_core::model::{
     ArtifactId, Cause, Digest, Pin, PinRemoval, PinState, Recognised, RegistryKind, RepositoryName, Resolution,
     SourceName, Tag,
@@ -94,6 +94,7 @@ impl Releaser for Unpinner {
         repository: &RepositoryName,
         artifact: &ArtifactId,
         kept_by: Option<&Tag>,
+        permit: &dyn Permit,
     ) -> Result<(), PinFailure> {
         let Some(digest) = artifact.digest() else {
             let detail = format!("{artifact} is no manifest, and a registry holds nothing else");
@@ -106,7 +107,7 @@ impl Releaser for Unpinner {
         if let PinRemoval::Unsupported { detail } = removal(&self.pins.registry).await {
             return Err(failed(Fault::new(Cause::Unsupported, detail)));
         }
-        self.unpin(repository, digest, kept_by).await.map_err(failed)
+        self.unpin(repository, digest, kept_by, permit).await.map_err(failed)
     }
 
     async fn pin_again(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Result<(), PinFailure> {
@@ -122,7 +123,13 @@ struct Kept {
 }
 
 impl Unpinner {
-    async fn unpin(&self, name: &RepositoryName, digest: &Digest, kept_by: Option<&Tag>) -> Result<(), Fault> {
+    async fn unpin(
+        &self,
+        name: &RepositoryName,
+        digest: &Digest,
+        kept_by: Option<&Tag>,
+        permit: &dyn Permit,
+    ) -> Result<(), Fault> {
         let registry = &*self.pins.registry;
         let repository = registry.repository(name)?;
         let pin = Pin::for_digest(digest);
@@ -147,7 +154,9 @@ impl Unpinner {
             if let Some(tag) = kept_by {
                 must_name(registry, &repository, tag, digest).await?;
             }
-            outcome = match registry.delete_pin(&repository, &pin).await {
+            permit.ask().await.map_err(|failure| Fault::new(failure.cause, failure.detail))?;
+            let sent = registry.delete_pin(&repository, &pin);
+            outcome = match in_removal_time(sent, |late| Fault::new(Cause::TimedOut, late)).await {
                 Ok(answer) if answer.status.is_success() => Ok(()),
                 Ok(answer) => {
                     let fault = Fault::from_answer(&answer, &format!("DELETE {pin}"));

@@ -9,7 +9,7 @@ use super::Bucket;
 use super::inspect::{self, inspect};
 use super::pin::Pinner;
 use super::version::VersionId;
-use crate::{PinFailure, Protector as _, Releaser};
+use crate::{Permit, PinFailure, Protector as _, Releaser, in_removal_time};
 use prodpin_core::model::{ArtifactId, Cause, PinState, Presence, RepositoryName, Resolution, Tag};
 
 /// What removes pins in a bucket.
@@ -23,6 +23,7 @@ impl Releaser for Unpinner {
         repository: &RepositoryName,
         artifact: &ArtifactId,
         kept_by: Option<&Tag>,
+        permit: &dyn Permit,
     ) -> Result<(), PinFailure> {
         let bucket = &*self.0;
         let refuse = |detail: String| Err(PinFailure { cause: Cause::Refused, detail });
@@ -50,7 +51,10 @@ impl Releaser for Unpinner {
                 return refuse(format!("what key {tag:?} names could not be told: {detail}"));
             }
         }
-        let outcome = Pinner(Arc::clone(&self.0)).unpin_version(key, &id).await;
+        permit.ask().await?;
+        let late = |detail| PinFailure { cause: Cause::TimedOut, detail };
+        let pinner = Pinner(Arc::clone(&self.0));
+        let outcome = in_removal_time(pinner.unpin_version(key, &id), late).await;
         // Whatever was answered: what is there decides.
         let seen = inspect(bucket, artifact).await;
         match (seen.pin, seen.presence) {

@@ -64,6 +64,8 @@ pub struct PinFacts<'a> {
     pub needed: bool,
     /// Whether a run of this ledger made it.
     pub ours: bool,
+    /// Whether a release set out to remove it, and what came of that is not on record.
+    pub releasing: bool,
     /// The pin as just read.
     pub pin: &'a PinState,
     /// Something that is pinned and has it as a part.
@@ -118,6 +120,8 @@ pub enum Ground {
     },
     /// No run of this ledger is on record as having made it: it is another ledger's, a person's, or from before that was recorded.
     NotOurs,
+    /// Another release set out to remove it, and what came of that is not on record.
+    Releasing,
     /// Whether the pin is there could not be read.
     Unread,
     /// The pin names something else.
@@ -161,6 +165,9 @@ pub fn grounds(run: &RunFacts<'_>, pin: &PinFacts<'_>) -> Vec<Ground> {
     }
     if !pin.ours {
         grounds.push(Ground::NotOurs);
+    }
+    if pin.releasing {
+        grounds.push(Ground::Releasing);
     }
     match pin.pin {
         PinState::Present => {}
@@ -274,6 +281,7 @@ impl Ground {
                 | Self::EarlierRunIncomplete
                 | Self::NotOnRecord
                 | Self::Grace { .. }
+                | Self::Releasing
                 | Self::PartOf { .. }
         )
     }
@@ -306,6 +314,10 @@ impl Ground {
             Self::NotOurs => {
                 "no run of this ledger is on record as having made it: it may be another ledger's or a person's; \
                               remove it by hand once nobody needs it"
+                    .to_owned()
+            }
+            Self::Releasing => {
+                "another `prodpin release` is removing it, or was cut off over it; run `prodpin release --apply` again"
                     .to_owned()
             }
             Self::Unread => "whether its pin is there could not be told".to_owned(),

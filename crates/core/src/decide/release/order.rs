@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::grounds::{EarlierRun, Ground, LastReference, PinFacts, RunFacts, grounds};
+use super::removal::removal_of;
 use super::unneeded::every_pin;
 use super::worse::Rules;
 use crate::decide::input::Input;
@@ -134,6 +135,7 @@ impl<'a> Deciding<'a> {
             None => LastReference::Nothing,
         };
         let unread = PinState::Unknown;
+        let removal = removal_of(question.removal, question.input.snapshot, artifact);
         let run = RunFacts {
             now: question.input.now,
             grace: question.grace,
@@ -148,10 +150,11 @@ impl<'a> Deciding<'a> {
             unneeded: state.unneeded.get(artifact).copied(),
             needed: false,
             ours: state.made.contains_key(artifact),
+            releasing: state.releasing.contains_key(artifact),
             pin: question.looks.get(artifact).map_or(&unread, |seen| &seen.pin),
             part_of: part_of.map(|(owner, _)| owner),
             left: &left,
-            removal: question.removal,
+            removal: &removal,
             worse: None,
         };
         let mut stays = grounds(&run, &facts);

@@ -41,6 +41,7 @@ struct Case {
     unneeded: Option<Mark>,
     needed: bool,
     ours: bool,
+    releasing: bool,
     pin: PinState,
     part_of: Option<ArtifactId>,
     left: LastReference,
@@ -66,6 +67,7 @@ impl Case {
             unneeded: Some(Mark { sequence: 10, at: at(0) }),
             needed: false,
             ours: true,
+            releasing: false,
             pin: PinState::Present,
             part_of: None,
             left: LastReference::Tag("v1.0.0".parse().unwrap()),
@@ -87,6 +89,7 @@ impl Case {
             unneeded: self.unneeded,
             needed: self.needed,
             ours: self.ours,
+            releasing: self.releasing,
             pin: &self.pin,
             part_of: self.part_of.as_ref(),
             left: &self.left,
@@ -119,6 +122,7 @@ fn each_ground_by_itself_keeps_a_pin_i1_i2_i3_i5_i8_i22_f35() {
         ("unread", Case::with(|case| case.pin = PinState::Absent)),
         ("unread", Case::with(|case| case.pin = PinState::Unsupported { marked: false })),
         ("not-ours", Case::with(|case| case.ours = false)),
+        ("releasing", Case::with(|case| case.releasing = true)),
         ("moved", Case::with(|case| case.pin = PinState::Moved(artifact("other")))),
         ("part-of", Case::with(|case| case.part_of = Some(artifact("index")))),
         ("last-reference", Case::with(|case| case.left = LastReference::Nothing)),
@@ -280,6 +284,9 @@ fn what_is_known_of_a_source_outlives_the_run_that_knew_it_f123() {
     let said = PinRemoval::Unsupported { detail: "said".to_owned() };
     assert_eq!(removal(said.clone(), &cleanup(Recognised::Plain, None), None), said);
     assert_eq!(removal(PinRemoval::TakeOff, &cleanup(Recognised::NotAsked, None), None), PinRemoval::TakeOff);
+    // Who speaks Harbor's own interface knows that it is one.
+    let own = cleanup(Recognised::Kind(RegistryKind::Harbor), None);
+    assert_eq!(removal(PinRemoval::ByName, &own, Some(&harbor)), PinRemoval::ByName);
 }
 
 #[test]

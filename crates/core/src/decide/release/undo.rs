@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{ArtifactId, RepositoryState};
+use crate::model::{ArtifactId, RepositoryState, RunId};
 
-/// Whether a pin that is on record as about to go may still go, by what is on record right before: no other writer found it to
-/// be needed, or not to be this ledger's, meanwhile (I14).
+/// Whether a run may remove a pin by what is on record right before: it set out to, and since then no other run took that over,
+/// found the pin to be needed, or found it not to be this ledger's (I14).
 #[must_use]
-pub fn may_still_go(state: &RepositoryState, artifact: &ArtifactId) -> bool {
-    state.releasing.contains_key(artifact) && state.unneeded.contains_key(artifact) && state.made.contains_key(artifact)
+pub fn may_still_go(state: &RepositoryState, artifact: &ArtifactId, run: &RunId) -> bool {
+    let is_own = state.releasing.get(artifact).is_some_and(|intent| intent.is_of(run) && intent.revoked.is_none());
+    is_own && state.unneeded.contains_key(artifact) && state.made.contains_key(artifact)
 }
 
 /// What is known at the end of what the rollback set needs.

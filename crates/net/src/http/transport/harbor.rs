@@ -19,12 +19,26 @@ pub(super) fn pins_by_name(call: &Call) -> bool {
 }
 
 fn names_its_artifact(call: &Call) -> Option<bool> {
-    let path = call.url.path().strip_prefix("/api/v2.0/projects/")?.strip_suffix("/tags")?;
-    let parts: Vec<&str> = path.split('/').collect();
-    let [_, "repositories", _, "artifacts", artifact] = parts[..] else { return None };
-    let digest: Digest = artifact.parse().ok()?;
+    let digest = artifact_of(call.url.path().strip_suffix("/tags")?)?;
     let (_, body) = call.content.as_ref()?;
     let sent: NewTag = serde_json::from_slice(body).ok()?;
     let name: Tag = sent.name.parse().ok()?;
     Some(call.url.query().is_none() && Pin::read(&name)?.names(&digest))
+}
+
+/// Whether a call removes one tag of an artifact, and that is its pin: what comes after `/tags/` names the artifact before it.
+pub(super) fn unpins_by_name(call: &Call) -> bool {
+    let names_it = || {
+        let (front, name) = call.url.path().rsplit_once('/')?;
+        let digest = artifact_of(front.strip_suffix("/tags")?)?;
+        Some(Pin::read(&name.parse().ok()?)?.names(&digest))
+    };
+    call.url.query().is_none() && names_it().unwrap_or(false)
+}
+
+/// The artifact, by digest, in whose place in Harbor's paths this is.
+fn artifact_of(path: &str) -> Option<Digest> {
+    let parts: Vec<&str> = path.strip_prefix("/api/v2.0/projects/")?.split('/').collect();
+    let [_, "repositories", _, "artifacts", artifact] = parts[..] else { return None };
+    artifact.parse().ok()
 }

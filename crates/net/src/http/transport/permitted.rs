@@ -3,7 +3,7 @@
 use prodpin_core::model::{Digest, Pin, Tag};
 use reqwest::Method;
 
-use super::harbor::pins_by_name;
+use super::harbor::{pins_by_name, unpins_by_name};
 use super::{Call, Purpose};
 use crate::http::redirect::Redirects;
 
@@ -32,7 +32,8 @@ fn names_pin(call: &Call) -> bool {
 
 /// Whether a call removes a pin's tag and nothing else: what it names is a tag of that form, and never a digest (I8, F35).
 pub(super) fn unpins(call: &Call) -> bool {
-    call.method == Method::DELETE && call.content.is_none() && call.redirects == Redirects::None && names_pin(call)
+    let is_bare = call.method == Method::DELETE && call.content.is_none() && call.redirects == Redirects::None;
+    is_bare && (names_pin(call) || unpins_by_name(call))
 }
 
 /// Whether a call puts back bytes and nothing else: a blob's upload, a manifest under its own digest, or a manifest under a
