@@ -33,6 +33,15 @@ pub(super) enum Shows {
     ItsOwn,
 }
 
+/// What a command asks of a run beside what all of them do.
+pub(super) struct Command<'p> {
+    /// The policy's file, if there is one.
+    pub(super) path: Option<&'p Path>,
+    pub(super) shows: Shows,
+    /// Only these repositories; all if empty.
+    pub(super) only: Vec<RepositoryKey>,
+}
+
 /// Runs once, and writes the report to wherever it was asked for.
 pub(super) async fn outcome(
     mode: Mode,
@@ -45,14 +54,15 @@ pub(super) async fn outcome(
     let runner = async |policy: &Policy, options: &RunOptions, progress| {
         Ok((run_and_keep(policy, options, progress).await?, ()))
     };
-    let (ending, ()) = outcome_of(mode, (path, Shows::Report), policy, arguments, bar, runner).await?;
+    let command = Command { path, shows: Shows::Report, only };
+    let (ending, ()) = outcome_of(mode, command, policy, arguments, bar, runner).await?;
     Ok(ending)
 }
 
 /// The same for a run that has more to say than its report.
 pub(super) async fn outcome_of<T>(
     mode: Mode,
-    (path, shows): (Option<&Path>, Shows),
+    Command { path, shows, only }: Command<'_>,
     mut policy: Policy,
     arguments: &RunArguments,
     bar: &Bar,

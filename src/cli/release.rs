@@ -12,7 +12,7 @@ use serde_json::json;
 use super::arguments::{DEFAULT_POLICY, ReleaseArguments};
 use super::exit::{Ending, Misuse};
 use super::forecast::{all_found, wanted};
-use super::outcome::{Shows, choose_ledger, options, outcome_of};
+use super::outcome::{Command, Shows, choose_ledger, options, outcome_of};
 use super::output::to_stdout;
 use super::pasteable::word;
 use super::progress::Bar;
@@ -108,7 +108,15 @@ async fn applied(
         let run = Some(ran.report.run.clone());
         Ok((ran, Said { run, complete, gaps, repositories, unmatched, vault }))
     };
-    outcome_of(Mode::Release, (Some(path), Shows::ItsOwn), policy, &arguments.run, bar, runner).await
+    outcome_of(
+        Mode::Release,
+        Command { path: Some(path), shows: Shows::ItsOwn, only: Vec::new() },
+        policy,
+        &arguments.run,
+        bar,
+        runner,
+    )
+    .await
 }
 
 /// Says what may go: no run, nothing recorded, and no report of a run.
