@@ -67,10 +67,11 @@ async fn the_tag_goes_alone_and_the_artifact_stays_with_its_own_i5_j24() {
     let pin = Pin::for_digest(oldest.digest().unwrap()).to_string();
     let path = format!("/api/v2.0/projects/shop/repositories/api/artifacts/{oldest}/tags/{pin}");
     assert_eq!((writes[0].method.as_str(), writes[0].path.as_str()), ("DELETE", path.as_str()));
-    let world = harbor.world();
-    let artifact = world.find("shop/api", &oldest.to_string()).expect("the artifact stays");
-    assert_eq!(artifact.tags.iter().map(|(tag, _)| tag.as_str()).collect::<Vec<_>>(), ["v1.0.0"]);
-    drop(world);
+    {
+        let world = harbor.world();
+        let artifact = world.find("shop/api", &oldest.to_string()).expect("the artifact stays");
+        assert_eq!(artifact.tags.iter().map(|(tag, _)| tag.as_str()).collect::<Vec<_>>(), ["v1.0.0"]);
+    }
     let next = estate.run_on(Mode::Enforce, opened(&harbor, true)).await;
     assert!(!next.codes().iter().any(|code| code.contains("pin-missing")), "{}", estate.story(&next));
 }

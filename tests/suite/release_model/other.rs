@@ -109,7 +109,8 @@ impl Seen {
         events.extend(back.map(|id| Event::PinNeeded { artifact: id.clone() }));
         events.extend(of_gone(&state, |id| {
             let which = which(id);
-            !self.is_there(which) && !made.contains(&which) && !(self.needed && which == OLD)
+            let is_target = self.needed && which == OLD;
+            !(self.is_there(which) || made.contains(&which) || is_target)
         }));
         events
     }
