@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
-use aws_sdk_sns::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_sns::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sns::types::MessageAttributeValue;
 
 use super::Undelivered;
@@ -84,7 +84,15 @@ where
 {
     let reason = match error.code() {
         Some(code) => format!("{call}: {code}: {}", error.message().unwrap_or("no further word")),
-        None => format!("{call}: {}", DisplayErrorContext(error)),
+        None => format!("{call}: {}", chain(error)),
     };
     Undelivered::final_(reason)
+}
+
+/// What each error in the chain says, once: what it is made of is nobody's business.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string);
+    let mut said: Vec<String> = causes.collect();
+    said.dedup();
+    said.join(": ")
 }

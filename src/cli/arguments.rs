@@ -53,7 +53,7 @@ pub(super) struct Cli {
     #[arg(long, short, global = true, action = ArgAction::Count, env = "PRODPIN_VERBOSE", hide_env_values = true)]
     pub(super) verbose: u8,
 
-    /// No colours, as where NO_COLOR is set
+    /// No colours in pages and logs
     #[arg(long, global = true, env = "PRODPIN_NO_COLOR", value_parser = BoolishValueParser::new(), hide_env_values = true)]
     pub(super) no_color: bool,
 
@@ -123,11 +123,6 @@ pub(super) struct AuditArguments {
 
 #[derive(Debug, Args)]
 pub(super) struct EnforceArguments {
-    /// Only these repositories, as REPOSITORY or SOURCE/REPOSITORY, for a pilot; nothing else is read or pinned
-    /// [default: all of the policy's]
-    #[arg(value_name = "REPOSITORY")]
-    pub(super) repositories: Vec<String>,
-
     /// Do everything but the pins, and show what would be pinned
     #[arg(long, env = "PRODPIN_DRY_RUN", value_parser = BoolishValueParser::new(), hide_env_values = true)]
     pub(super) dry_run: bool,

@@ -19,5 +19,5 @@ pub(super) async fn audit(policy: &Path, arguments: &AuditArguments, bar: &Bar) 
         policy.safeguards = policy.safeguards.with_environment(&|name| std::env::var(name).ok());
         (None, policy)
     };
-    outcome(Mode::Audit, path, policy, &arguments.run, Vec::new(), bar).await
+    outcome(Mode::Audit, path, policy, &arguments.run, bar).await
 }

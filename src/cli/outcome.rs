@@ -14,7 +14,7 @@ use super::stop::Signals;
 use crate::alert::AlertError;
 use crate::followup::follow_up;
 use crate::ledger::{Access, Ledger, LedgerError};
-use crate::model::{Code, FailOn, Mode, RepositoryKey, RunId, SourceName, without_credentials};
+use crate::model::{Code, FailOn, Mode, RunId, SourceName, without_credentials};
 use crate::outcome::report::{NOT_COMPARED, NOT_REMEMBERED, RunSection};
 use crate::policy::{LedgerLocation, Policy};
 use crate::report::body::Report;
@@ -33,36 +33,25 @@ pub(super) enum Shows {
     ItsOwn,
 }
 
-/// What a command asks of a run beside what all of them do.
-pub(super) struct Command<'p> {
-    /// The policy's file, if there is one.
-    pub(super) path: Option<&'p Path>,
-    pub(super) shows: Shows,
-    /// Only these repositories; all if empty.
-    pub(super) only: Vec<RepositoryKey>,
-}
-
 /// Runs once, and writes the report to wherever it was asked for.
 pub(super) async fn outcome(
     mode: Mode,
     path: Option<&Path>,
     policy: Policy,
     arguments: &RunArguments,
-    only: Vec<RepositoryKey>,
     bar: &Bar,
 ) -> anyhow::Result<Ending> {
     let runner = async |policy: &Policy, options: &RunOptions, progress| {
         Ok((run_and_keep(policy, options, progress).await?, ()))
     };
-    let command = Command { path, shows: Shows::Report, only };
-    let (ending, ()) = outcome_of(mode, command, policy, arguments, bar, runner).await?;
+    let (ending, ()) = outcome_of(mode, (path, Shows::Report), policy, arguments, bar, runner).await?;
     Ok(ending)
 }
 
 /// The same for a run that has more to say than its report.
 pub(super) async fn outcome_of<T>(
     mode: Mode,
-    Command { path, shows, only }: Command<'_>,
+    (path, shows): (Option<&Path>, Shows),
     mut policy: Policy,
     arguments: &RunArguments,
     bar: &Bar,
@@ -71,8 +60,6 @@ pub(super) async fn outcome_of<T>(
     let format = arguments.format.filter(|_| shows == Shows::Report);
     settle(mode, &mut policy, arguments)?;
     let collector = Collector::from_variables(&|name| std::env::var(name).ok()).map_err(Misuse)?;
-    // The figures of a few repositories are not those of the whole.
-    let collector = collector.filter(|_| only.is_empty());
     let mut signals = Signals::listen();
     let began = Instant::now();
     // A key may be in a service that hangs, or a store be asked for it.
@@ -83,11 +70,7 @@ pub(super) async fn outcome_of<T>(
         around = signed_by.in_time(signing) => around?,
         () = signals.overdue() => anyhow::bail!("the run was stopped by a signal before it began"),
     };
-    let mut options = options(mode, &policy, arguments, began, &signals.stop)?;
-    if !only.is_empty() {
-        // Each names its source; those of `--source` would be read as a whole.
-        (options.sources, options.repositories) = (Vec::new(), only);
-    }
+    let options = options(mode, &policy, arguments, began, &signals.stop)?;
     let stop = signals.stop.clone();
     let outputs = match shows {
         Shows::Report => Outputs::open(format, &arguments.reports, around)?,

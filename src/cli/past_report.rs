@@ -82,7 +82,7 @@ async fn find(ledger: &Ledger, which: &WhichRun) -> anyhow::Result<(RunRecord, H
                 0 => return Err(anyhow::anyhow!("the ledger holds no run yet; run `prodpin audit`")),
                 held => (
                     runs.drain(..).nth(*before),
-                    format!("the ledger holds {held} runs, and so no last~{before}; {listed}"),
+                    format!("the ledger holds no last~{before}, but {held} in all; {listed}"),
                 ),
             }
         }

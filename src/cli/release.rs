@@ -12,11 +12,12 @@ use serde_json::json;
 use super::arguments::{DEFAULT_POLICY, ReleaseArguments};
 use super::exit::{Ending, Misuse};
 use super::forecast::{all_found, wanted};
-use super::outcome::{Command, Shows, choose_ledger, options, outcome_of};
+use super::outcome::{Shows, choose_ledger, options, outcome_of};
 use super::output::to_stdout;
 use super::pasteable::word;
 use super::progress::Bar;
 use super::stop::Signals;
+use crate::decide::release::Ground;
 use crate::model::{Gap, Mode, RepositoryKey};
 use crate::outcome::release::{PinRelease, ReleaseState, RepositoryRelease, VaultRelease};
 use crate::outcome::report::RunSection;
@@ -87,7 +88,10 @@ pub(super) async fn release(path: &Path, arguments: &ReleaseArguments, bar: &Bar
     }
     let failed = |pin: &PinRelease| matches!(pin.state, ReleaseState::Failed | ReleaseState::NotTried);
     let has_failed = said.repositories.iter().flat_map(|repository| &repository.pins).any(failed);
-    let has_failed = has_failed || !said.complete || said.vault.is_some_and(|vault| vault.failure.is_some());
+    let is_unread = |pin: &PinRelease| pin.grounds.iter().any(|ground| matches!(ground, Ground::Gap { .. }));
+    let is_cut = |repository: &RepositoryRelease| !repository.gaps.is_empty() || repository.pins.iter().any(is_unread);
+    let is_cut = said.repositories.iter().any(is_cut);
+    let has_failed = has_failed || is_cut || !said.complete || said.vault.is_some_and(|vault| vault.failure.is_some());
     Ok(if has_failed { Ending::Failed } else { ending })
 }
 
@@ -108,15 +112,7 @@ async fn applied(
         let run = Some(ran.report.run.clone());
         Ok((ran, Said { run, complete, gaps, repositories, unmatched, vault }))
     };
-    outcome_of(
-        Mode::Release,
-        Command { path: Some(path), shows: Shows::ItsOwn, only: Vec::new() },
-        policy,
-        &arguments.run,
-        bar,
-        runner,
-    )
-    .await
+    outcome_of(Mode::Release, (Some(path), Shows::ItsOwn), policy, &arguments.run, bar, runner).await
 }
 
 /// Says what may go: no run, nothing recorded, and no report of a run.
@@ -198,7 +194,14 @@ fn tell(said: &Said, applied: bool, again: &Option<String>, out: &mut dyn Write)
     let pinned = said.repositories.iter().any(|repository| !repository.pins.is_empty());
     if applied {
         let (gone, stay) = (count(ReleaseState::Released), count(ReleaseState::Kept));
-        writeln!(out, "{} released, {stay} {}.", pins(gone), if stay == 1 { "stays" } else { "stay" })?;
+        let others = [
+            (ReleaseState::PinnedAgain, "pinned again"),
+            (ReleaseState::Failed, "failed"),
+            (ReleaseState::NotTried, "not tried"),
+        ];
+        let others = others.into_iter().map(|(state, word)| (count(state), word)).filter(|(count, _)| *count > 0);
+        let others: String = others.map(|(count, word)| format!(", {count} {word}")).collect();
+        writeln!(out, "{} released, {stay} {}{others}.", pins(gone), if stay == 1 { "stays" } else { "stay" })?;
     }
     match (said.complete, pinned, count(ReleaseState::Planned)) {
         (false, ..) if applied => {
@@ -252,7 +255,11 @@ fn one(pin: &PinRelease, out: &mut dyn Write) -> io::Result<()> {
 fn of_vault(vault: &VaultRelease, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "vault {}", terminal(&vault.location))?;
     for entry in &vault.entries {
-        let state = if entry.grounds.is_empty() { "may leave" } else { "stays" };
+        let state = match (entry.grounds.is_empty(), vault.released) {
+            (false, _) => "stays",
+            (true, true) => "left",
+            (true, false) => "may leave",
+        };
         let name = terminal(&format!("{}/{}", entry.source, entry.repository));
         writeln!(out, "  {state:<13} {name}@{}", entry.artifact)?;
         for ground in &entry.grounds {

@@ -27,7 +27,6 @@ mod lying_registry;
 mod no_harm;
 mod objects;
 mod overdue;
-mod pilot;
 mod policy;
 mod properties;
 mod protocol;

@@ -228,7 +228,30 @@ const SECRET_KEYS: [&str; 8] = ["password", "secret", "slack", "pagerduty", "ops
 /// Where what follows the name of a secret begins in this line, unless it names a variable. A colon is not asked for:
 /// the line is shown because something is wrong with it.
 fn literal_secret(line: &str) -> Option<usize> {
-    SECRET_KEYS.into_iter().filter_map(|key| literal_after(line, key)).min()
+    SECRET_KEYS.into_iter().filter_map(|key| literal_after(line, key)).chain(misspelt_secret(line)).min()
+}
+
+/// The same behind a key that is nearly one of those, or is called a key or a token: it is shown because nobody knows it.
+fn misspelt_secret(line: &str) -> Option<usize> {
+    let ends = line.match_indices(':').map(|(at, _)| at);
+    ends.filter_map(|end| {
+        let before = line[..end].trim_end_matches(['"', '\'']);
+        let is_part = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-');
+        let key = &before[before.trim_end_matches(is_part).len()..];
+        let value = line[end + 1..].trim_start_matches(['"', '\'', ' ', '\t']);
+        let is_secret = is_nearly_secret(&key.to_ascii_lowercase());
+        (is_secret && !value.is_empty() && !value.starts_with(['$', '{', '['])).then(|| line.len() - value.len())
+    })
+    .next()
+}
+
+fn is_nearly_secret(key: &str) -> bool {
+    const KNOWN: [&str; 4] = ["ledger_key", "token_realms", "keys", "signatures"];
+    if KNOWN.contains(&key) || key.len() > 32 {
+        return false;
+    }
+    let near = SECRET_KEYS.into_iter().filter(|secret| secret.len() > 4).any(|secret| edits(key, secret) <= 2);
+    near || key.ends_with("key") || key.contains("token") || key.contains("secret") || key.contains("passw")
 }
 
 fn literal_after(line: &str, key: &str) -> Option<usize> {

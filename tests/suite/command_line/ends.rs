@@ -130,7 +130,7 @@ fn reports_and_history_come_back_from_the_ledger() {
         ("last~0", 0, ""),
         (&id[..13], 0, ""),
         (id, 0, ""),
-        ("last~1", 2, "holds 1 runs, and so no last~1"),
+        ("last~1", 2, "holds no last~1, but 1 in all"),
         ("20000101T000000Z-00000000", 2, "holds no run 20000101T000000Z-00000000"),
         ("20000101", 2, "whose id begins with 20000101"),
         ("2", 2, "how it begins, last or last~1"),
