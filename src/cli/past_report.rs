@@ -77,11 +77,11 @@ async fn find(ledger: &Ledger, which: &WhichRun) -> anyhow::Result<(RunRecord, H
             (found.pop(), format!("the ledger holds no run whose id begins with {text}; {listed}"))
         }
         WhichRun::Last(before) => {
-            let mut runs = ledger.runs(before + 1).await?;
+            let runs = ledger.runs(before + 1).await?;
             match runs.len() {
                 0 => return Err(anyhow::anyhow!("the ledger holds no run yet; run `prodpin audit`")),
                 held => (
-                    runs.drain(..).nth(*before),
+                    runs.into_iter().nth(*before),
                     format!("the ledger holds no last~{before}, but {held} in all; {listed}"),
                 ),
             }

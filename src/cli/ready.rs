@@ -27,7 +27,7 @@ pub(super) async fn ready(path: &Path, arguments: &ReadyArguments, bar: &Bar) ->
         stop: signals.stop.clone(),
     };
     bar.show();
-    let ready = tokio::select! {
+    let mut ready = tokio::select! {
         ready = run::ready(&policy, &options, Arc::new(bar.clone())) => {
             ready.map_err(|error| or_without_ledger(error, "ready"))?
         }
@@ -38,7 +38,6 @@ pub(super) async fn ready(path: &Path, arguments: &ReadyArguments, bar: &Bar) ->
     if ready.report.section.complete {
         all_found(&ready.unmatched)?;
     }
-    let mut ready = ready;
     ready.report.section.only.clone_from(&arguments.only);
     let format = arguments.format.unwrap_or(ReadyFormat::Page);
     let whole = !arguments.repositories.is_empty();

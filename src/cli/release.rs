@@ -17,7 +17,6 @@ use super::output::to_stdout;
 use super::pasteable::word;
 use super::progress::Bar;
 use super::stop::Signals;
-use crate::decide::release::Ground;
 use crate::model::{Gap, Mode, RepositoryKey};
 use crate::outcome::release::{PinRelease, ReleaseState, RepositoryRelease, VaultRelease};
 use crate::outcome::report::RunSection;
@@ -64,6 +63,10 @@ pub(super) async fn release(path: &Path, arguments: &ReleaseArguments, bar: &Bar
         true => applied(path, policy, arguments, bar).await?,
         false => (Ending::Done, shown(&policy, arguments, bar).await?),
     };
+    // What was not listed may be there all the same.
+    if said.complete {
+        all_found(&said.unmatched)?;
+    }
     match format {
         Format::Json => to_stdout(|out| {
             let document = json!({
@@ -83,15 +86,9 @@ pub(super) async fn release(path: &Path, arguments: &ReleaseArguments, bar: &Bar
             said.vault.as_ref().map_or(Ok(()), |vault| of_vault(vault, out))
         })?,
     }
-    if said.complete {
-        all_found(&said.unmatched)?;
-    }
     let failed = |pin: &PinRelease| matches!(pin.state, ReleaseState::Failed | ReleaseState::NotTried);
     let has_failed = said.repositories.iter().flat_map(|repository| &repository.pins).any(failed);
-    let is_unread = |pin: &PinRelease| pin.grounds.iter().any(|ground| matches!(ground, Ground::Gap { .. }));
-    let is_cut = |repository: &RepositoryRelease| !repository.gaps.is_empty() || repository.pins.iter().any(is_unread);
-    let is_cut = said.repositories.iter().any(is_cut);
-    let has_failed = has_failed || is_cut || !said.complete || said.vault.is_some_and(|vault| vault.failure.is_some());
+    let has_failed = has_failed || !said.complete || said.vault.is_some_and(|vault| vault.failure.is_some());
     Ok(if has_failed { Ending::Failed } else { ending })
 }
 
@@ -195,6 +192,7 @@ fn tell(said: &Said, applied: bool, again: &Option<String>, out: &mut dyn Write)
     if applied {
         let (gone, stay) = (count(ReleaseState::Released), count(ReleaseState::Kept));
         let others = [
+            (ReleaseState::Gone, "gone already"),
             (ReleaseState::PinnedAgain, "pinned again"),
             (ReleaseState::Failed, "failed"),
             (ReleaseState::NotTried, "not tried"),
@@ -232,6 +230,7 @@ fn one(pin: &PinRelease, out: &mut dyn Write) -> io::Result<()> {
     let state = match pin.state {
         ReleaseState::Planned => "may go",
         ReleaseState::Released => "released",
+        ReleaseState::Gone => "was gone",
         ReleaseState::Failed => "FAILED",
         ReleaseState::PinnedAgain => "pinned again",
         ReleaseState::NotTried => "not tried",

@@ -59,6 +59,9 @@ pub(super) fn read_status(text: &str) -> Result<ServiceStatus, String> {
     known.ok_or_else(|| format!("use one of {}", ServiceStatus::ALL.map(typed).join(", ")))
 }
 
+/// Runs further back than this are named by their ids: those between are held to count them.
+const MOST_BEFORE: usize = 10_000;
+
 /// One of the runs on record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum WhichRun {
@@ -76,7 +79,7 @@ impl WhichRun {
         if let Some(before) = text.strip_prefix("last") {
             let before =
                 if before.is_empty() { Some(0) } else { before.strip_prefix('~').and_then(|n| n.parse().ok()) };
-            let before = before.filter(|before| *before < 1_000_000);
+            let before = before.filter(|before| *before < MOST_BEFORE);
             return before
                 .map(Self::Last)
                 .ok_or_else(|| "write last, or last~1 for the run before the last".to_owned());

@@ -132,7 +132,7 @@ async fn release_with(
     let mut releasing = Releasing { options, releasers, repositories: Vec::new(), unmatched: Vec::new(), vault: None };
     let ran = carry_out(policy, sources, &options.run, progress, Some(&mut releasing)).await?;
     let Releasing { repositories, unmatched, vault, .. } = releasing;
-    let complete = ran.report.run.complete;
+    let complete = ran.report.run.complete && repositories.iter().all(RepositoryRelease::is_complete);
     Ok(Released { ran: Some(ran), complete, gaps: Vec::new(), repositories, unmatched, vault })
 }
 
@@ -189,7 +189,7 @@ async fn shown(
         }
         _ => None,
     };
-    let complete = first.gaps.is_empty() && repositories.iter().all(|repository| repository.gaps.is_empty());
+    let complete = first.gaps.is_empty() && repositories.iter().all(RepositoryRelease::is_complete);
     let unmatched = asks.unmatched;
     Ok(Released { ran: None, complete, gaps: first.gaps, repositories, unmatched, vault: told })
 }
@@ -316,6 +316,10 @@ impl Releasing<'_> {
         let first = First { all, unneeded, gaps, targets: BTreeMap::new() };
         let mut asks = Asks::new(self.options, setup, &first).await?;
         self.unmatched = std::mem::take(&mut asks.unmatched);
+        if !self.unmatched.is_empty() {
+            // Who mistypes one name may mean another one by those that there are.
+            return Ok(());
+        }
         self.repositories = asks.looks(setup, over).await?;
         if self.repositories.len() < asks.keys.len() {
             recorder

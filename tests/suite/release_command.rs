@@ -91,6 +91,16 @@ async fn it_shows_what_may_go_and_the_command_it_offers_removes_that_i13() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn beside_a_name_that_nobody_has_nothing_goes() {
+    let shop = with_one_left(true).await;
+    let refused = shop.run(&["release", "--grace", "1h", "--apply", "shop/api", "shop/typo"]).await;
+    assert_eq!((refused.status, refused.stdout.as_str()), (2, ""), "{}", refused.stderr);
+    assert!(refused.stderr.contains("shop/typo"), "{}", refused.stderr);
+    assert_eq!(deletes(&shop), 0);
+    assert!(is_pinned(&shop).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_grace_period_is_a_week_and_the_document_says_what_was_done() {
     let shop = with_one_left(true).await;
     let early = shop.run(&["release", "--apply", "--format", "json"]).await;

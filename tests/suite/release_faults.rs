@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use prodpin::model::{ArtifactId, Code, Event, Mode, Order, Pin, ProductionRule};
+use prodpin::model::{ArtifactId, Code, Event, Mode, Order, Pin, PinFailure, ProductionRule, RepositoryName, Tag};
 use prodpin::outcome::release::{PinRelease, ReleaseState};
 use prodpin::policy::LedgerLocation;
 use prodpin::run::{Progress, ReleaseOptions, Released, RunOptions, Stop, release_on};
-use prodpin::sources::Releaser;
-use prodpin::sources::memory::{EcrTerms, Removing, image, index_of};
+use prodpin::sources::memory::{EcrTerms, Memory, Removing, image, index_of};
+use prodpin::sources::{Permit, Releaser};
 
 use crate::estate::{Estate, REPOSITORY, reported, tags};
 use crate::release::{Meanwhile, NOW, estate, grounds, is_pinned, pins, release, release_by, with_one_left};
@@ -89,6 +89,50 @@ async fn a_last_question_without_an_answer_puts_everything_back_f92() {
     assert_eq!(estate.memory.removals().len(), 3);
     assert_eq!(states(&pins), [ReleaseState::PinnedAgain; 3], "{pins:?}");
     assert!([oldest].iter().chain(&parts).all(|artifact| is_pinned(&estate, artifact)));
+}
+
+/// What removes pins, where somebody else was faster each time: as the sources answer then, without a call of their own. And what
+/// happens meanwhile.
+struct TooLate<F>(Memory, F);
+
+#[async_trait::async_trait]
+impl<F: Fn() + Send + Sync> Releaser for TooLate<F> {
+    async fn release(
+        &self,
+        _: &RepositoryName,
+        artifact: &ArtifactId,
+        _: Option<&Tag>,
+        _: &dyn Permit,
+    ) -> Result<(), PinFailure> {
+        (self.1)();
+        self.0.delete_tag(REPOSITORY, &Pin::for_digest(artifact.digest().unwrap()).to_string());
+        Ok(())
+    }
+
+    async fn pin_again(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Result<(), PinFailure> {
+        self.0.releaser().pin_again(repository, artifact).await
+    }
+}
+
+#[tokio::test]
+async fn what_somebody_else_removed_is_said_to_be_gone_and_no_removal_of_this_run_i14_i15() {
+    let (estate, oldest, parts) = of_platforms().await;
+    let releaser = Arc::new(TooLate(estate.memory.clone(), || ()));
+    let gone = pins(Asked { releaser, ..Asked::of(&estate) }.carry(&estate).await);
+    assert_eq!(states(&gone), [ReleaseState::Gone; 3], "{gone:?}");
+    assert_eq!(estate.memory.removals(), []);
+    let next = estate.enforce().await;
+    assert!(next.findings.iter().all(|finding| finding.code != Code::PinMissing), "{}", estate.story(&next));
+    assert!(!is_pinned(&estate, &oldest), "nothing needs it");
+
+    // And where it is needed by the end it comes back, whoever removed it.
+    let (back, wanted, _) = of_platforms().await;
+    let (file, names) = (back.policy.in_use_files[0].clone(), format!("[\"{}\"]", address(&wanted)));
+    let goes_back = move || std::fs::write(&file, &names).unwrap();
+    let releaser = Arc::new(TooLate(back.memory.clone(), goes_back));
+    let again = pins(Asked { releaser, ..Asked::of(&back) }.carry(&back).await);
+    assert_eq!(states(&again), [ReleaseState::PinnedAgain; 3], "{again:?}");
+    assert!([wanted].iter().chain(&parts).all(|artifact| is_pinned(&back, artifact)));
 }
 
 #[tokio::test]

@@ -233,8 +233,8 @@ fn literal_secret(line: &str) -> Option<usize> {
 
 /// The same behind a key that is nearly one of those, or is called a key or a token: it is shown because nobody knows it.
 fn misspelt_secret(line: &str) -> Option<usize> {
-    let ends = line.match_indices(':').map(|(at, _)| at);
-    ends.filter_map(|end| {
+    let mut ends = line.match_indices(':').map(|(at, _)| at);
+    ends.find_map(|end| {
         let before = line[..end].trim_end_matches(['"', '\'']);
         let is_part = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-');
         let key = &before[before.trim_end_matches(is_part).len()..];
@@ -242,7 +242,6 @@ fn misspelt_secret(line: &str) -> Option<usize> {
         let is_secret = is_nearly_secret(&key.to_ascii_lowercase());
         (is_secret && !value.is_empty() && !value.starts_with(['$', '{', '['])).then(|| line.len() - value.len())
     })
-    .next()
 }
 
 fn is_nearly_secret(key: &str) -> bool {

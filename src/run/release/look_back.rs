@@ -7,17 +7,17 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use crate::decide::release::{Ground, NeededNow, needed};
+use crate::decide::release::{NeededNow, needed};
 use crate::decide::{self, Attempts};
 use crate::model::{ArtifactId, DeployedReference, Gap, RepositoryKey, Scope, SourceName};
-use crate::outcome::release::{PinRelease, ReleaseState, RepositoryRelease};
+use crate::outcome::release::{Ground, PinRelease, ReleaseState, RepositoryRelease};
 use crate::policy::Policy;
 use crate::sources::Releaser;
 
 use super::super::repository::look;
 use super::super::setup::Setup;
 use super::super::{RunError, Stop};
-use super::remove::{Removing, planned};
+use super::remove::{Removing, planned, was_tried};
 use super::{Asks, ReleaseOptions, Releasers, ended};
 
 /// Each question about production takes no longer than this, whatever time there is.
@@ -173,8 +173,7 @@ impl Removal<'_> {
     /// Asks production once more, and reads every repository in which a pin went once more: what is needed by then is pinned
     /// again with all that went there, and so is everything where nobody can tell.
     async fn look_back(&self, said: &mut [RepositoryRelease], troubles: &mut Troubles) -> Result<(), RunError> {
-        let tried = |pin: &PinRelease| matches!(pin.state, ReleaseState::Released | ReleaseState::Failed);
-        let is_tried = |repository: &RepositoryRelease| repository.pins.iter().any(tried);
+        let is_tried = |repository: &RepositoryRelease| repository.pins.iter().any(was_tried);
         if !said.iter().any(is_tried) {
             return Ok(());
         }

@@ -70,18 +70,18 @@ impl Removing<'_> {
             let gone = self.one(decided, at).await?;
             let lost = match gone {
                 // Whatever failed: what is there decides what is said of it.
-                Gone::Kept => None,
+                Gone::Kept | Gone::Before => None,
                 Gone::No => self.lost(decided, at, false).await,
                 Gone::More => decided.said.pins[at].failure.clone(),
                 Gone::Yes => self.lost(decided, at, !removed.proven).await,
             };
-            ended = !matches!(gone, Gone::Yes);
+            ended = !matches!(gone, Gone::Yes | Gone::Before);
             if let Some(lost) = lost {
                 self.undo(decided, at, &lost).await?;
                 removed.stops = Some(lost);
             } else if matches!(gone, Gone::Yes) {
                 removed.proven = true;
-            } else if !removed.proven && !matches!(gone, Gone::Kept) {
+            } else if !removed.proven && !matches!(gone, Gone::Kept | Gone::Before) {
                 removed.stops = decided.said.pins[at].failure.clone();
             }
         }
@@ -121,6 +121,12 @@ impl Removing<'_> {
         let artifact = pin.artifact.clone();
         let permit = OnRecord::new(setup, key, &artifact, (stop, *until));
         match releaser.release(&key.name, &artifact, pin.kept_by.as_ref(), &permit).await {
+            // Whoever removed it: nothing was sent, and so nothing is proven by it.
+            Ok(()) if !permit.was_given() => {
+                pin.state = ReleaseState::Gone;
+                record(setup, key, [Event::PinReleased { artifact }]).await?;
+                Ok(Gone::Before)
+            }
             Ok(()) => {
                 tracing::info!(repository = %key, artifact = %pin.artifact, "released the pin of {} in {key}", pin.artifact);
                 pin.state = ReleaseState::Released;
@@ -265,7 +271,7 @@ impl Removing<'_> {
         match again {
             Ok(()) => {
                 tracing::warn!(repository = %self.key, artifact = %artifact, "pinned {artifact} again: {why}");
-                if pin.state == ReleaseState::Released {
+                if matches!(pin.state, ReleaseState::Released | ReleaseState::Gone) {
                     (pin.state, pin.failure) = (ReleaseState::PinnedAgain, Some(why.to_owned()));
                 }
                 vec![Event::Pinned { artifact: artifact.clone() }, Event::PinMade { artifact }]
@@ -286,6 +292,8 @@ impl Removing<'_> {
 #[derive(Debug, Clone, Copy)]
 enum Gone {
     Yes,
+    /// It was not there any more.
+    Before,
     /// It is to stay.
     Kept,
     /// It failed, and may be gone all the same.
@@ -294,9 +302,9 @@ enum Gone {
     More,
 }
 
-/// Whether a call was sent that removes it.
-fn was_tried(pin: &PinRelease) -> bool {
-    matches!(pin.state, ReleaseState::Released | ReleaseState::Failed)
+/// Whether it is gone, or may be: a call was sent that removes it, or somebody else removed it.
+pub(super) fn was_tried(pin: &PinRelease) -> bool {
+    matches!(pin.state, ReleaseState::Released | ReleaseState::Gone | ReleaseState::Failed)
 }
 
 /// Whether it was to go, as far as was decided.

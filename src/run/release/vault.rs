@@ -105,6 +105,6 @@ impl OfVault<'_> {
         };
         let all = kept.into_iter().map(entry);
         // What is in the rollback set is no question.
-        Ok(all.filter(|entry| !entry.grounds.contains(&crate::decide::release::Ground::Needed)).collect())
+        Ok(all.filter(|entry| !entry.grounds.contains(&crate::outcome::release::Ground::Needed)).collect())
     }
 }

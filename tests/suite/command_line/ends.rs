@@ -135,6 +135,7 @@ fn reports_and_history_come_back_from_the_ledger() {
         ("20000101", 2, "whose id begins with 20000101"),
         ("2", 2, "how it begins, last or last~1"),
         ("last-1", 2, "write last, or last~1"),
+        ("last~10000", 2, "write last, or last~1"),
     ] {
         let output = run(directory.path(), &["report", "--run", which, "--format", "json"]);
         assert_eq!(code(&output), expected, "{which}: {}", text(&output.stderr));

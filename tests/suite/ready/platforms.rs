@@ -300,6 +300,14 @@ fn a_revision_whose_tag_was_moved_is_not_gone_back_to_e124() {
     let listed = page.releases.iter().find(|listed| listed.artifact == artifact("v2")).unwrap();
     assert_eq!((listed.unchanged, listed.moved.len()), (Some(false), 1));
     insta::assert_snapshot!(scene.shown());
+
+    // By a rule about tags the bytes that came are shown, too: of those nobody says that their tag is unchanged.
+    scene.production = vec![crate::estate::tags(&["v*"], prodpin::model::Order::Semver)];
+    let page = scene.page();
+    let came = page.releases.iter().find(|listed| listed.artifact == artifact("implant")).unwrap();
+    assert_eq!(came.moved_here.iter().map(|tag| tag.as_str()).collect::<Vec<_>>(), ["v2"]);
+    assert!(page.releases.iter().all(|listed| listed.moved_here.is_empty() || listed.artifact == came.artifact));
+    assert!(scene.shown().contains("tag v2 was moved to it"), "{}", scene.shown());
 }
 
 /// Two clusters, two ways; and a contraction anywhere is one for both, as they share the release's history.

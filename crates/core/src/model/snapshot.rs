@@ -196,6 +196,19 @@ impl Inspection {
     }
 }
 
+#[cfg(test)]
+impl Inspection {
+    /// It is there with all of its parts, and has no pin.
+    pub(crate) fn whole(artifact: ArtifactId) -> Self {
+        Self {
+            presence: Presence::Present,
+            closure: Closure::Complete,
+            pin: PinState::Absent,
+            ..Self::unread(artifact)
+        }
+    }
+}
+
 /// What an artifact is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ArtifactKind {

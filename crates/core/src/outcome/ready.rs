@@ -255,6 +255,10 @@ pub struct ListedRelease {
     pub unchanged: Option<bool>,
     /// Those that do not.
     pub moved: Vec<MovedTag>,
+    /// Release tags that named other bytes before they were moved to it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<String>")]
+    pub moved_here: Vec<Tag>,
     /// How long its protection lasts.
     pub lasts: Lasts,
     /// What it did to the database. `null`: nothing says.

@@ -1,10 +1,12 @@
 //! What `release` says of each pin.
 
+mod ground;
+
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::decide::release::Ground;
+pub use self::ground::Ground;
 use crate::model::{ArtifactId, Gap, RepositoryName, SourceName, Tag, Threat};
 
 /// The pins of one repository that nothing in the rollback set needs.
@@ -20,6 +22,15 @@ pub struct RepositoryRelease {
     pub gaps: Vec<Gap>,
     /// The pins, those that go first.
     pub pins: Vec<PinRelease>,
+}
+
+impl RepositoryRelease {
+    /// Whether everything was read by which its pins were judged.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        let is_gap = |ground: &Ground| matches!(ground, Ground::Gap { .. });
+        self.gaps.is_empty() && !self.pins.iter().flat_map(|pin| &pin.grounds).any(is_gap)
+    }
 }
 
 /// One pin.
@@ -58,6 +69,8 @@ pub enum ReleaseState {
     Planned,
     /// It was removed, and that was read back.
     Released,
+    /// It was not there any more when its turn came: somebody else removed it.
+    Gone,
     /// It stays, for the grounds that are named.
     Kept,
     /// It could not be removed.

@@ -253,6 +253,10 @@ pub(super) fn pin(listed: &ListedRelease) -> &'static str {
 
 pub(super) fn unchanged(row: &RepositoryReady, listed: &ListedRelease) -> Phrase {
     match listed.unchanged {
+        Some(true) if !listed.moved_here.is_empty() => {
+            let moved = listed.moved_here.iter().map(|tag| Phrase::said("tag ").then(Phrase::name(tag.as_str())));
+            Phrase::joined(moved, ", ").say(" was moved to it")
+        }
         Some(true) => Phrase::said("tag unchanged"),
         None => Phrase::said("tag unchanged: unknown"),
         Some(false) => Phrase::joined(

@@ -23,20 +23,7 @@ fn artifact(content: &str) -> ArtifactId {
 }
 
 fn whole(content: &str) -> Inspection {
-    Inspection {
-        artifact: artifact(content),
-        presence: Presence::Present,
-        kind: None,
-        created: None,
-        children: Vec::new(),
-        closure: Closure::Complete,
-        pin: PinState::Present,
-        obstacles: Vec::new(),
-        lost_attestations: Vec::new(),
-        gaps: Vec::new(),
-        object: None,
-        parts: Default::default(),
-    }
+    Inspection { pin: PinState::Present, ..Inspection::whole(artifact(content)) }
 }
 
 fn mark(sequence: u64) -> Mark {

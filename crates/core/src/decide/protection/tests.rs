@@ -5,18 +5,10 @@ use crate::model::Scope;
 fn what_could_not_be_read_just_now_is_pinned_all_the_same_and_what_is_wrong_is_not_i6() {
     let artifact: ArtifactId = Digest::sha256(b"x").into();
     let seen = |closure: Closure, causes: &[Cause], obstacles: Vec<Obstacle>| Inspection {
-        artifact: artifact.clone(),
-        presence: Presence::Present,
-        kind: None,
-        created: None,
-        children: Vec::new(),
         closure,
-        pin: PinState::Absent,
         obstacles,
-        lost_attestations: Vec::new(),
         gaps: causes.iter().map(|cause| Gap::new(Scope::Artifact(artifact.clone()), *cause, "a blob")).collect(),
-        object: None,
-        parts: Default::default(),
+        ..Inspection::whole(artifact.clone())
     };
     let wrong = || vec![Obstacle::WrongBytes { detail: String::new() }];
     for (closure, causes, obstacles, expected) in [
@@ -41,18 +33,8 @@ fn what_lacks_thousands_of_parts_is_told_by_the_first_and_the_number_f96() {
     let artifact: ArtifactId = Digest::sha256(b"x").into();
     let lacking = |count: u32| {
         let seen = Inspection {
-            artifact: artifact.clone(),
-            presence: Presence::Present,
-            kind: None,
-            created: None,
             closure: Closure::Broken((0..count).map(|n| Digest::sha256(&n.to_be_bytes())).collect()),
-            pin: PinState::Present,
-            obstacles: Vec::new(),
-            gaps: Vec::new(),
-            object: None,
-            lost_attestations: Vec::new(),
-            children: Default::default(),
-            parts: Default::default(),
+            ..seen()
         };
         let verdict = judge(&artifact, Some(&seen), None, Vec::new(), true, None);
         assert_eq!(verdict.restorable, Some(false));
@@ -66,20 +48,7 @@ fn what_lacks_thousands_of_parts_is_told_by_the_first_and_the_number_f96() {
 }
 
 fn seen() -> Inspection {
-    Inspection {
-        artifact: Digest::sha256(b"x").into(),
-        presence: Presence::Present,
-        kind: None,
-        created: None,
-        children: Vec::new(),
-        closure: Closure::Complete,
-        pin: PinState::Present,
-        obstacles: Vec::new(),
-        lost_attestations: Vec::new(),
-        gaps: Vec::new(),
-        object: None,
-        parts: Default::default(),
-    }
+    Inspection { pin: PinState::Present, ..Inspection::whole(Digest::sha256(b"x").into()) }
 }
 
 fn judged(seen: &Inspection, credentials_work: bool) -> ProtectionVerdict {

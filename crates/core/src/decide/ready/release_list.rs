@@ -51,6 +51,7 @@ fn listed_release(facts: &Facts<'_>, uses: &Uses<'_>, labels: &Labels<'_>, forec
         obstacles: target.obstacles.clone(),
         unchanged,
         moved,
+        moved_here: moved_here(target),
         lasts: lasts(&facts.row, forecast),
         schema,
         commit,
@@ -155,6 +156,15 @@ fn unchanged(
         }
     }
     (Some(moved.is_empty()), moved)
+}
+
+/// That its tag still names it says nothing of bytes that came by moving the tag.
+fn moved_here(target: &TargetReport) -> Vec<Tag> {
+    let moved_in = target.reasons.iter().filter_map(|reason| match reason {
+        Reason::MovedIn { tag } => Some(tag.clone()),
+        _ => None,
+    });
+    moved_in.collect()
 }
 
 /// What a tag names now.

@@ -23,7 +23,7 @@ mod unneeded;
 mod word;
 mod worse;
 
-pub use grounds::{EarlierRun, Ground, LastReference, PinFacts, RunFacts, grounds, vault_grounds};
+pub use grounds::{EarlierRun, LastReference, PinFacts, RunFacts, grounds, vault_grounds};
 pub use loss::loss;
 pub use order::{Question, Verdict, decide};
 pub use permanent::permanent_tags;

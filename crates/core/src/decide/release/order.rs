@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::grounds::{EarlierRun, Ground, LastReference, PinFacts, RunFacts, grounds};
+use super::grounds::{EarlierRun, LastReference, PinFacts, RunFacts, grounds};
 use super::removal::removal_of;
 use super::unneeded::every_pin;
 use super::worse::Rules;
 use crate::decide::input::Input;
 use crate::decide::plan::Plan;
 use crate::model::{ArtifactId, Gap, Inspection, Mark, PinRemoval, PinState, Tag, Threat};
+use crate::outcome::release::Ground;
 
 /// What is asked about a repository.
 #[derive(Debug, Clone, Copy)]

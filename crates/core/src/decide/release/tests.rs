@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{EarlierRun, Ground, LastReference, NeededNow, PinFacts, RunFacts, grounds, loss, removal, to_make_again};
+use super::{EarlierRun, LastReference, NeededNow, PinFacts, RunFacts, grounds, loss, removal, to_make_again};
 use crate::model::{
     ArtifactId, Cleanup, Closure, Digest, Inspection, Mark, Part, PinRemoval, PinState, Presence, Recognised,
     RegistryKind, SettingFacts, StatedCleanup,
 };
+use crate::outcome::release::Ground;
 
 fn artifact(name: &str) -> ArtifactId {
     ArtifactId::Manifest(Digest::sha256(name.as_bytes()))

@@ -2,30 +2,14 @@
 
 use super::*;
 use crate::decide::{Asked, changes, fold};
-use crate::model::{
-    Closure, Digest, Event, Inspection, NamePatterns, ObservedTag, Order, PinState, Presence, Resolution,
-};
+use crate::model::{Digest, Event, Inspection, NamePatterns, ObservedTag, Order, Presence, Resolution};
 
 fn artifact(content: &str) -> ArtifactId {
     Digest::sha256(content.as_bytes()).into()
 }
 
 fn seen(content: &str, presence: Presence) -> (ArtifactId, Inspection) {
-    let inspection = Inspection {
-        artifact: artifact(content),
-        presence,
-        kind: None,
-        created: None,
-        children: Vec::new(),
-        closure: Closure::Complete,
-        pin: PinState::Absent,
-        obstacles: Vec::new(),
-        lost_attestations: Vec::new(),
-        gaps: Vec::new(),
-        object: None,
-        parts: Default::default(),
-    };
-    (artifact(content), inspection)
+    (artifact(content), Inspection { presence, ..Inspection::whole(artifact(content)) })
 }
 
 fn listing(tags: &[(&str, &str)]) -> Snapshot {
