@@ -11,7 +11,7 @@ use crate::model::{
 use crate::outcome::size::size;
 use crate::policy::{
     ArgoCdConfig, AwsConfig, ClusterAccess, EcrConfig, FluxConfig, KubernetesConfig, LedgerLocation, OciConfig, Policy,
-    S3Config, SignalConfig, SourceConfig, VaultLocation, load, visible,
+    RegistryInterface, S3Config, SignalConfig, SourceConfig, VaultLocation, load, visible,
 };
 
 pub(super) fn check(path: &Path) -> anyhow::Result<Ending> {
@@ -136,7 +136,7 @@ fn ledger(location: &LedgerLocation) -> String {
 
 fn source(config: &SourceConfig) -> String {
     match config {
-        SourceConfig::Oci(OciConfig { url, repositories, username, private, cleanup, harbor, .. }) => {
+        SourceConfig::Oci(OciConfig { url, repositories, username, private, cleanup, interface, .. }) => {
             let login = username.as_ref().map(|name| format!(", as {name}")).unwrap_or_default();
             let private = if *private { ", at a private address" } else { "" };
             let cleanup = match cleanup {
@@ -146,7 +146,10 @@ fn source(config: &SourceConfig) -> String {
                 Some(StatedCleanup::Unknown) => ", where what cleans up is unknown",
             };
             let url = url.as_str().trim_end_matches('/');
-            let kind = if *harbor { "Harbor" } else { "registry" };
+            let kind = match interface {
+                RegistryInterface::None => "registry",
+                RegistryInterface::Harbor => "Harbor",
+            };
             format!("{kind} {url}{login}{private}{cleanup}: {}", selected(repositories))
         }
         SourceConfig::S3(S3Config { bucket, layout, repositories, region, endpoint, owner, .. }) => {

@@ -12,7 +12,7 @@ use crate::decide::vault::{Held, Lack, Unkept, incomplete};
 use crate::ledger::{Access, objects_at};
 use crate::model::{ArtifactId, Mode, NamePatterns, RepositoryKey, SourceName};
 use crate::outcome::report::{TargetReport, VaultState};
-use crate::policy::{LedgerLocation, OciConfig, VaultLocation, VaultRegistry};
+use crate::policy::{LedgerLocation, OciConfig, RegistryInterface, VaultLocation, VaultRegistry};
 use crate::sources::oci::{HttpEnvironment, open_to_look, open_to_restore};
 use crate::sources::{OpenOptions, Readable};
 use crate::vault::{Closure, Entry, Failure, FileTarget, InRegistry, Target, Unwhole, Vault};
@@ -74,7 +74,7 @@ fn in_registry(registry: &VaultRegistry, access: Access) -> Result<Vault, String
         ca_file: None,
         max_concurrency: None,
         cleanup: None,
-        harbor: false,
+        interface: RegistryInterface::None,
     };
     let write = access == Access::Write;
     let options = OpenOptions { write, rehearse: false, tried: false, concurrency: REQUESTS, deadline: None };

@@ -71,7 +71,7 @@ fn source(url: &str) -> Source {
         ca_file: None,
         max_concurrency: None,
         cleanup: None,
-        harbor: false,
+        interface: prodpin::policy::RegistryInterface::None,
     };
     let options = OpenOptions { write: true, rehearse: false, tried: false, concurrency: 8, deadline: None };
     open_in(&"shop".parse().unwrap(), &config, &options, &HttpEnvironment::default()).unwrap()

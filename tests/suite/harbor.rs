@@ -34,7 +34,7 @@ fn config(harbor: &Harbor, patterns: &[&str], user: Option<(&str, &str)>) -> Oci
         ca_file: None,
         max_concurrency: None,
         cleanup: None,
-        harbor: true,
+        interface: prodpin::policy::RegistryInterface::Harbor,
     }
 }
 

@@ -84,7 +84,7 @@ impl OciServer {
             ca_file: None,
             max_concurrency: None,
             cleanup: None,
-            harbor: false,
+            interface: prodpin::policy::RegistryInterface::None,
         }
     }
 

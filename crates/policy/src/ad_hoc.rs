@@ -8,7 +8,7 @@ use url::Url;
 use super::patterns::selects_everything;
 use super::problem::quote;
 use super::source::is_loopback;
-use super::{EcrConfig, LedgerLocation, OciConfig, PinPolicy, Policy, Safeguards, SourceConfig};
+use super::{EcrConfig, LedgerLocation, OciConfig, PinPolicy, Policy, RegistryInterface, Safeguards, SourceConfig};
 use prodpin_core::model::{
     Digest, EcrHost, FailOn, NamePatterns, Order, ProductionRule, RepositoryName, SourceName, without_credentials,
 };
@@ -96,7 +96,7 @@ fn source(url: Url, repositories: NamePatterns) -> SourceConfig {
             ca_file: None,
             max_concurrency: None,
             cleanup: None,
-            harbor: false,
+            interface: RegistryInterface::None,
         }),
     }
 }

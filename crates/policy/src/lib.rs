@@ -21,6 +21,7 @@ mod problem;
 mod raw;
 mod raw_production;
 mod reader;
+mod registry;
 mod require;
 mod safeguards;
 mod schema;
@@ -118,7 +119,7 @@ pub enum LedgerLocation {
 /// One source as configured.
 #[derive(Debug, Clone)]
 pub enum SourceConfig {
-    /// Any OCI registry; a Harbor too.
+    /// Any OCI registry, and those that have an interface of their own as well.
     Oci(OciConfig),
     /// A deployment bucket.
     S3(S3Config),
@@ -143,7 +144,17 @@ fn place_of_source(config: &SourceConfig) -> String {
     }
 }
 
-/// An OCI registry, or a Harbor, which is one.
+/// What a registry is read by, beside the registry protocol. The policy says so by the key that holds the address.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum RegistryInterface {
+    /// Nothing (`oci:`).
+    #[default]
+    None,
+    /// Harbor's API v2.0 (`harbor:`).
+    Harbor,
+}
+
+/// An OCI registry, or one of a kind that has an interface of its own beside that.
 #[derive(Debug, Clone)]
 pub struct OciConfig {
     /// Scheme, host and port; no path, no user.
@@ -165,8 +176,8 @@ pub struct OciConfig {
     pub max_concurrency: Option<usize>,
     /// What removes artifacts there, where that cannot be read.
     pub cleanup: Option<StatedCleanup>,
-    /// Whether it is a Harbor whose own interface is read as well (`harbor:` in the policy).
-    pub harbor: bool,
+    /// The interface that is read beside the registry protocol.
+    pub interface: RegistryInterface,
 }
 
 /// An S3 bucket.

@@ -3,12 +3,12 @@
 use url::Url;
 
 use super::check::Checker;
-use super::harbor::RegistryTerms;
 use super::patterns::Confirmation;
 use super::problem::{Span, quote};
 use super::raw::{RawOci, RawS3};
+use super::registry::RegistryTerms;
 use super::spanned::Spanned;
-use super::{InventoryLocation, OciConfig, S3Config, Secret, SourceConfig};
+use super::{InventoryLocation, OciConfig, RegistryInterface, S3Config, Secret, SourceConfig};
 use prodpin_core::model::{Layout, NamePatterns};
 
 impl SourceConfig {
@@ -74,7 +74,7 @@ impl Checker<'_> {
             ca_file: self.path(raw.ca_file),
             max_concurrency: self.concurrency(raw.max_concurrency),
             cleanup: None,
-            harbor: false,
+            interface: RegistryInterface::None,
         })
     }
 

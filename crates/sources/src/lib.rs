@@ -33,7 +33,7 @@ use prodpin_core::model::{
     TagTable, Unclaimed,
 };
 pub use prodpin_net::memory::{Full, Reservation};
-use prodpin_policy::SourceConfig;
+use prodpin_policy::{RegistryInterface, SourceConfig};
 
 pub use attached::{Attachments, PartsLook};
 pub use witness::PinLook;
@@ -287,12 +287,11 @@ pub async fn open_to_release(
     environment: &oci::HttpEnvironment,
 ) -> Result<OpenToRelease, String> {
     match config {
-        SourceConfig::Oci(config) if config.harbor => {
-            harbor::open_to_release(name, config, options, environment).map_err(|error| error.to_string())
+        SourceConfig::Oci(config) => match &config.interface {
+            RegistryInterface::None => oci::open_to_release(name, config, options, environment),
+            RegistryInterface::Harbor => harbor::open_to_release(name, config, options, environment),
         }
-        SourceConfig::Oci(config) => {
-            oci::open_to_release(name, config, options, environment).map_err(|error| error.to_string())
-        }
+        .map_err(|error| error.to_string()),
         SourceConfig::Ecr(config) => {
             let opened = ecr::open_to_release(name, config, options, environment, ecr::Tuning::default()).await;
             opened.map_err(|error| error.to_string())
@@ -360,12 +359,11 @@ pub async fn open(
     environment: &oci::HttpEnvironment,
 ) -> Result<Source, String> {
     match config {
-        SourceConfig::Oci(config) if config.harbor => {
-            harbor::open_in(name, config, options, environment).map_err(|error| error.to_string())
+        SourceConfig::Oci(config) => match &config.interface {
+            RegistryInterface::None => oci::open_in(name, config, options, environment),
+            RegistryInterface::Harbor => harbor::open_in(name, config, options, environment),
         }
-        SourceConfig::Oci(config) => {
-            oci::open_in(name, config, options, environment).map_err(|error| error.to_string())
-        }
+        .map_err(|error| error.to_string()),
         SourceConfig::Ecr(config) => {
             ecr::open(name, config, options, environment).await.map_err(|error| error.to_string())
         }

@@ -98,7 +98,7 @@ impl Shop {
             ca_file: None,
             max_concurrency: None,
             cleanup: None,
-            harbor: false,
+            interface: prodpin::policy::RegistryInterface::None,
         };
         let options = prodpin::sources::OpenOptions {
             write: true,

@@ -96,7 +96,7 @@ impl Opening {
             ca_file: None,
             max_concurrency: None,
             cleanup: None,
-            harbor: false,
+            interface: prodpin::policy::RegistryInterface::None,
         };
         let timing = Timing {
             connect: Duration::from_secs(2),

@@ -1,7 +1,7 @@
 //! What a policy says of registries, buckets and chart repositories, and when two of them are one place.
 
 use prodpin::model::{Loss, ProductionRule, StatedCleanup};
-use prodpin::policy::{LedgerLocation, Policy, S3Config, SourceConfig, ad_hoc};
+use prodpin::policy::{LedgerLocation, Policy, RegistryInterface, S3Config, SourceConfig, ad_hoc};
 
 use super::{SECRET, good, oci, read, reported, with_lines, with_production, with_source};
 
@@ -46,11 +46,13 @@ fn a_harbor_is_an_oci_registry_whose_repositories_have_a_project_in_front() {
          password: hunter2, private: true, max_concurrency: 4, pins: { may_displace: true } }",
     ));
     let config = oci(&policy);
-    assert!(config.harbor && config.private && config.cleanup.is_none());
+    assert!(config.interface == RegistryInterface::Harbor && config.private && config.cleanup.is_none());
     assert_eq!(config.username.as_deref(), Some("robot$shop+pin"));
     assert!(policy.pins.for_source(&"shop".parse().unwrap()).may_displace);
-    assert!(!oci(&good(&with_source("{ oci: https://h.example, repositories: [a] }"))).harbor);
-    assert!(oci(&good(&with_source("{ harbor: https://h.example, all: true }"))).harbor);
+    let plain = good(&with_source("{ oci: https://h.example, repositories: [a] }"));
+    assert_eq!(oci(&plain).interface, RegistryInterface::None);
+    let harbor = good(&with_source("{ harbor: https://h.example, all: true }"));
+    assert_eq!(oci(&harbor).interface, RegistryInterface::Harbor);
     for (wrong, said) in [
         ("harbor: https://h.example, repositories: [api]", "Harbor has no repository \"api\""),
         ("harbor: https://h.example, repositories: [shop/*, \"!old-*\"]", "Harbor has no repository \"old-*\""),

@@ -85,7 +85,7 @@ impl Registry {
             ca_file: None,
             max_concurrency: self.config.max_concurrency,
             cleanup: None,
-            harbor: false,
+            interface: prodpin_policy::RegistryInterface::None,
             url: endpoint,
         })
     }

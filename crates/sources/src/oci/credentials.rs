@@ -257,7 +257,7 @@ mod tests {
             ca_file: None,
             max_concurrency: None,
             cleanup: None,
-            harbor: false,
+            interface: prodpin_policy::RegistryInterface::None,
         };
         let variables = Variables::from_pairs(variables.iter().copied());
         let several_registries = variables.get("SEVERAL").is_some();
