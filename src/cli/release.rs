@@ -4,21 +4,21 @@ use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::SignedDuration;
 use serde_json::json;
 
-use super::arguments::{DEFAULT_POLICY, ReleaseArguments};
+use super::arguments::ReleaseArguments;
 use super::exit::{Ending, Misuse};
 use super::forecast::{all_found, wanted};
 use super::outcome::{Shows, choose_ledger, options, outcome_of};
-use super::output::to_stdout;
+use super::output::{to_reader, to_stdout};
 use super::pasteable::word;
 use super::progress::Bar;
 use super::stop::Signals;
 use crate::model::{Gap, Mode, RepositoryKey};
-use crate::outcome::release::{PinRelease, ReleaseState, RepositoryRelease, VaultRelease};
+use crate::outcome::release::{Ground, PinRelease, ReleaseState, RepositoryRelease, VaultRelease};
 use crate::outcome::report::RunSection;
 use crate::outcome::size::size;
 use crate::policy::{LedgerLocation, Policy, load};
@@ -28,6 +28,9 @@ use crate::run::{ReleaseOptions, Released, RunError, RunOptions, Unmatched, rele
 
 /// So many pins that stay for the same reasons are named.
 const NAMED: usize = 5;
+
+/// In less time nothing would be left for the last look: half a minute for production, and as much for pins that go back.
+const LEAST: Duration = Duration::from_mins(2);
 
 /// What a release has to say beside its report.
 struct Said {
@@ -45,6 +48,15 @@ pub(super) async fn release(path: &Path, arguments: &ReleaseArguments, bar: &Bar
     choose_ledger(&mut policy, arguments.run.ledger.ledger.as_deref())?;
     if policy.ledger == LedgerLocation::None {
         return Err(RunError::NoHistory.into());
+    }
+    if let Some(deadline) = arguments.run.deadline.filter(|deadline| arguments.apply && *deadline < LEAST) {
+        let message = format!(
+            "--deadline: {} s is too short for release --apply, which asks production again at the end and pins again what is \
+             needed by then; give it {} s or more",
+            deadline.as_secs(),
+            LEAST.as_secs()
+        );
+        return Err(Misuse(message).into());
     }
     let format = match arguments.run.format {
         None | Some(Format::Table) => Format::Table,
@@ -81,8 +93,8 @@ pub(super) async fn release(path: &Path, arguments: &ReleaseArguments, bar: &Bar
             serde_json::to_writer_pretty(&mut *out, &document)?;
             writeln!(out)
         })?,
-        _ => to_stdout(|out| {
-            tell(&said, arguments.apply, &again(path, arguments), out)?;
+        _ => to_reader(Some(path), |out| {
+            tell(&said, arguments.apply, &again(arguments), out)?;
             said.vault.as_ref().map_or(Ok(()), |vault| of_vault(vault, out))
         })?,
     }
@@ -133,7 +145,8 @@ async fn shown(policy: &Policy, arguments: &ReleaseArguments, bar: &Bar) -> anyh
 }
 
 /// The same command with `--apply`, as it can be pasted. What a terminal would not show as it is makes none.
-fn again(path: &Path, arguments: &ReleaseArguments) -> Option<String> {
+/// Where the policy lies is said as in every other command that is shown.
+fn again(arguments: &ReleaseArguments) -> Option<String> {
     let ReleaseArguments { repositories, grace, vault, run, .. } = arguments;
     let mut words = vec!["prodpin release".to_owned()];
     for repository in repositories {
@@ -143,9 +156,6 @@ fn again(path: &Path, arguments: &ReleaseArguments) -> Option<String> {
         words.push(format!("{name} {}", word(value)?));
         Some(())
     };
-    if path != Path::new(DEFAULT_POLICY) {
-        flag("--policy", path.to_str()?)?;
-    }
     for source in &run.sources {
         flag("--source", source.as_str())?;
     }
@@ -201,6 +211,7 @@ fn tell(said: &Said, applied: bool, again: &Option<String>, out: &mut dyn Write)
         let others: String = others.map(|(count, word)| format!(", {count} {word}")).collect();
         writeln!(out, "{} released, {stay} {}{others}.", pins(gone), if stay == 1 { "stays" } else { "stay" })?;
     }
+    let unchanged = if applied { "" } else { " Nothing was changed or recorded." };
     match (said.complete, pinned, count(ReleaseState::Planned)) {
         (false, ..) if applied => {
             writeln!(out, "Not everything could be read or done: `prodpin report` says what.")
@@ -208,16 +219,38 @@ fn tell(said: &Said, applied: bool, again: &Option<String>, out: &mut dyn Write)
         (false, ..) => {
             writeln!(out, "Not everything could be read, so nothing is known to be free: `prodpin audit` says what.")
         }
-        (true, false, _) => writeln!(out, "No pin is there that no rollback target needs."),
-        (true, true, 0) if applied => Ok(()),
-        (true, true, 0) => writeln!(out, "No pin may go now."),
+        (true, false, _) => writeln!(out, "No pin is there that no rollback target needs.{unchanged}"),
+        (true, true, 0) if applied => announced(said, true, out),
+        (true, true, 0) => {
+            writeln!(out, "No pin may go now.{unchanged}")?;
+            announced(said, false, out)
+        }
         (true, true, going) => {
-            writeln!(out, "{} may go. Nothing was changed.", pins(going))?;
+            writeln!(out, "{} may go.{unchanged}", pins(going))?;
             match again {
                 Some(command) => writeln!(out, "To remove {}: {command}", if going == 1 { "it" } else { "them" }),
                 None => writeln!(out, "Give --apply to remove what may go."),
             }
         }
+    }
+}
+
+/// Of which pins it was not on record yet that nothing needs them, and what puts that on record: from there their grace counts.
+fn announced(said: &Said, applied: bool, out: &mut dyn Write) -> io::Result<()> {
+    let every = said.repositories.iter().flat_map(|repository| &repository.pins);
+    let count = every.filter(|pin| pin.grounds.contains(&Ground::NotOnRecord)).count();
+    match (count, applied) {
+        (0, _) => Ok(()),
+        (_, true) => writeln!(
+            out,
+            "That nothing needs {} is on record from now on; after the grace period run `prodpin release` again.",
+            pins(count)
+        ),
+        (_, false) => writeln!(
+            out,
+            "That nothing needs {} is not on record yet: `prodpin audit` records it, and the grace period counts from there.",
+            pins(count)
+        ),
     }
 }
 
@@ -309,9 +342,8 @@ mod tests {
 
     fn command(arguments: &[&str]) -> Option<String> {
         let cli = Cli::parse_from([&["prodpin"], arguments].concat());
-        let policy = cli.policy.clone().unwrap_or_else(|| DEFAULT_POLICY.into());
         let Command::Release(arguments) = cli.command else { panic!("no release") };
-        again(&policy, &arguments)
+        again(&arguments)
     }
 
     #[test]
@@ -320,8 +352,6 @@ mod tests {
         let given = [
             "release",
             "shop/*",
-            "--policy",
-            "team a.yaml",
             "--source",
             "shop",
             "--source",
@@ -339,7 +369,7 @@ mod tests {
         assert_eq!(
             command(&given).as_deref(),
             Some(
-                "prodpin release 'shop/*' --policy 'team a.yaml' --source shop --source b --shard 1/3 --ledger s3://x/y \
+                "prodpin release 'shop/*' --source shop --source b --shard 1/3 --ledger s3://x/y \
                  --grace 129600s --deadline 600s --vault --apply"
             )
         );

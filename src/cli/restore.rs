@@ -110,6 +110,14 @@ fn tell(target: &Restoration, out: &mut dyn Write) -> io::Result<()> {
     if let Some(why) = &target.unrecorded {
         writeln!(out, "  not on record: {}; the next run reports these tags as created again", terminal(why))?;
     }
+    if let Some(why) = &target.unsaid {
+        writeln!(
+            out,
+            "  not said on record that its pins are needed: {}; a release that is under way may",
+            terminal(why)
+        )?;
+        writeln!(out, "  remove one: run prodpin enforce")?;
+    }
     end(target, out)
 }
 

@@ -15,17 +15,28 @@ use super::setup::Setup;
 pub(super) struct Known<'a> {
     stop: &'a Stop,
     at: Moment,
+    /// Whether releases were at these pins at every look, so that the next run makes them.
+    left_to_releases: bool,
 }
 
 impl<'a> Known<'a> {
     pub(super) fn now(stop: &'a Stop) -> Self {
-        Self { stop, at: Moment::now() }
+        Self { stop, at: Moment::now(), left_to_releases: false }
+    }
+
+    /// By what is known no pin is made.
+    pub(super) fn leave_to_releases(self) -> Self {
+        Self { left_to_releases: true, ..self }
     }
 
     fn refuses(&self) -> Option<PinFailure> {
         if self.stop.is_set() {
             let detail = "the run ended before it was pinned".to_owned();
             return Some(PinFailure { cause: self.stop.cause(), detail });
+        }
+        if self.left_to_releases {
+            let detail = "a release was at pins here each time that the repository was looked at; the next run pins it";
+            return Some(PinFailure { cause: Cause::Refused, detail: detail.to_owned() });
         }
         (self.at.age() > PINS_WITHIN).then(|| {
             let minutes = PINS_WITHIN.as_mins();

@@ -93,6 +93,8 @@ pub struct Restoration {
     pub damaged: Vec<Digest>,
     /// Why it is not on record that it was put back, where that is so.
     pub unrecorded: Option<String>,
+    /// Why it could not be said first that its pins are needed, where a `release` may remove them: it may be at it.
+    pub unsaid: Option<String>,
 }
 
 impl Restoration {
@@ -181,6 +183,11 @@ impl PutBack<'_> {
         };
         let restoring =
             Restoring { vault: self.vault, restorer: &restorer, source: &source, repository: &key.name, pinning };
+        let mut unsaid = None;
+        if self.apply {
+            let pinned = restoring.pins(&closure, digest).into_iter().map(ArtifactId::Manifest);
+            unsaid = self.remembered.need(key, pinned, self.stop).await;
+        }
         let looked = restoring.look(&closure, digest, &tags).await;
         let mut missing =
             looked.map_err(|fault| anyhow::anyhow!("{} in {}: {}", key.name, key.source, fault.detail))?;
@@ -199,6 +206,7 @@ impl PutBack<'_> {
             applied: self.apply,
             troubles: Vec::new(),
             unrecorded: None,
+            unsaid,
             repository: key.clone(),
             digest: digest.clone(),
         };

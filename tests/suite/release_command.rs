@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use prodpin::ledger::{Access, Ledger};
-use prodpin::model::{Entry, Event, Pin};
+use prodpin::model::{Entry, Event, Pin, RepositoryKey};
 use prodpin::policy::LedgerLocation;
+use prodpin::run::{Found, RestoreOptions, Stop, restore};
 use prodpin::sources::memory::image;
 use serde_json::Value;
 
@@ -69,11 +70,84 @@ fn states(document: &Value) -> Vec<&str> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_not_on_record_yet_is_said_and_what_records_it() {
+    let shop = with_one_left(true).await;
+    shop.pusher.push("shop/api", "v1.4.0", &image("five")).await;
+    let shown = shop.run(&["release"]).await;
+    let expected = "That nothing needs 3 pins is not on record yet: `prodpin audit` records it";
+    assert!(shown.stdout.contains(expected), "{}", shown.stdout);
+    assert!(shown.stdout.contains("No pin may go now. Nothing was changed or recorded."), "{}", shown.stdout);
+    assert!(shop.run(&["enforce", "--quiet"]).await.status == 0);
+    shop.pusher.push("shop/api", "v1.5.0", &image("six")).await;
+    let applied = shop.run(&["release", "--apply"]).await;
+    assert!(!applied.stdout.contains("Nothing was changed"), "{}", applied.stdout);
+    let hurried = shop.run(&["release", "--apply", "--deadline", "90s"]).await;
+    assert_eq!(hurried.status, 2, "{}", hurried.stdout);
+    assert!(hurried.stderr.contains("90 s is too short for release --apply"), "{}", hurried.stderr);
+}
+
+/// What is on record of the release that left, and what is below it.
+async fn on_record(shop: &Shop) -> prodpin::model::RepositoryState {
+    let location = LedgerLocation::Directory(shop.here.path().join("ledger"));
+    let ledger = Ledger::open(&location, Access::Read).await.unwrap();
+    ledger.recall(&key()).await.unwrap()
+}
+
+fn key() -> RepositoryKey {
+    RepositoryKey { source: "r".parse().unwrap(), name: "shop/api".parse().unwrap() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_restore_pins_it_says_first_is_needed_i14_i15() {
+    let shop = with_one_left(true).await;
+    let lost = shop.releases[0].1.clone();
+    assert!(on_record(&shop).await.unneeded.contains_key(&lost.id()));
+    shop.lose(&lost).await;
+    let reference = format!("shop/api@{}", lost.digest());
+    let dry = shop.run(&["restore", &reference]).await;
+    assert!(on_record(&shop).await.unneeded.contains_key(&lost.id()), "{}", dry.stdout);
+    let restored = shop.run(&["restore", &reference, "--apply"]).await;
+    assert_eq!(restored.status, 0, "{}{}", restored.stdout, restored.stderr);
+    assert!(is_pinned(&shop).await);
+    assert!(!on_record(&shop).await.unneeded.contains_key(&lost.id()));
+
+    // A release is at it: what that one sends later finds its intent revoked.
+    let policy = prodpin::policy::load(&shop.here.path().join("prodpin.yaml")).unwrap();
+    let ledger = Ledger::open_with(&policy.ledger, &policy.safeguards, Access::Write).await.unwrap();
+    let (key, at) = (key(), Timestamp::now());
+    ledger.recall(&key).await.unwrap();
+    let other = prodpin::model::RunId::new(at, 7);
+    let artifact = lost.id();
+    let said = [
+        Event::PinUnneeded { artifact: artifact.clone() },
+        Event::PinReleasing { artifact: artifact.clone(), by: Some(other.clone()) },
+    ];
+    for event in said {
+        let entry = Entry { run: other.clone(), at, repository: Some(key.clone()), event };
+        ledger.commit(vec![entry]).await.unwrap();
+    }
+    drop(ledger);
+    shop.lose(&lost).await;
+    assert!(on_record(&shop).await.releasing[&artifact].revoked.is_none());
+    let options = RestoreOptions {
+        reference,
+        sources: Vec::new(),
+        apply: true,
+        deadline: None,
+        stop: Stop::default().with_removals_within(std::time::Duration::ZERO),
+    };
+    let Found::Target(target) = restore(&policy, &options).await.unwrap() else { panic!("no target") };
+    assert!(target.troubles.is_empty() && target.unsaid.is_none(), "{target:?}");
+    assert!(on_record(&shop).await.releasing[&artifact].revoked.is_some());
+    assert!(is_pinned(&shop).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn it_shows_what_may_go_and_the_command_it_offers_removes_that_i13() {
     let shop = with_one_left(true).await;
     let shown = shop.run(&["release", "--grace", "1h"]).await;
     assert_eq!(shown.status, 0, "{}{}", shown.stdout, shown.stderr);
-    assert!(shown.stdout.contains("1 pin may go. Nothing was changed."), "{}", shown.stdout);
+    assert!(shown.stdout.contains("1 pin may go. Nothing was changed or recorded."), "{}", shown.stdout);
     let offered = shown.stdout.lines().find_map(|line| line.strip_prefix("To remove it: prodpin ")).expect("a command");
     assert_eq!(offered, "release --grace 3600s --apply");
     assert!(is_pinned(&shop).await);

@@ -75,7 +75,7 @@ impl Shop {
     }
 
     /// Deletes a release with everything below it, as whoever cleans up by digest does.
-    async fn lose(&self, content: &Content) {
+    pub(crate) async fn lose(&self, content: &Content) {
         for one in content.children().iter().chain([content]) {
             self.pusher.delete_manifest("shop/api", &one.id()).await;
             for (digest, _) in one.blobs() {

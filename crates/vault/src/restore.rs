@@ -118,6 +118,17 @@ impl Restoring<'_> {
         Ok(found)
     }
 
+    /// What is pinned once it is back, in the order in which it is.
+    #[must_use]
+    pub fn pins(&self, closure: &Closure, target: &Digest) -> Vec<Digest> {
+        let manifests = closure.parts.iter().filter(|part| part.is_manifest).map(|part| part.digest.clone());
+        match self.pinning {
+            Pinning::Withheld | Pinning::Later => Vec::new(),
+            Pinning::Target => vec![target.clone()],
+            Pinning::Closure => manifests.collect(),
+        }
+    }
+
     async fn step(&self, target: &Digest, tag: &Tag) -> TagStep {
         let (resolution, _) = self.source.inventory.look_up(self.repository, tag).await;
         tag_step(target, &resolution)
@@ -137,15 +148,9 @@ impl Restoring<'_> {
             let put = self.restorer.put_manifest(self.repository, &part.digest, &part.media_type, bytes).await;
             put.map_err(|fault| format!("{}: {}", part.digest, fault.detail))?;
         }
-        let manifests = closure.parts.iter().filter(|part| part.is_manifest).map(|part| &part.digest);
-        let pinned: Vec<&Digest> = match self.pinning {
-            Pinning::Withheld | Pinning::Later => Vec::new(),
-            Pinning::Target => vec![target],
-            Pinning::Closure => manifests.collect(),
-        };
         if let Some(protector) = &self.source.protector {
-            for digest in pinned {
-                let artifact = ArtifactId::Manifest(digest.clone());
+            for digest in self.pins(closure, target) {
+                let artifact = ArtifactId::Manifest(digest);
                 protector.pin(self.repository, &artifact).await.map_err(|failure| failure.to_string())?;
             }
         }

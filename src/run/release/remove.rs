@@ -270,8 +270,8 @@ impl Removing<'_> {
         let artifact = pin.artifact.clone();
         match again {
             Ok(()) => {
-                tracing::warn!(repository = %self.key, artifact = %artifact, "pinned {artifact} again: {why}");
                 if matches!(pin.state, ReleaseState::Released | ReleaseState::Gone) {
+                    tracing::warn!(repository = %self.key, artifact = %artifact, "pinned {artifact} again: {why}");
                     (pin.state, pin.failure) = (ReleaseState::PinnedAgain, Some(why.to_owned()));
                 }
                 vec![Event::Pinned { artifact: artifact.clone() }, Event::PinMade { artifact }]

@@ -108,7 +108,9 @@ async fn looked<'a>(setup: &Setup, key: RepositoryKey, stop: &'a Stop) -> Result
     let untried = Attempts::new();
     let on_look = |look: &RepositoryScan| decide::plan(&look.input(setup, &untried));
     let mut waited = BTreeMap::new();
-    for _ in 1..MOST_LOOKS {
+    let mut looks = 0;
+    loop {
+        looks += 1;
         let mut look = look(setup, inventory, key.clone()).await?;
         if protector(setup, &key).is_none() {
             let plan = judge(setup, &mut look, on_look).await?;
@@ -118,13 +120,13 @@ async fn looked<'a>(setup: &Setup, key: RepositoryKey, stop: &'a Stop) -> Result
         if let Next::Pin(plan) = before_pins(setup, &mut look, &mut waited, stop, on_look).await? {
             return Ok(Looked { look, plan: *plan, waited, known });
         }
+        if looks == MOST_LOOKS {
+            let plan = judge(setup, &mut look, on_look).await?;
+            return Ok(Looked { look, plan, waited, known: known.leave_to_releases() });
+        }
         // Nobody waits for memory while holding some.
         drop(look);
     }
-    let known = pins::Known::now(stop);
-    let mut look = look(setup, inventory, key).await?;
-    let plan = judge(setup, &mut look, on_look).await?;
-    Ok(Looked { look, plan, waited, known })
 }
 
 /// Puts the rule in front that claims pins, and takes what was read back for the repository's rules from then on, whether it

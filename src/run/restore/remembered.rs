@@ -65,6 +65,46 @@ impl Remembered {
         wrong.map(|BrokenPart { digest, .. }| digest.clone()).collect()
     }
 
+    /// Says on record that the pins of these are needed, and waits until no `release` that began before removes one any more: what
+    /// comes back is not pinned under a removal that is still under way (I14, I15). Why it could not, if it could not.
+    pub(super) async fn need(
+        &self,
+        key: &RepositoryKey,
+        artifacts: impl Iterator<Item = ArtifactId>,
+        stop: &Stop,
+    ) -> Option<String> {
+        let Self::Here { ledger, .. } = self else { return None };
+        let state = match ledger.recall_again(key).await {
+            Ok(state) => state,
+            Err(error) => return Some(error.to_string()),
+        };
+        let of_releases =
+            |artifact: &ArtifactId| state.unneeded.contains_key(artifact) || state.releasing.contains_key(artifact);
+        let artifacts: Vec<ArtifactId> = artifacts.filter(of_releases).collect();
+        if artifacts.is_empty() {
+            return None;
+        }
+        let at = Timestamp::now();
+        let run = RunId::new(at, jitter::draw());
+        let entry = |artifact: &ArtifactId| {
+            let event = Event::PinNeeded { artifact: artifact.clone() };
+            Entry { run: run.clone(), at, repository: Some(key.clone()), event }
+        };
+        if let Err(error) = ledger.commit(artifacts.iter().map(entry).collect()).await {
+            return Some(error.to_string());
+        }
+        let now = Timestamp::now();
+        let is_under_way =
+            |artifact: &ArtifactId| state.releasing.get(artifact).is_some_and(|intent| !intent.has_arrived(now));
+        if artifacts.iter().any(is_under_way) {
+            tracing::warn!(repository = %key, "a release is removing pins of it; restore waits until none is under way");
+            if !stop.waits_for_removals().await {
+                return Some(stop.reason());
+            }
+        }
+        None
+    }
+
     /// Puts on record what was pushed, so that the next run takes it for nobody else's doing. Why it could not be, if it could
     /// not.
     pub(super) async fn record(&self, key: &RepositoryKey, artifact: &ArtifactId, pushed: PutBack) -> Option<String> {

@@ -110,9 +110,7 @@ impl Ground {
             Self::Unprotected { artifact } => {
                 format!("rollback target {} is not protected; run `prodpin enforce`", artifact.short())
             }
-            Self::NotOnRecord => {
-                "no earlier complete run recorded that it left the rollback set; this run records it".to_owned()
-            }
+            Self::NotOnRecord => "no complete run has yet put on record that it left the rollback set".to_owned(),
             Self::Grace { since, until } => format!(
                 "it left the rollback set on {}, and the grace period ends on {} at the earliest",
                 since.strftime("%Y-%m-%d %H:%MZ"),
