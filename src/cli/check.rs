@@ -228,14 +228,21 @@ fn production(policy: &Policy) -> Vec<String> {
 
 fn signal(config: &SignalConfig) -> String {
     match config {
-        SignalConfig::Kubernetes(KubernetesConfig { cluster, namespaces, helm_releases, rehearsal }) => {
+        SignalConfig::Kubernetes(KubernetesConfig {
+            cluster,
+            namespaces,
+            helm_releases,
+            rehearsal,
+            rehearses_pulls,
+        }) => {
             let helm = if *helm_releases { ", and Helm's releases" } else { "" };
             let namespaces = chosen(namespaces, "namespace", "namespaces");
             let rehearsal = rehearsal.as_ref().map(|access| match access == cluster {
                 true => "; drill rehearses there".to_owned(),
                 false => format!("; drill rehearses there by {}", self::cluster(access)),
             });
-            let rehearsal = rehearsal.unwrap_or_default();
+            let pulls = if *rehearses_pulls { ", with the pull Secrets of workloads" } else { "" };
+            let rehearsal = rehearsal.map(|rehearsal| rehearsal + pulls).unwrap_or_default();
             format!("workloads in {namespaces} of {} run{helm}{rehearsal}", self::cluster(cluster))
         }
         SignalConfig::ArgoCd(ArgoCdConfig { cluster, namespaces, applications }) => {

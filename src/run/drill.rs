@@ -4,6 +4,7 @@
 
 mod found;
 mod keys;
+mod pulls;
 mod reading;
 mod rehearsing;
 
@@ -128,7 +129,8 @@ async fn carry_out(
     let rehearsed = match &stage {
         Some(stage) => {
             let planned = planned.into_iter().filter(|one| stage.covers(&one.state.workload)).collect();
-            Some(rehearsing::rehearse(stage, planned, stop).await)
+            let pulls = pulls::Pulls::new(policy, stop);
+            Some(rehearsing::rehearse(stage, &pulls, planned, stop).await)
         }
         None => None,
     };

@@ -30,6 +30,7 @@ mod overdue;
 mod policy;
 mod properties;
 mod protocol;
+mod pull_check;
 mod purity;
 mod ready;
 mod release;

@@ -25,7 +25,13 @@ pub(crate) fn base64(bytes: &[u8]) -> String {
 /// The cluster, with every namespace whose name starts with `sho`.
 pub(crate) fn cluster(server: &ApiServer) -> KubernetesConfig {
     let namespaces = NamePatterns::new(["sho*"]).unwrap();
-    KubernetesConfig { cluster: server.access(), namespaces, helm_releases: false, rehearsal: None }
+    KubernetesConfig {
+        cluster: server.access(),
+        namespaces,
+        helm_releases: false,
+        rehearsal: None,
+        rehearses_pulls: false,
+    }
 }
 
 pub(crate) async fn ask(config: &SignalConfig) -> Signalled {

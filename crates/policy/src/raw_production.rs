@@ -84,6 +84,9 @@ pub(super) struct RawKubernetes {
     pub(super) rehearse: Spanned<bool>,
     /// The context of an account of its own for that, in the same kubeconfig. Default: as `context`.
     pub(super) rehearse_context: Spanned<String>,
+    /// Whether a rehearsal also asks the registry for the image with what the pod's pull Secrets hold. It reads these Secrets.
+    /// Default false.
+    pub(super) rehearse_pulls: Spanned<bool>,
 }
 
 /// What Argo CD's applications run, and ran.

@@ -48,6 +48,8 @@ pub struct KubernetesConfig {
     pub helm_releases: bool,
     /// How to reach it for rehearsals; none where there are to be none.
     pub rehearsal: Option<ClusterAccess>,
+    /// Whether pull Secrets of workloads are read for them, and the registry is asked as a node would ask.
+    pub rehearses_pulls: bool,
 }
 
 /// Which of Argo CD's applications are production.
@@ -102,6 +104,7 @@ impl Checker<'_> {
                 let cluster = self.cluster(&raw.context, &raw.kubeconfig)?;
                 Some(SignalConfig::Kubernetes(KubernetesConfig {
                     rehearsal: self.rehearsal(raw, &cluster),
+                    rehearses_pulls: raw.rehearse_pulls.value().copied().unwrap_or(false),
                     cluster,
                     namespaces: namespaces?,
                     helm_releases: raw.helm_releases.value().copied().unwrap_or(false),
@@ -175,9 +178,13 @@ impl Checker<'_> {
     /// How the cluster is reached for rehearsals, where there are to be some.
     fn rehearsal(&self, raw: &RawKubernetes, cluster: &ClusterAccess) -> Option<ClusterAccess> {
         let rehearses = raw.rehearse.value().copied().unwrap_or(false);
-        if let (false, Some(span)) = (rehearses, raw.rehearse_context.span()) {
-            let fix = "add rehearse: true, or take it out".to_owned();
-            self.problems.error(span, "there are no rehearsals for which this context would be used", fix);
+        for (span, used) in [
+            (raw.rehearse_context.span(), "there are no rehearsals for which this context would be used"),
+            (raw.rehearse_pulls.span(), "there are no rehearsals in which pulls would be tried"),
+        ] {
+            if let (false, Some(span)) = (rehearses, span) {
+                self.problems.error(span, used, "add rehearse: true, or take it out".to_owned());
+            }
         }
         let context = self.filled(&raw.rehearse_context).or_else(|| cluster.context.clone());
         rehearses.then(|| ClusterAccess { context, kubeconfig: cluster.kubeconfig.clone() })

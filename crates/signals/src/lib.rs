@@ -16,7 +16,7 @@ use std::time::Instant;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-pub use self::kubernetes::Rehearsing;
+pub use self::kubernetes::{PullSecret, PullSecrets, Rehearsed, Rehearsing};
 use prodpin_core::model::{
     Cause, ChartReference, Concern, Control, Evidence, Gap, NamePatterns, NodeDigest, Reference, SchemaChange, Scope,
     Tenure, Workload,

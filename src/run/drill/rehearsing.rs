@@ -7,10 +7,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::found::Planned;
+use super::pulls::Pulls;
 use crate::decide::rehearsed::judge;
 use crate::model::{ArtifactId, Rehearsal, RehearsalFacts, RepositoryKey, Workload};
 use crate::run::Stop;
-use crate::signals::Rehearsing;
+use crate::signals::{Rehearsed, Rehearsing};
 
 /// What one workload's cluster said about a rollback target.
 #[derive(Debug, Clone)]
@@ -30,7 +31,12 @@ pub struct RehearsedTarget {
 }
 
 /// Rehearses what is planned, one after the other: what one dry run left would be seen before the next.
-pub(super) async fn rehearse(stage: &Rehearsing, planned: Vec<Planned>, stop: &Stop) -> Vec<RehearsedTarget> {
+pub(super) async fn rehearse(
+    stage: &Rehearsing,
+    pulls: &Pulls<'_>,
+    planned: Vec<Planned>,
+    stop: &Stop,
+) -> Vec<RehearsedTarget> {
     let mut over = std::pin::pin!(stop.over());
     let mut given_up = false;
     let mut by_workload: BTreeMap<Arc<Workload>, Vec<Planned>> = BTreeMap::new();
@@ -42,24 +48,34 @@ pub(super) async fn rehearse(stage: &Rehearsing, planned: Vec<Planned>, stop: &S
         let mut revisions: Vec<Arc<str>> = planned.iter().map(|one| one.state.revision.clone()).collect();
         revisions.sort();
         revisions.dedup();
-        let mut facts: Vec<RehearsalFacts> = Vec::new();
+        let mut rehearsed: Vec<Rehearsed> = Vec::new();
         if !given_up && !stop.is_set() {
             tokio::select! {
-                answered = stage.rehearse(&workload, &revisions) => facts = answered,
+                answered = stage.rehearse(&workload, &revisions) => rehearsed = answered,
                 () = &mut over => given_up = true,
             }
         }
-        let judged: BTreeMap<Arc<str>, Rehearsal> =
-            facts.into_iter().map(|facts| (facts.revision.clone(), judge(facts))).collect();
-        done.extend(planned.into_iter().map(|one| one.rehearsed(&judged)));
+        let by_revision: BTreeMap<Arc<str>, Rehearsed> =
+            rehearsed.into_iter().map(|one| (one.facts.revision.clone(), one)).collect();
+        for one in planned {
+            let mut rehearsal = None;
+            if let Some(Rehearsed { facts, pull_secrets }) = by_revision.get(&one.state.revision) {
+                tokio::select! {
+                    pull = pulls.ask(&one.key, &one.state.artifact, pull_secrets) => {
+                        rehearsal = Some(judge(RehearsalFacts { pull, ..facts.clone() }));
+                    }
+                    () = &mut over => given_up = true,
+                }
+            }
+            done.push(one.rehearsed(rehearsal));
+        }
     }
     done
 }
 
 impl Planned {
-    fn rehearsed(self, judged: &BTreeMap<Arc<str>, Rehearsal>) -> RehearsedTarget {
+    fn rehearsed(self, rehearsal: Option<Rehearsal>) -> RehearsedTarget {
         let Self { key: repository, name, state } = self;
-        let rehearsal = judged.get(&state.revision).cloned();
         let (artifact, workload) = (state.artifact, state.workload);
         RehearsedTarget { repository, artifact, name, at: Timestamp::now(), rehearsal, workload }
     }

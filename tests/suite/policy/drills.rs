@@ -45,7 +45,11 @@ fn rehearsals_are_asked_for_and_may_have_an_account_of_their_own() {
     assert_eq!(rehearsal(", context: eu, rehearse: true").rehearsal, Some(access(Some("eu"))));
     let own = rehearsal(", context: eu, rehearse: true, rehearse_context: eu-drill");
     assert_eq!((own.cluster, own.rehearsal), (access(Some("eu")), Some(access(Some("eu-drill")))));
-    for rule in ["rehearse_context: eu-drill", "rehearse: false, rehearse_context: eu-drill"] {
+    assert!(
+        !rehearsal(", rehearse: true").rehearses_pulls
+            && rehearsal(", rehearse: true, rehearse_pulls: true").rehearses_pulls
+    );
+    for rule in ["rehearse_context: eu-drill", "rehearse: false, rehearse_context: eu-drill", "rehearse_pulls: true"] {
         let text = with_production(&format!("[{{ kubernetes: {{ namespaces: [shop], {rule} }} }}]"));
         let reported = reported([text]);
         assert!(reported.contains("there are no rehearsals"), "{rule}: {reported}");

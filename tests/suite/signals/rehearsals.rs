@@ -6,10 +6,12 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{Response, StatusCode};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use prodpin::decide::rehearsed::judge;
 use prodpin::model::{Platform, Rehearsal, RehearsalOutcome, Workload};
 use prodpin::policy::parse;
-use prodpin::signals::Rehearsing;
+use prodpin::signals::{PullSecrets, Rehearsed, Rehearsing};
 use serde_json::{Value, json};
 
 /// What a server does.
@@ -24,6 +26,8 @@ struct World {
     denied: &'static str,
     /// What it answers to a pod and to a change.
     answers: Option<(u16, &'static str)>,
+    /// Whether the policy says that pull Secrets are read.
+    reads_pull_secrets: bool,
     asked: Arc<Mutex<Vec<(String, String)>>>,
 }
 
@@ -45,6 +49,7 @@ async fn answer(State(world): State<World>, request: Request) -> Response<Body> 
         return status(403, &format!("{} \"x\" is forbidden: User \"drill\" cannot get resource", world.denied));
     }
     let template = json!({ "metadata": { "labels": { "app": "api" } }, "spec": {
+        "imagePullSecrets": [{ "name": "regcred" }],
         "containers": [{ "name": "api", "image": "shop/api:v1", "envFrom": [{ "secretRef": { "name": "db" } }] }] } });
     match (method.as_str(), path.as_str()) {
         ("GET", "/version") => ok(&json!({ "major": "1", "minor": world.minor })),
@@ -68,6 +73,11 @@ async fn answer(State(world): State<World>, request: Request) -> Response<Body> 
             Response::builder().status(404).body(Body::from("<html>no such page</html>")).unwrap()
         }
         // Never the object itself: a Secret would come with all that is in it.
+        ("GET", "/api/v1/namespaces/shop/secrets/regcred")
+            if world.reads_pull_secrets && accept == "application/json" =>
+        {
+            ok(&json!({ "data": { ".dockerconfigjson": BASE64_STANDARD.encode(r#"{"auths":{}}"#) } }))
+        }
         ("GET", _) if accept.contains("as=PartialObjectMetadata") => ok(&json!({ "kind": "PartialObjectMetadata" })),
         other => panic!("{other:?}"),
     }
@@ -76,6 +86,14 @@ async fn answer(State(world): State<World>, request: Request) -> Response<Body> 
 /// What rehearsing revision 1 of a Deployment comes to, and what was sent for it.
 async fn rehearsed(world: World) -> (Vec<Rehearsal>, Vec<(String, String)>) {
     let asked = world.asked.clone();
+    let answered = answered(world).await;
+    let asked = asked.lock().unwrap().clone();
+    (answered.into_iter().map(|one| judge(one.facts)).collect(), asked)
+}
+
+/// The same, with what was read beside.
+async fn answered(world: World) -> Vec<Rehearsed> {
+    let pulls = if world.reads_pull_secrets { ", rehearse_pulls: true" } else { "" };
     let app = Router::new().fallback(answer).with_state(world);
     let (address, _server) = crate::support::serve::serve(app).await;
     let here = tempfile::tempdir().unwrap();
@@ -86,9 +104,11 @@ async fn rehearsed(world: World) -> (Vec<Rehearsal>, Vec<(String, String)>) {
         "contexts": [{ "name": "x", "context": { "cluster": "prod", "user": "drill" } }],
     });
     std::fs::write(here.path().join("kubeconfig"), kubeconfig.to_string()).unwrap();
-    let text = "version: 1\nsources: { a: { oci: https://r.example, repositories: [a] } }\n\
-                production: [{ kubernetes: { kubeconfig: kubeconfig, namespaces: [shop], rehearse: true } }]\n";
-    let policy = parse(text, here.path().join("prodpin.yaml").to_str().unwrap(), &|_| None).unwrap();
+    let text = format!(
+        "version: 1\nsources: {{ a: {{ oci: https://r.example, repositories: [a] }} }}\n\
+         production: [{{ kubernetes: {{ kubeconfig: kubeconfig, namespaces: [shop], rehearse: true{pulls} }} }}]\n"
+    );
+    let policy = parse(&text, here.path().join("prodpin.yaml").to_str().unwrap(), &|_| None).unwrap();
     let stage = Rehearsing::of_policy(&policy, None).expect("a rule rehearses");
     let workload = Arc::new(Workload {
         platform: Platform::Kubernetes { context: None },
@@ -99,9 +119,25 @@ async fn rehearsed(world: World) -> (Vec<Rehearsal>, Vec<(String, String)>) {
     assert!(stage.covers(&workload));
     let elsewhere = Workload { namespace: Some("other".into()), ..(*workload).clone() };
     assert!(!stage.covers(&elsewhere));
-    let facts = stage.rehearse(&workload, &["1".into(), "1".into(), "7".into()]).await;
-    let asked = asked.lock().unwrap().clone();
-    (facts.into_iter().map(judge).collect(), asked)
+    stage.rehearse(&workload, &["1".into(), "1".into(), "7".into()]).await
+}
+
+#[tokio::test]
+async fn pull_secrets_are_read_where_the_policy_says_so_and_only_there_p74() {
+    let read = |answered: &[Rehearsed]| match &answered[0].pull_secrets {
+        PullSecrets::Read(secrets) => secrets.iter().map(|secret| secret.name.clone()).collect(),
+        PullSecrets::NotAsked => vec!["not asked".to_owned()],
+        PullSecrets::Unknown(why) => vec![why.clone()],
+    };
+    let world = World { minor: "33", ..World::default() };
+    assert_eq!(read(&answered(world.clone()).await), ["not asked"]);
+    let reads = World { reads_pull_secrets: true, ..world };
+    assert_eq!(read(&answered(reads.clone()).await), ["regcred"]);
+    let denied = World { denied: "secrets", ..reads.clone() };
+    assert!(read(&answered(denied).await)[0].contains("may not get secrets in namespace shop"));
+    // An account's pull Secrets are in no pod that was not admitted.
+    let declined = World { answers: Some((403, "exceeded quota: compute")), ..reads };
+    assert!(read(&answered(declined).await)[0].contains("the cluster took no pod of it"));
 }
 
 fn sent(asked: &[(String, String)]) -> Vec<&(String, String)> {

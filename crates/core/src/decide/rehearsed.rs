@@ -8,8 +8,8 @@ mod tests;
 use std::sync::Arc;
 
 use crate::model::{
-    ArtifactId, DryRun, Found, Mark, Platform, Refusal, Rehearsal, RehearsalFacts, RehearsalOutcome, RepositoryState,
-    Sent, Workload,
+    ArtifactId, DryRun, Found, Mark, Platform, Pull, Refusal, Rehearsal, RehearsalFacts, RehearsalOutcome,
+    RepositoryState, Sent, Workload,
 };
 use crate::outcome::drilled::RehearsalReport;
 
@@ -74,7 +74,7 @@ fn is_rehearsed(workload: &Workload) -> bool {
 /// What a cluster's answers come to. What was not answered is never a yes.
 #[must_use]
 pub fn judge(facts: RehearsalFacts) -> Rehearsal {
-    let RehearsalFacts { workload, revision, pod, owner, needs } = facts;
+    let RehearsalFacts { workload, revision, pod, owner, needs, pull } = facts;
     let (mut refusals, mut unknown) = (Vec::new(), Vec::new());
     let owner_passes = owner == DryRun::Accepted;
     for (sent, answer) in [(Sent::Pod, pod), (Sent::Workload, owner)] {
@@ -102,6 +102,11 @@ pub fn judge(facts: RehearsalFacts) -> Rehearsal {
             Found::Unknown(why) => unknown.push(format!("whether {} is there is not known: {why}", need.object)),
         }
     }
+    match pull {
+        None | Some(Pull::Served) => {}
+        Some(Pull::Refused { by, words }) => refusals.push(Refusal { sent: Sent::Pull, by, words }),
+        Some(Pull::Unknown(why)) => unknown.push(format!("whether its image can be pulled is not known: {why}")),
+    }
     for list in [&mut missing, &mut unknown] {
         list.sort();
         list.dedup();
@@ -119,6 +124,7 @@ fn named(sent: Sent, workload: &Workload) -> String {
     match sent {
         Sent::Pod => "its pod".to_owned(),
         Sent::Workload => format!("the change of the {}", workload.kind),
+        Sent::Pull => "the pull of its image".to_owned(),
     }
 }
 
@@ -126,6 +132,7 @@ fn lacking_right(sent: Sent, workload: &Workload, message: &str) -> String {
     let verb = match sent {
         Sent::Pod => "create pods".to_owned(),
         Sent::Workload => format!("patch {}s", workload.kind),
+        Sent::Pull => "read pull Secrets".to_owned(),
     };
     let namespace = workload.namespace.as_deref().unwrap_or("default");
     let words = refusal::cleaned(message);

@@ -93,7 +93,7 @@ pub use rebase::{rebase, seen};
 pub use reference::without_credentials;
 pub use reference::{Reference, ReferenceError};
 pub use rehearsal::{
-    DryRun, Found, Need, NeededKind, NeededObject, Refusal, Rehearsal, RehearsalFacts, RehearsalOutcome, Sent,
+    DryRun, Found, Need, NeededKind, NeededObject, Pull, Refusal, Rehearsal, RehearsalFacts, RehearsalOutcome, Sent,
 };
 pub use restored::PutBack;
 pub use retention::Retention;

@@ -37,6 +37,24 @@ pub struct RehearsalFacts {
     pub owner: DryRun,
     /// What the pod needs and no dry run notices (P75b).
     pub needs: Vec<Need>,
+    /// Whether the registry serves the image to the pod's own pull Secrets; none where that was not to be asked.
+    pub pull: Option<Pull>,
+}
+
+/// What a registry answers to whoever asks for an image as a node does, with what the pod's pull Secrets hold (P74).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pull {
+    /// It serves it.
+    Served,
+    /// It does not, or nobody could ask with such a Secret.
+    Refused {
+        /// Who refuses it.
+        by: String,
+        /// Why.
+        words: String,
+    },
+    /// It could not be told, and why.
+    Unknown(String),
 }
 
 /// An object that a pod names.
@@ -144,6 +162,8 @@ pub enum Sent {
     Pod,
     /// The workload with the old state in it, as `undo` changes it.
     Workload,
+    /// The request for the image, with the pod's pull Secrets.
+    Pull,
 }
 
 impl fmt::Display for Refusal {
@@ -151,6 +171,7 @@ impl fmt::Display for Refusal {
         let sent = match self.sent {
             Sent::Pod => "its pod",
             Sent::Workload => "the change",
+            Sent::Pull => "to serve its image",
         };
         write!(f, "{} refuses {sent}: {}", self.by, self.words)
     }

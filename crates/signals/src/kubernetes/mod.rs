@@ -40,7 +40,7 @@ use prodpin_policy::{ClusterAccess, KubernetesConfig};
 
 pub(super) use self::argocd::ArgoCd;
 pub(super) use self::flux::Flux;
-pub use self::rehearsal::Rehearsing;
+pub use self::rehearsal::{PullSecret, PullSecrets, Rehearsed, Rehearsing};
 
 const PODS: Kind = Kind::core("v1", "Pod", "pods");
 const DEPLOYMENTS: Kind = Kind::named("apps", "v1", "Deployment", "deployments");

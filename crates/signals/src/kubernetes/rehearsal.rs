@@ -5,6 +5,7 @@
 //! `template` finds the old state and makes the pod and the change from it, `needs` reads what a pod names.
 
 mod needs;
+mod pull_secrets;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ use http::StatusCode;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
+pub use self::pull_secrets::{PullSecret, PullSecrets};
 use self::template::{OldState, Owner};
 use super::connect::{Cluster, KubernetesFailure};
 use super::list::Kind;
@@ -28,6 +30,14 @@ use prodpin_policy::{KubernetesConfig, Policy, SignalConfig};
 
 /// Since this version of Kubernetes every API server knows dry runs; one that does not would do what is asked.
 const FIRST_MINOR: u64 = 19;
+
+/// What a cluster answered about one old state.
+pub struct Rehearsed {
+    /// What is decided on.
+    pub facts: RehearsalFacts,
+    /// With what a node would ask for its images.
+    pub pull_secrets: PullSecrets,
+}
 
 /// The clusters of a policy in which rehearsals are made.
 pub struct Rehearsing {
@@ -44,6 +54,8 @@ struct Stage {
 /// A cluster whose dry runs are known to be none but that.
 struct Opened {
     cluster: Cluster,
+    /// Whether pull Secrets are read.
+    reads_pull_secrets: bool,
     /// What became of the first pod that was accepted: it must not be there.
     leaves_nothing: OnceCell<Result<(), String>>,
 }
@@ -77,10 +89,9 @@ impl Rehearsing {
     }
 
     /// Rehearses old states of a workload, one after the other. What could not be asked is said of each.
-    pub async fn rehearse(&self, workload: &Arc<Workload>, revisions: &[Arc<str>]) -> Vec<RehearsalFacts> {
-        let unanswered = |why: &str| {
-            revisions.iter().map(|revision| unasked(workload, revision, why)).collect::<Vec<RehearsalFacts>>()
-        };
+    pub async fn rehearse(&self, workload: &Arc<Workload>, revisions: &[Arc<str>]) -> Vec<Rehearsed> {
+        let unanswered =
+            |why: &str| revisions.iter().map(|revision| unasked(workload, revision, why)).collect::<Vec<Rehearsed>>();
         let Some(stage) = self.stage(workload) else { return unanswered("no rule of the policy rehearses there") };
         let opened = match stage.opened.get_or_init(|| open(&stage.config, self.deadline)).await {
             Ok(opened) => opened,
@@ -90,22 +101,24 @@ impl Rehearsing {
             Ok(owner) => owner,
             Err(why) => return unanswered(&why),
         };
-        let mut facts = Vec::new();
+        let mut answered = Vec::new();
         for revision in revisions {
-            facts.push(match owner.state(revision) {
+            answered.push(match owner.state(revision) {
                 Ok(state) => opened.rehearse(workload, revision, &owner, &state).await,
                 Err(why) => unasked(workload, revision, &why),
             });
         }
-        facts
+        answered
     }
 }
 
 /// Nothing was asked of a state, and why.
-fn unasked(workload: &Arc<Workload>, revision: &Arc<str>, why: &str) -> RehearsalFacts {
+fn unasked(workload: &Arc<Workload>, revision: &Arc<str>, why: &str) -> Rehearsed {
     let unanswered = || DryRun::Unanswered(why.to_owned());
     let (workload, revision) = (workload.clone(), revision.clone());
-    RehearsalFacts { workload, revision, pod: unanswered(), owner: unanswered(), needs: Vec::new() }
+    let (pod, owner) = (unanswered(), unanswered());
+    let facts = RehearsalFacts { workload, revision, pod, owner, needs: Vec::new(), pull: None };
+    Rehearsed { facts, pull_secrets: PullSecrets::NotAsked }
 }
 
 /// Opens a cluster, and makes sure that it knows what a dry run is.
@@ -115,7 +128,7 @@ async fn open(config: &KubernetesConfig, deadline: Option<Instant>) -> Result<Op
     let body = cluster.try_out(&Question::get("/version")).await;
     let body = body.map_err(|failure| format!("the API server's version could not be read: {failure}"))?;
     match knows_dry_runs(&body) {
-        true => Ok(Opened { cluster, leaves_nothing: OnceCell::new() }),
+        true => Ok(Opened { cluster, reads_pull_secrets: config.rehearses_pulls, leaves_nothing: OnceCell::new() }),
         false => Err(format!(
             "the API server does not say that it is Kubernetes 1.{FIRST_MINOR} or newer, and an older one may carry out a \
              dry run: nothing was sent"
@@ -157,7 +170,7 @@ impl Opened {
         revision: &Arc<str>,
         owner: &Owner,
         state: &OldState<'_>,
-    ) -> RehearsalFacts {
+    ) -> Rehearsed {
         // Not one more is sent to a server that does what it is asked.
         if let Some(Err(why)) = self.leaves_nothing.get() {
             return unasked(workload, revision, why);
@@ -181,7 +194,17 @@ impl Opened {
             let found = self.find(namespace, &object).await;
             needs.push(Need { object, found });
         }
-        RehearsalFacts { workload: workload.clone(), revision: revision.clone(), pod, owner: change, needs }
+        // The pod's account names pull Secrets, too, and they are in no pod that was not admitted.
+        let pull_secrets = match (self.reads_pull_secrets, &admitted) {
+            (false, _) => PullSecrets::NotAsked,
+            (true, Some(_)) => self.pull_secrets(namespace, spec).await,
+            (true, None) => {
+                PullSecrets::Unknown("the cluster took no pod of it, which names its pull Secrets".to_owned())
+            }
+        };
+        let (workload, revision) = (workload.clone(), revision.clone());
+        let facts = RehearsalFacts { workload, revision, pod, owner: change, needs, pull: None };
+        Rehearsed { facts, pull_secrets }
     }
 
     /// After the first pod that was accepted: a server that carried it out is asked for nothing more.

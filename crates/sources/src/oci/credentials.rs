@@ -96,6 +96,20 @@ impl Keys {
         Ok(keys)
     }
 
+    /// These, whatever else there may be.
+    pub(super) fn given(
+        credentials: Credentials,
+        host: &RegistryHost,
+        environment: &HttpEnvironment,
+    ) -> Result<Self, OciError> {
+        let exposed = (host.is_plain() && !host.is_loopback()).then(|| format!("http://{}", host.shown()));
+        let (environment, resolved, variables) = (environment.clone(), OnceCell::new(), [String::new(), String::new()]);
+        let found = Found::Ready(credentials.clone());
+        let keys = Self { found, exposed, environment, deadline: None, resolved, for_parts: None, variables };
+        keys.guarded(&credentials)?;
+        Ok(keys)
+    }
+
     /// Whether a text holds the secret, as far as it is known by now (I18).
     pub(super) fn is_reported_by(&self, text: &str) -> bool {
         let known = match &self.found {

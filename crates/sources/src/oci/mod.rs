@@ -38,6 +38,7 @@ mod names;
 mod observe;
 mod parts;
 mod pin;
+mod pull_check;
 mod recognise;
 mod referrers;
 mod registry;
@@ -72,6 +73,7 @@ use prodpin_net::http::{answer, environment, fault, place, redirect, transport};
 use prodpin_policy::OciConfig;
 
 pub(crate) use self::interface::{Known, open_known, open_known_to_release};
+pub use self::pull_check::{PullSecret, pulls};
 pub(crate) use self::registry::Registry;
 pub use self::release::open_to_release;
 pub use self::restore::{Restorer, Upload, open_to_look, open_to_restore};
@@ -144,6 +146,19 @@ fn registry_of(
 ) -> Result<Registry, OciError> {
     let host = RegistryHost::new(&config.url)?;
     let keys = Keys::find(name, config, &host, environment, options.deadline)?;
+    let auth = Auth::new(keys, config.token_realms.clone());
+    registry_with(config, options, environment, auth, power)
+}
+
+/// The same for whoever asks.
+fn registry_with(
+    config: &OciConfig,
+    options: &OpenOptions,
+    environment: &HttpEnvironment,
+    auth: Auth,
+    power: impl FnOnce(Transport) -> Transport,
+) -> Result<Registry, OciError> {
+    let host = RegistryHost::new(&config.url)?;
     let realms = config.token_realms.iter().map(String::as_str);
     let dialer = Arc::new(dialer(config.private || host.is_private_by_name(), realms, environment));
     let http = client(&config.url, config.ca_file.as_deref(), &dialer, environment)?;
@@ -151,7 +166,6 @@ fn registry_of(
     let throttle = environment.throttles.for_url(host.url(), cap);
     let timing = environment.timing.clone();
     let transport = Transport::new(http, dialer, throttle, timing, options.deadline, options.write);
-    let auth = Auth::new(keys, config.token_realms.clone());
     Registry::new(host, power(transport), auth).map_err(|fault: Fault| OciError::Client { reason: fault.detail })
 }
 

@@ -15,7 +15,7 @@ fn declined(status: u16, message: &str) -> DryRun {
 }
 
 fn facts(pod: DryRun, owner: DryRun, needs: Vec<Need>) -> RehearsalFacts {
-    RehearsalFacts { workload: workload("deployment"), revision: "3".into(), pod, owner, needs }
+    RehearsalFacts { workload: workload("deployment"), revision: "3".into(), pod, owner, needs, pull: None }
 }
 
 fn need(kind: NeededKind, name: &str, found: Found) -> Need {
@@ -196,4 +196,18 @@ fn of_many_workloads_the_oldest_rehearsals_give_way_i20() {
     let kept = reports(&state, &artifact);
     assert_eq!(kept.len(), 64);
     assert!(kept.iter().all(|report| &*report.rehearsal.workload.name != "api-0"));
+}
+
+#[test]
+fn a_registry_that_refuses_the_pods_own_secrets_fails_and_one_that_could_not_be_asked_is_no_yes_p74() {
+    let passed = || facts(DryRun::Accepted, DryRun::Accepted, vec![]);
+    let outcome = |pull: Option<Pull>| judge(RehearsalFacts { pull, ..passed() });
+    assert_eq!(outcome(None).outcome, RehearsalOutcome::Passed);
+    assert_eq!(outcome(Some(Pull::Served)).outcome, RehearsalOutcome::Passed);
+    let refused = outcome(Some(Pull::Refused { by: "r.example".to_owned(), words: "401".to_owned() }));
+    assert_eq!(refused.outcome, RehearsalOutcome::Failed);
+    assert_eq!(refused.reasons().collect::<Vec<_>>(), ["r.example refuses to serve its image: 401"]);
+    let unknown = outcome(Some(Pull::Unknown("it did not answer".to_owned())));
+    assert_eq!(unknown.outcome, RehearsalOutcome::Unknown);
+    assert_eq!(unknown.unknown, ["whether its image can be pulled is not known: it did not answer"]);
 }

@@ -280,3 +280,40 @@ mod properties {
         }
     }
 }
+
+#[test]
+fn a_node_takes_the_entries_that_cover_an_image_the_longest_first() {
+    let host = RegistryHost::new(&"https://eu.r.example:5000".parse().unwrap()).unwrap();
+    let found = |key: &str| {
+        let document = serde_json::json!({ "auths": { key: { "username": "u", "password": "p" } } }).to_string();
+        !for_image(&document, &host, "team/api").unwrap().is_empty()
+    };
+    for covers in [
+        "eu.r.example:5000",
+        "https://eu.r.example:5000",
+        "https://eu.r.example:5000/v2/",
+        "eu.r.example:5000/team",
+        "eu.r.example:5000/team/api",
+        "*.r.example:5000",
+        "e*.r.example:5000/team/",
+    ] {
+        assert!(found(covers), "{covers}");
+    }
+    for other in [
+        "r.example:5000",
+        "eu.r.example",
+        "*.example:5000",
+        "eu.r.example:5000/tea",
+        "eu.r.example:5000/team/api/x",
+        "*:5000",
+    ] {
+        assert!(!found(other), "{other}");
+    }
+    let two = serde_json::json!({ "auths": {
+        "eu.r.example:5000": { "username": "all", "password": "p" },
+        "eu.r.example:5000/team": { "username": "team", "password": "p" },
+    } });
+    let order: Vec<Option<Credentials>> =
+        for_image(&two.to_string(), &host, "team/api").unwrap().into_iter().map(Some).collect();
+    assert_eq!(order, [user("team", "p"), user("all", "p")]);
+}
