@@ -17,6 +17,12 @@ impl Moment {
         Self { by_clock: Timestamp::now(), by_process: Instant::now() }
     }
 
+    /// So long ago by the clock on the wall alone, as for a process whose machine slept.
+    #[cfg(test)]
+    pub(super) fn ago(age: SignedDuration) -> Self {
+        Self { by_clock: Timestamp::now() - age, by_process: Instant::now() }
+    }
+
     pub(super) fn age(self) -> SignedDuration {
         let by_process = SignedDuration::try_from(self.by_process.elapsed()).unwrap_or(SignedDuration::MAX);
         Timestamp::now().duration_since(self.by_clock).max(by_process)

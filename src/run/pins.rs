@@ -150,3 +150,24 @@ async fn one_by_one(
     }
     true
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+
+    use super::*;
+
+    #[test]
+    fn no_pin_is_made_by_what_was_known_more_than_half_an_hour_ago_i26_f86() {
+        let stop = Stop::default();
+        let known = |minutes: i64| Known { at: Moment::ago(SignedDuration::from_mins(minutes)), ..Known::now(&stop) };
+        assert!(known(0).refuses().is_none() && known(29).refuses().is_none());
+        let refused = known(31).refuses().expect("it is too old");
+        assert_eq!(refused.cause, Cause::TimedOut);
+        assert!(refused.detail.contains("30 minutes"), "{}", refused.detail);
+        let left = known(0).leave_to_releases().refuses().expect("releases are at it");
+        assert!(left.detail.contains("the next run pins it"), "{}", left.detail);
+        stop.ask();
+        assert_eq!(known(0).refuses().expect("the run ends").cause, Cause::Interrupted);
+    }
+}

@@ -28,12 +28,17 @@ impl Drop for Lost {
 
 impl Lost {
     pub(crate) async fn start() -> Option<Self> {
+        Self::start_with("./vault").await
+    }
+
+    /// With a vault at this place.
+    async fn start_with(vault: &str) -> Option<Self> {
         // Where the other registries run, its program is there, too.
         servers::open_registry()?;
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut lost = Self { here: tempfile::tempdir().unwrap(), port, server: None };
         let policy = format!(
-            "version: 1\nledger: ./ledger\nvault: ./vault\nsources:\n  shop: {{ oci: \"http://127.0.0.1:{port}\", \
+            "version: 1\nledger: ./ledger\nvault: {vault}\nsources:\n  shop: {{ oci: \"http://127.0.0.1:{port}\", \
              repositories: [\"shop/*\"], cleanup: none }}\nproduction:\n  - {{ tags: [\"v*\"], order: semver }}\n"
         );
         std::fs::write(lost.path("prodpin.yaml"), policy).unwrap();
@@ -139,7 +144,30 @@ fn every(content: &Content) -> Vec<&Content> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_registry_that_lost_everything_comes_back_byte_for_byte_i27() {
-    let Some(mut registry) = Lost::start().await else { return };
+    let Some(registry) = Lost::start().await else { return };
+    is_lost_and_comes_back(registry).await;
+}
+
+/// The same from a vault in another registry, whatever program that one is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_registry_that_lost_everything_comes_back_from_other_registries_i27() {
+    let vaults =
+        [servers::open_registry(), servers::another_registry("distribution 3"), servers::another_registry("ferro")];
+    for server in vaults.into_iter().flatten() {
+        let host = server.url.trim_start_matches("http://").trim_end_matches('/').to_owned();
+        let place = format!("oci://{host}/{}/prodpin", unique());
+        let Some(registry) = Lost::start_with(&place).await else { return };
+        is_lost_and_comes_back(registry).await;
+    }
+}
+
+/// A name that nobody else uses in a registry that is shared.
+fn unique() -> String {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    format!("vault-{}-{}", std::process::id(), now.as_nanos())
+}
+
+async fn is_lost_and_comes_back(mut registry: Lost) {
     let releases = releases();
     for (tag, content) in &releases {
         registry.pusher().push("shop/api", tag, content).await;

@@ -75,17 +75,36 @@ impl OnRecord<'_> {
         if over() {
             return Err(ended());
         }
-        if before.age() > READ_WITHIN {
-            let detail = format!("reading the ledger right before took more than {} s", READ_WITHIN.as_secs());
-            return Err(PinFailure { cause: Cause::TimedOut, detail });
-        }
+        is_fresh(before)?;
         self.given.store(true, Ordering::Release);
         Ok(())
     }
 }
 
+/// Whether what was read since then lets anything go.
+fn is_fresh(before: Moment) -> Result<(), PinFailure> {
+    if before.age() <= READ_WITHIN {
+        return Ok(());
+    }
+    let detail = format!("reading the ledger right before took more than {} s", READ_WITHIN.as_secs());
+    Err(PinFailure { cause: Cause::TimedOut, detail })
+}
+
 impl Permit for OnRecord<'_> {
     fn ask(&self) -> BoxFuture<'_, Result<(), PinFailure>> {
         self.look().boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_read_more_than_ten_seconds_ago_lets_no_pin_go_i14_f86() {
+        assert!(is_fresh(Moment::now()).is_ok());
+        assert!(is_fresh(Moment::ago(SignedDuration::from_secs(9))).is_ok());
+        let refused = is_fresh(Moment::ago(SignedDuration::from_secs(11))).expect_err("it is too old");
+        assert_eq!(refused.cause, Cause::TimedOut);
     }
 }
