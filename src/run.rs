@@ -50,7 +50,7 @@ pub use self::restore::{
     AtKey, Destination, FileRestoration, Found, KeyPin, Restoration, RestoreOptions, Unusable, restore,
 };
 pub use self::stop::{CutOff, Stop};
-pub use self::wanted::{Unmatched, Wanted};
+pub use self::wanted::{Unmatched, Wanted, unmatched};
 
 /// How a run is meant.
 #[derive(Debug, Clone)]
@@ -79,6 +79,7 @@ impl RunOptions {
             sources: self.sources.clone(),
             shard: self.shard.map(|shard| shard.to_string()),
             repositories: self.repositories.iter().map(ToString::to_string).collect(),
+            shown: None,
         }
     }
 

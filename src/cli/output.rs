@@ -31,6 +31,12 @@ pub(super) struct ReportTarget {
     path: Option<PathBuf>,
 }
 
+impl ReportTarget {
+    pub(super) fn format(&self) -> Format {
+        self.format
+    }
+}
+
 impl FromStr for ReportTarget {
     type Err = String;
 

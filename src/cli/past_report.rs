@@ -9,18 +9,21 @@ use serde_json::json;
 use super::arguments::PastReportArguments;
 use super::deadline::in_time;
 use super::exit::{Ending, Misuse};
+use super::forecast::{all_found, wanted};
 use super::outcome::{choose_ledger, doubt_line, looked_up, open_ledger};
-use super::output::{Around, Outputs, to_stdout};
+use super::output::{Around, Outputs, ReportTarget, to_stdout};
 use super::values::WhichRun;
 use crate::ledger::{Head, Ledger};
-use crate::model::{Mode, RunRecord, Severity};
+use crate::model::{Mode, RepositoryKey, RunRecord, Severity};
 use crate::outcome::report::{LedgerSection, RunSection, Summary};
 use crate::policy::{Policy, load};
 use crate::report::ascii_json;
 use crate::report::body::{Body, Report};
 use crate::report::diff::Diff;
 use crate::report::escape::terminal;
+use crate::report::narrow::Part;
 use crate::report::render::Format;
+use crate::run::{Wanted, unmatched};
 
 pub(super) async fn report(path: &Path, arguments: &PastReportArguments) -> anyhow::Result<Ending> {
     let mut policy = load(path)?;
@@ -41,14 +44,31 @@ async fn look(path: &Path, policy: &Policy, arguments: &PastReportArguments) -> 
     }
     let ledger = open_ledger(policy).await?;
     let report = read(&ledger, arguments.run.as_ref().unwrap_or(&WhichRun::Last(0))).await?;
+    let (part, wanted) = part(arguments)?;
+    let keys = report.body.repositories();
+    all_found(&unmatched(&wanted, keys.iter()))?;
+    let wants = |key: &RepositoryKey| wanted.is_empty() || wanted.iter().any(|wanted| wanted.matches(key));
+    let report = report.part(&part, wants)?;
     match &arguments.since {
         Some(since) => {
-            let since = read(&ledger, since).await?;
+            let since = read(&ledger, since).await?.part(&part, wants)?;
             outputs.write_diff(&Diff::new(&since, &report))?;
         }
         None => outputs.write(&report)?,
     }
     Ok(looked_up(&ledger))
+}
+
+/// What of it is to be shown, and the repositories by name.
+fn part(arguments: &PastReportArguments) -> anyhow::Result<(Part, Vec<Wanted>)> {
+    let PastReportArguments { repositories, severity, codes, .. } = arguments;
+    let part = Part { severity: *severity, codes: codes.clone(), repositories: repositories.clone() };
+    let formats = arguments.format.into_iter().chain(arguments.reports.iter().map(ReportTarget::format));
+    if !part.is_all() && formats.into_iter().any(|format| format == Format::Attestation) {
+        let message = "an attestation is about a whole report: leave out --repository, --severity and --code";
+        return Err(Misuse(message.to_owned()).into());
+    }
+    Ok((part, wanted(repositories)?))
 }
 
 /// The report of a run.

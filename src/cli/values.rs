@@ -6,7 +6,7 @@ use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, Zoned};
 
-use crate::model::RunId;
+use crate::model::{RunId, Severity};
 use crate::outcome::status::ServiceStatus;
 
 /// A date, or a time from now.
@@ -57,6 +57,12 @@ pub(super) fn read_status(text: &str) -> Result<ServiceStatus, String> {
     let typed = |status: ServiceStatus| status.as_str().replace('_', "-");
     let known = ServiceStatus::ALL.into_iter().find(|status| typed(*status) == text || status.as_str() == text);
     known.ok_or_else(|| format!("use one of {}", ServiceStatus::ALL.map(typed).join(", ")))
+}
+
+/// Reads a severity.
+pub(super) fn read_severity(text: &str) -> Result<Severity, String> {
+    let known = Severity::ALL.into_iter().find(|severity| severity.as_str() == text);
+    known.ok_or_else(|| format!("use one of {}", Severity::ALL.map(Severity::as_str).join(", ")))
 }
 
 /// Runs further back than this are named by their ids: those between are held to count them.

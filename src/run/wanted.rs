@@ -18,7 +18,9 @@ impl Wanted {
         Ok(Self { text: text.to_owned(), patterns: NamePatterns::new([text])? })
     }
 
-    fn matches(&self, key: &RepositoryKey) -> bool {
+    /// Whether this repository is meant.
+    #[must_use]
+    pub fn matches(&self, key: &RepositoryKey) -> bool {
         self.patterns.matches(key.name.as_str()) || self.patterns.matches(&key.to_string())
     }
 
@@ -85,6 +87,16 @@ impl<'a> Asked<'a> {
             })
             .collect()
     }
+}
+
+/// Which of what was asked for none of these repositories is.
+#[must_use]
+pub fn unmatched<'k>(wanted: &[Wanted], among: impl Iterator<Item = &'k RepositoryKey>) -> Vec<Unmatched> {
+    let mut asked = Asked::new(wanted);
+    for key in among {
+        asked.wants(key);
+    }
+    asked.unmatched()
 }
 
 /// A name or glob that no repository has.

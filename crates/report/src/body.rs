@@ -234,6 +234,13 @@ impl Body {
         self.index.len()
     }
 
+    /// The repositories that it holds.
+    #[must_use]
+    pub fn repositories(&self) -> Vec<RepositoryKey> {
+        let key = |place: &RowExtent| RepositoryKey { source: place.source.clone(), name: place.name.clone() };
+        self.index.iter().map(key).collect()
+    }
+
     /// Whether it holds nothing at all.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -17,6 +17,7 @@ mod junit;
 mod layout;
 mod markdown;
 pub mod metrics;
+pub mod narrow;
 mod ocsf;
 mod overview;
 mod phrase;

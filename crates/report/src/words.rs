@@ -382,6 +382,7 @@ pub(super) fn scope(scope: &RunScope) -> Option<String> {
         [one] => Some(format!("repository {one}")),
         several => Some(format!("repositories {}", several.join(", "))),
     };
-    let parts: Vec<String> = sources.into_iter().chain(shard).chain(repositories).collect();
+    let shown = scope.shown.clone();
+    let parts: Vec<String> = sources.into_iter().chain(shard).chain(repositories).chain(shown).collect();
     (!parts.is_empty()).then(|| parts.join(", "))
 }

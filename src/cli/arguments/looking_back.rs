@@ -12,9 +12,9 @@ use crate::cli::deadline::read_duration;
 use crate::cli::explain::read_code;
 use crate::cli::history::asked::Asked;
 use crate::cli::output::ReportTarget;
-use crate::cli::values::{ExportTarget, WhichRun, read_export, read_time};
+use crate::cli::values::{ExportTarget, WhichRun, read_export, read_severity, read_time};
 use crate::ledger::VerifierKey;
-use crate::model::Code;
+use crate::model::{Code, Severity};
 use crate::report::render::Format;
 
 #[derive(Debug, Args)]
@@ -90,6 +90,26 @@ pub(in crate::cli) struct PastReportArguments {
     /// List the latest runs, newest first
     #[arg(long, env = "PRODPIN_LIST", conflicts_with_all = ["run", "reports"], value_parser = BoolishValueParser::new(), hide_env_values = true)]
     pub(in crate::cli) list: bool,
+
+    /// Show only these repositories, by name or glob, as REPOSITORY or SOURCE/REPOSITORY; may be given several times
+    #[arg(
+        long = "repository",
+        value_name = "REPOSITORY",
+        env = "PRODPIN_REPOSITORY",
+        value_delimiter = ',',
+        conflicts_with = "list",
+        hide_env_values = true
+    )]
+    pub(in crate::cli) repositories: Vec<String>,
+
+    /// Show only findings of this severity or above: info, low, medium, high or critical
+    #[arg(long, value_name = "SEVERITY", env = "PRODPIN_SEVERITY", value_parser = read_severity, conflicts_with = "list", hide_env_values = true)]
+    pub(in crate::cli) severity: Option<Severity>,
+
+    /// Show only findings with this code, such as tag-moved; may be given several times
+    #[arg(long = "code", value_name = "CODE", env = "PRODPIN_CODE", value_delimiter = ',', value_parser = read_code,
+          conflicts_with = "list", hide_env_values = true)]
+    pub(in crate::cli) codes: Vec<Code>,
 
     /// Write the report to a file; may be given several times. "-" is stdout. Formats: table, json, csv, markdown,
     /// html, sarif, junit, ocsf, asff, prometheus, attestation

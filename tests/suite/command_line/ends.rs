@@ -147,6 +147,25 @@ fn reports_and_history_come_back_from_the_ledger() {
     let other = second["run"]["id"].as_str().unwrap();
     let before = run(directory.path(), &["report", "--run", "last~1", "--format", "json"]);
     assert_eq!(serde_json::from_slice::<serde_json::Value>(&before.stdout).unwrap(), first);
+    let part = |arguments: &[&str]| {
+        let output = run(directory.path(), &[&["report", "--run", id, "--format", "json"], arguments].concat());
+        let report = serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap_or_default();
+        (code(&output), report, text(&output.stderr))
+    };
+    let all = first["findings"].as_array().unwrap();
+    let high = part(&["--severity", "high"]).1;
+    let expected: Vec<_> =
+        all.iter().filter(|one| ["high", "critical"].contains(&one["severity"].as_str().unwrap())).collect();
+    assert!(!expected.is_empty() && expected.len() < all.len(), "{all:?}");
+    assert_eq!(high["findings"].as_array().unwrap().iter().collect::<Vec<_>>(), expected);
+    assert_eq!(high["run"]["scope"]["shown"], "findings of severity high or above");
+    let code_of = expected[0]["code"].as_str().unwrap();
+    let of_code = part(&["--code", code_of]).1;
+    assert!(of_code["findings"].as_array().unwrap().iter().all(|one| one["code"] == code_of), "{of_code}");
+    let (status, _, said) = part(&["--repository", "shop/apo"]);
+    assert!(status == 2 && said.contains("no repository of the policy's sources is called shop/apo"), "{said}");
+    let (status, _, said) = part(&["--severity", "high", "--report", "attestation=x.json"]);
+    assert!(status == 2 && said.contains("an attestation is about a whole report"), "{said}");
     let both = run(directory.path(), &["report", "--run", &id[..8]]);
     if other[..8] == id[..8] {
         assert_eq!(code(&both), 2, "{}", text(&both.stderr));

@@ -125,13 +125,16 @@ pub struct RunScope {
     /// Only these repositories, as `source/repository`; an event named them. All of them if empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub repositories: Vec<String>,
+    /// Of an earlier run's report only this is shown, in words. On record it is never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shown: Option<String>,
 }
 
 impl RunScope {
-    /// Whether the run was about everything.
+    /// Whether the run was about everything, and all of it is shown.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        self.sources.is_empty() && self.shard.is_none() && self.repositories.is_empty()
+        self.sources.is_empty() && self.shard.is_none() && self.repositories.is_empty() && self.shown.is_none()
     }
 }
 
