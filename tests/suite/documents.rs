@@ -286,3 +286,15 @@ fn the_document_checks_see_what_they_look_for() {
     assert_eq!(names, ["src/run.rs", "tests/run.sh"]);
     assert!(is_text("ü\n".as_bytes()) && !is_text(b"PK\0") && !is_text(b"\xff\xfe"));
 }
+
+#[test]
+fn the_page_of_controls_says_what_reports_say() {
+    let page = std::fs::read_to_string(root().join("docs/compliance.md")).unwrap();
+    for area in prodpin::model::ControlArea::ALL {
+        let row = page.lines().find(|line| line.starts_with(&format!("| {} |", area.as_str()))).expect("a row");
+        let said: Vec<&str> = row.split(['|', ',']).map(str::trim).filter(|cell| !cell.is_empty()).skip(1).collect();
+        let numbers: Vec<&str> = area.controls().iter().map(|control| control.number).collect();
+        assert_eq!(said, numbers, "{area:?}");
+        assert!(page.contains(&format!("- **{}**", area.as_str())), "{area:?}");
+    }
+}

@@ -49,7 +49,7 @@ fn one(finding: &Finding, report: &Report, account: &AwsAccount) -> Value {
         "Severity": { "Label": label(finding.severity), "Original": finding.severity.as_str() },
         "Title": clipped(&format!("{}: {}", finding.code, sarif::place(finding)), 256),
         "Description": clipped(&finding.message, 1024),
-        "Compliance": { "Status": status(finding) },
+        "Compliance": { "Status": status(finding), "RelatedRequirements": requirements(finding) },
         "Remediation": { "Recommendation": { "Text": clipped(&finding.remedy, 512) } },
         "Resources": [{
             "Type": "Other",
@@ -82,6 +82,12 @@ fn one(finding: &Finding, report: &Report, account: &AwsAccount) -> Value {
         });
     }
     asff
+}
+
+/// The controls that a finding of this kind is evidence about; Security Hub takes 32 of them.
+fn requirements(finding: &Finding) -> Vec<String> {
+    let controls = finding.code.control_area().controls().iter();
+    controls.map(|control| format!("{} {}", control.standard, control.number)).collect()
 }
 
 fn details(finding: &Finding) -> Map<String, Value> {

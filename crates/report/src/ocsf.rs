@@ -68,8 +68,8 @@ fn event(finding: &Finding, report: &Report) -> Value {
         },
         "compliance": {
             "control": finding.code.as_str(),
-            "standards": ["prodpin policy"],
-            "requirements": [format!("policy sha256:{}", run.policy_sha256.hex())],
+            "standards": standards(finding),
+            "requirements": requirements(finding, run),
             "status": "Fail",
             "status_id": 3,
         },
@@ -83,6 +83,20 @@ fn event(finding: &Finding, report: &Report) -> Value {
     event["unmapped"] = Value::Object(evidence(finding, run));
     event["unmapped"]["services"] = json!(report.summary.services);
     event
+}
+
+/// The policy, and the standards that a finding of this kind is evidence about.
+fn standards(finding: &Finding) -> Vec<&'static str> {
+    let mut standards = vec!["prodpin policy"];
+    standards.extend(finding.code.control_area().controls().iter().map(|control| control.standard));
+    standards.dedup();
+    standards
+}
+
+fn requirements(finding: &Finding, run: &RunSection) -> Vec<String> {
+    let policy = format!("policy sha256:{}", run.policy_sha256.hex());
+    let controls = finding.code.control_area().controls().iter();
+    std::iter::once(policy).chain(controls.map(|control| format!("{} {}", control.standard, control.number))).collect()
 }
 
 /// What OCSF has no field for: exact names, and where the evidence lies (I10).

@@ -9,6 +9,7 @@ mod artifact;
 mod bucket;
 mod chart;
 mod cleanup;
+mod compliance;
 mod control;
 mod digest;
 mod drill;
@@ -59,6 +60,7 @@ pub use bucket::{
 };
 pub use chart::ChartVersion;
 pub use cleanup::{Cleanup, Recognised, RegistryKind, StatedCleanup};
+pub use compliance::{ComplianceControl, ControlArea};
 pub use control::{Control, Manager, Updates};
 pub use digest::{Digest, DigestError};
 pub use drill::{BrokenPart, Drill, DrillOutcome, DrilledFrom};

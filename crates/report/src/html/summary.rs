@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use crate::body::Report;
 use crate::overview::Overview;
 use crate::phrase::thousands;
-use prodpin_core::model::Severity;
+use prodpin_core::model::{Code, Severity};
 use prodpin_core::outcome::status::ServiceStatus;
 
 pub(super) fn section(report: &Report, overview: &Overview) -> Markup {
@@ -173,6 +173,7 @@ fn groups(overview: &Overview) -> Markup {
                     caption { "Findings by kind" }
                     thead { tr {
                         th scope="col" { "Severity" } th scope="col" { "Kind" } th scope="col" { "Meaning" }
+                        th scope="col" { "Controls" }
                         th scope="col" class="num" { "Findings" } th scope="col" class="num" { "Services" }
                     } }
                     tbody {
@@ -181,6 +182,7 @@ fn groups(overview: &Overview) -> Markup {
                                 td { span class={ "tag " (look(group.severity)) } { (group.severity) } }
                                 th scope="row" { button class="link" type="button" data-code=(group.code.as_str()) { (group.code) } }
                                 td { (group.code.meaning()) }
+                                td class="controls" { (controls(group.code)) }
                                 td class="num" { (thousands(group.findings)) }
                                 td class="num" { (thousands(group.subjects)) }
                             }
@@ -188,6 +190,18 @@ fn groups(overview: &Overview) -> Markup {
                     }
                 }
             }
+        }
+    }
+}
+
+/// What an auditor asks about: the area, and its controls by number; which standard each is of, stands in their title.
+fn controls(code: Code) -> Markup {
+    let area = code.control_area();
+    html! {
+        (area.as_str()) ": "
+        @for (place, control) in area.controls().iter().enumerate() {
+            @if place > 0 { ", " }
+            abbr title=(control.standard) { (control.number) }
         }
     }
 }
