@@ -10,8 +10,8 @@ use crate::model::{
 };
 use crate::outcome::size::size;
 use crate::policy::{
-    ArgoCdConfig, AwsConfig, ClusterAccess, EcrConfig, FluxConfig, KubernetesConfig, LedgerLocation, OciConfig, Policy,
-    RegistryInterface, S3Config, SignalConfig, SourceConfig, VaultLocation, load, visible,
+    ArgoCdConfig, AwsConfig, ClusterAccess, DrillPolicy, EcrConfig, FluxConfig, KubernetesConfig, LedgerLocation,
+    OciConfig, Policy, RegistryInterface, S3Config, SignalConfig, SourceConfig, VaultLocation, load, visible,
 };
 
 pub(super) fn check(path: &Path) -> anyhow::Result<Ending> {
@@ -24,76 +24,104 @@ pub(super) fn check(path: &Path) -> anyhow::Result<Ending> {
 }
 
 fn explain(policy: &Policy, out: &mut dyn Write) -> io::Result<()> {
-    let mut line = |label: &str, text: String| writeln!(out, "  {label:<11} {}", visible(&text));
-    line("keep", format!("the {} most recent production artifacts of every repository", policy.keep))?;
-    line("ledger", ledger(&policy.ledger))?;
-    if let Some(vault) = &policy.vault {
-        let place = match vault {
-            VaultLocation::Store(location) => ledger(location),
-            VaultLocation::Registry(registry) => {
-                format!("{}, by the credentials for that host; what cleans up there is not read", registry.shown())
-            }
-        };
-        line("vault", place)?;
+    line(out, "keep", &format!("the {} most recent production artifacts of every repository", policy.keep))?;
+    line(out, "ledger", &ledger(&policy.ledger))?;
+    if let Some(location) = &policy.vault {
+        line(out, "vault", &vault(location))?;
     }
     if let Some(schedule) = &policy.schedule {
-        line("schedule", schedule.to_string())?;
+        line(out, "schedule", &schedule.to_string())?;
     }
-    if let Some(drill) = &policy.drill {
-        let most = drill.max_bytes.map(|most| format!(", no more than {}", size(most))).unwrap_or_default();
-        let schedule = drill.schedule.as_ref().map(|schedule| format!("{schedule}{most}"));
-        let keys = match drill.keys.len() {
-            0 => None,
-            1 => Some("signatures held to 1 key".to_owned()),
-            several => Some(format!("signatures held to {several} keys")),
-        };
-        line("drill", schedule.into_iter().chain(keys).collect::<Vec<_>>().join("; "))?;
+    if let Some(config) = &policy.drill {
+        line(out, "drill", &drill(config))?;
     }
-    for (index, (name, config)) in policy.sources.iter().enumerate() {
-        line(if index == 0 { "sources" } else { "" }, format!("{name}: {}", source(config)))?;
-    }
-    for (index, text) in production(policy).into_iter().enumerate() {
-        line(if index == 0 { "production" } else { "" }, text)?;
-    }
-    for (index, rule) in policy.database.iter().enumerate() {
-        line(if index == 0 { "database" } else { "" }, database(rule))?;
-    }
+    let sources = policy.sources.iter().map(|(name, config)| format!("{name}: {}", source(config)));
+    lines(out, "sources", sources)?;
+    lines(out, "production", production(policy))?;
+    lines(out, "database", policy.database.iter().map(database))?;
     let may_move = if policy.may_move.entries().is_empty() {
         "none; every tag that moves is a finding".to_owned()
     } else {
         format!("{}; every other tag that moves is a finding", list(policy.may_move.entries()))
     };
-    line("may move", may_move)?;
-    if policy.pins.usual.may_displace {
-        line("pins", "may take the place of artifacts that no production rule names".to_owned())?;
+    line(out, "may move", &may_move)?;
+    pins(policy, out)?;
+    requirements(policy, out)?;
+    let fails = policy.fail_on.least();
+    let fails = fails.map_or_else(|| "nothing".to_owned(), |least| format!("findings of severity {least} or above"));
+    line(out, "fail on", &fails)?;
+    for warning in &policy.warnings {
+        writeln!(out, "warning: {}", visible(warning))?;
     }
-    if policy.pins.usual.cover != PinCover::Auto {
-        line("pins", covered(policy.pins.usual.cover).to_owned())?;
+    Ok(())
+}
+
+fn line(out: &mut dyn Write, label: &str, text: &str) -> io::Result<()> {
+    writeln!(out, "  {label:<11} {}", visible(text))
+}
+
+/// Several under one label.
+fn lines(out: &mut dyn Write, label: &str, texts: impl IntoIterator<Item = String>) -> io::Result<()> {
+    for (index, text) in texts.into_iter().enumerate() {
+        line(out, if index == 0 { label } else { "" }, &text)?;
     }
-    for (name, terms) in policy.pins.of.iter().filter(|(_, terms)| **terms != policy.pins.usual) {
-        if terms.may_displace != policy.pins.usual.may_displace {
+    Ok(())
+}
+
+fn vault(location: &VaultLocation) -> String {
+    match location {
+        VaultLocation::Store(location) => ledger(location),
+        VaultLocation::Registry(registry) => {
+            format!("{}, by the credentials for that host; what cleans up there is not read", registry.shown())
+        }
+    }
+}
+
+fn drill(drill: &DrillPolicy) -> String {
+    let most = drill.max_bytes.map(|most| format!(", no more than {}", size(most))).unwrap_or_default();
+    let schedule = drill.schedule.as_ref().map(|schedule| format!("{schedule}{most}"));
+    let keys = match drill.keys.len() {
+        0 => None,
+        1 => Some("signatures held to 1 key".to_owned()),
+        several => Some(format!("signatures held to {several} keys")),
+    };
+    schedule.into_iter().chain(keys).collect::<Vec<_>>().join("; ")
+}
+
+/// What pins may displace and are on, where that is not the default, and where a source has terms of its own.
+fn pins(policy: &Policy, out: &mut dyn Write) -> io::Result<()> {
+    let usual = &policy.pins.usual;
+    if usual.may_displace {
+        line(out, "pins", "may take the place of artifacts that no production rule names")?;
+    }
+    if usual.cover != PinCover::Auto {
+        line(out, "pins", covered(usual.cover))?;
+    }
+    for (name, terms) in policy.pins.of.iter().filter(|(_, terms)| *terms != usual) {
+        if terms.may_displace != usual.may_displace {
             let may = if terms.may_displace { "may" } else { "may not" };
-            line("pins", format!("in {name} {may} take the place of artifacts that no production rule names"))?;
+            let text = format!("in {name} {may} take the place of artifacts that no production rule names");
+            line(out, "pins", &text)?;
         }
-        if terms.cover != policy.pins.usual.cover {
-            line("pins", format!("in {name} {}", covered(terms.cover)))?;
+        if terms.cover != usual.cover {
+            line(out, "pins", &format!("in {name} {}", covered(terms.cover)))?;
         }
     }
-    if !policy.pins.usual.require.is_empty() {
-        line("require", format!("every rollback target survives {}", required(policy.pins.usual.require)))?;
+    Ok(())
+}
+
+/// What every target is to survive.
+fn requirements(policy: &Policy, out: &mut dyn Write) -> io::Result<()> {
+    let usual = policy.pins.usual.require;
+    if !usual.is_empty() {
+        line(out, "require", &format!("every rollback target survives {}", required(usual)))?;
     }
-    for (name, terms) in policy.pins.of.iter().filter(|(_, terms)| terms.require != policy.pins.usual.require) {
+    for (name, terms) in policy.pins.of.iter().filter(|(_, terms)| terms.require != usual) {
         let what = match terms.require.is_empty() {
             true => "nothing beyond what protected means".to_owned(),
             false => format!("every rollback target survives {}", required(terms.require)),
         };
-        line("require", format!("in {name} {what}"))?;
-    }
-    let fails = policy.fail_on.least();
-    let fails = fails.map_or_else(|| "nothing".to_owned(), |least| format!("findings of severity {least} or above"));
-    line("fail on", fails)?;
-    for warning in &policy.warnings {
-        writeln!(out, "warning: {}", visible(warning))?;
+        line(out, "require", &format!("in {name} {what}"))?;
     }
     Ok(())
 }

@@ -97,7 +97,39 @@ fn at_once(source: &Source) -> usize {
     if source.inventory.is_pacing() { 4 } else { 1 }
 }
 
+/// The tasks that are under way, and which repository each of them is about.
+struct UnderWay<T> {
+    tasks: JoinSet<T>,
+    of: HashMap<tokio::task::Id, RepositoryKey>,
+    /// Every repository that was begun.
+    begun: HashSet<RepositoryKey>,
+}
+
+impl<T: Send + 'static> UnderWay<T> {
+    fn new() -> Self {
+        Self { tasks: JoinSet::new(), of: HashMap::new(), begun: HashSet::new() }
+    }
+
+    fn has_room(&self, setup: &Setup) -> bool {
+        self.tasks.len() < setup.concurrency * setup.sources.values().map(at_once).max().unwrap_or(1)
+    }
+
+    fn begin(&mut self, work: impl Future<Output = T> + Send + 'static, key: RepositoryKey) {
+        self.begun.insert(key.clone());
+        self.of.insert(self.tasks.spawn(work).id(), key);
+    }
+
+    /// The next that is done; none while there is none under way.
+    async fn next(&mut self) -> Option<(RepositoryKey, Result<T, JoinError>)> {
+        let outcome = self.tasks.join_next_with_id().await?;
+        let task = outcome.as_ref().map_or_else(JoinError::id, |(task, _)| *task);
+        let Some(key) = self.of.remove(&task) else { unreachable!("each task is of one repository") };
+        Some((key, outcome.map(|(_, outcome)| outcome)))
+    }
+}
+
 /// What part of the repositories to look at, and how.
+#[derive(Clone, Copy)]
 pub(super) struct Round<'a> {
     pub(super) setup: &'a Arc<Setup>,
     pub(super) shard: Option<Shard>,
@@ -121,21 +153,18 @@ impl Round<'_> {
     {
         let Self { setup, shard, stop, progress } = self;
         let (found, mut repositories) = mpsc::channel(setup.concurrency);
-        let mut listings = listing::start(setup, shard, &found, stop);
+        let listings = listing::start(setup, shard, &found, stop);
         drop(found);
-        let mut tasks = JoinSet::new();
-        let mut under_way: HashMap<tokio::task::Id, RepositoryKey> = HashMap::new();
+        let mut under_way = UnderWay::new();
         let mut ended = Ended::default();
-        let mut seen = HashSet::new();
-        let mut listing_ended = false;
         // What the ledger knows nothing of is asked for pins meanwhile (I24), and begins as soon as that is answered.
         let room = Room::within_budget(shard);
         let mut asking = std::pin::pin!(setup.ask_witnesses(&room, stop));
-        let mut asked = false;
+        let (mut asked, mut listing_ended) = (false, false);
         let (mut waiting, mut ready) = (Vec::<RepositoryKey>::new(), VecDeque::<RepositoryKey>::new());
         let is_open = |key: &RepositoryKey| setup.witnesses.is_open(key);
-        while !(ended.given_up || listing_ended && asked && ready.is_empty() && tasks.is_empty()) {
-            let has_room = tasks.len() < setup.concurrency * setup.sources.values().map(at_once).max().unwrap_or(1);
+        while !(ended.given_up || listing_ended && asked && ready.is_empty() && under_way.tasks.is_empty()) {
+            let has_room = under_way.has_room(setup);
             let mut next = None;
             tokio::select! {
                 answered = &mut asking, if !asked => {
@@ -151,43 +180,51 @@ impl Round<'_> {
                     Some(key) => next = Some(key),
                     None => listing_ended = true,
                 },
-                Some(outcome) = tasks.join_next_with_id() => {
-                    let task = outcome.as_ref().map_or_else(JoinError::id, |(task, _)| *task);
-                    let Some(key) = under_way.remove(&task) else { unreachable!("each task is of one repository") };
+                Some((key, outcome)) = under_way.next() => {
                     progress.done(key.name.as_str());
-                    if let Some(outcome) = ended.hand_over(key, outcome.map(|(_, outcome)| outcome))? {
+                    if let Some(outcome) = ended.hand_over(key, outcome)? {
                         take(outcome).await?;
                     }
                 }
                 () = tokio::time::sleep(PACE), if !has_room => {}
                 () = &mut *over => ended.given_up = true,
             }
-            match next {
-                Some(key) if stop.is_set() => _ = ended.left_out.insert(key),
-                Some(key) => {
-                    progress.found();
-                    seen.insert(key.clone());
-                    let task = tasks.spawn(work(key.clone())).id();
-                    under_way.insert(task, key);
-                }
-                None => {}
+            let Some(key) = next else { continue };
+            if stop.is_set() {
+                ended.left_out.insert(key);
+                continue;
             }
+            progress.found();
+            under_way.begin(work(key.clone()), key);
         }
+        ended.left_out.extend(waiting.into_iter().chain(ready));
+        self.finish(ended, under_way, listings, repositories, wanted).await
+    }
+
+    /// Gives up what is still under way, says what was not begun, and takes what came of the lists.
+    async fn finish<T: Send + 'static>(
+        self,
+        mut ended: Ended,
+        mut under_way: UnderWay<T>,
+        mut listings: JoinSet<Listed>,
+        mut found: mpsc::Receiver<RepositoryKey>,
+        mut wanted: impl FnMut(&RepositoryKey) -> bool,
+    ) -> Result<Ended, RunError> {
         // What is still under way then waits for an answer that does not come; it is as if it had not begun.
-        ended.left_out.extend(under_way.into_values().chain(waiting).chain(ready));
-        tasks.shutdown().await;
+        ended.left_out.extend(under_way.of.into_values());
+        under_way.tasks.shutdown().await;
         if ended.given_up {
             listings.shutdown().await;
         }
-        if ended.given_up || stop.is_set() {
+        if ended.given_up || self.stop.is_set() {
             // What was found and waits, and what the ledger and signals know beside, whether or not a list came to it.
-            ended.left_out.extend(std::iter::from_fn(|| repositories.try_recv().ok()).filter(&mut wanted));
-            for source in setup.sources.keys() {
-                let known = listing::known(setup, source, shard).await.into_iter();
-                ended.left_out.extend(known.filter(|key| !seen.contains(key)).filter(&mut wanted));
+            ended.left_out.extend(std::iter::from_fn(|| found.try_recv().ok()).filter(&mut wanted));
+            for source in self.setup.sources.keys() {
+                let known = listing::known(self.setup, source, self.shard).await.into_iter();
+                ended.left_out.extend(known.filter(|key| !under_way.begun.contains(key)).filter(&mut wanted));
             }
         }
-        ended.count(&seen);
+        ended.count(&under_way.begun);
         while let Some(listed) = listings.join_next().await {
             ended.listed.push(listed.map_err(|error| RunError::Defect(error.to_string()))?);
         }

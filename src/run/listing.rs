@@ -13,6 +13,8 @@ use tokio::task::JoinSet;
 
 use crate::model::{Cause, Gap, RepositoryKey, RepositoryName, Scope, SourceName};
 
+use crate::sources::Source;
+
 use super::Stop;
 use super::room::Room;
 use super::setup::Setup;
@@ -100,15 +102,9 @@ async fn list(
         (shard.is_none_or(|shard| shard.holds(&key)) && taken.insert(key.name.clone())).then_some(key)
     };
     if !setup.only.is_empty() {
-        for key in setup.only.iter().filter(|key| key.source == name) {
-            if source.inventory.selects(&key.name) {
-                let Some(key) = fresh(key.name.clone()) else { continue };
-                // The receiver is only gone when the run has failed, and then nobody needs the rest.
-                _ = found.send(key).await;
-            } else {
-                let detail = format!("the policy names no repository {} in source {name}", key.name);
-                listed.gaps.push(Gap::new(Scope::Source, Cause::Refused, detail));
-            }
+        for key in asked_for(&setup, &name, source, &mut listed.gaps).into_iter().filter_map(fresh) {
+            // The receiver is only gone when the run has failed, and then nobody needs the rest.
+            _ = found.send(key).await;
         }
         return listed;
     }
@@ -118,8 +114,7 @@ async fn list(
     let mut repositories = std::pin::pin!(room.listed(&name, source.inventory.as_ref()));
     // What is begun is carried on while names wait for room: a request that stands still would hold what the repositories
     // wait for that the names wait for.
-    let mut waiting = VecDeque::new();
-    let mut has_answered = false;
+    let (mut waiting, mut has_answered) = (VecDeque::new(), false);
     while !(is_known && is_listed && waiting.is_empty()) {
         // No next name is asked for before the last one is out.
         let asks = !is_listed && (waiting.is_empty() || !has_answered);
@@ -150,6 +145,21 @@ async fn list(
     }
     listed.unmatched = source.inventory.unmatched_patterns();
     listed
+}
+
+/// The repositories of a source that the run was asked for and the policy names; of the others it is said that it does not.
+fn asked_for(setup: &Setup, name: &SourceName, source: &Source, gaps: &mut Vec<Gap>) -> Vec<RepositoryName> {
+    let mut selected = Vec::new();
+    for key in setup.only.iter().filter(|key| key.source == *name) {
+        match source.inventory.selects(&key.name) {
+            true => selected.push(key.name.clone()),
+            false => {
+                let detail = format!("the policy names no repository {} in source {name}", key.name);
+                gaps.push(Gap::new(Scope::Source, Cause::Refused, detail));
+            }
+        }
+    }
+    selected
 }
 
 /// The repositories of a source that the ledger and signals know, or those that the run was asked for.

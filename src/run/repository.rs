@@ -86,6 +86,25 @@ impl RepositoryScan {
         &self.inspections
     }
 
+    /// Looks at every target. Which these are depends on what of the first of them is there.
+    async fn inspect_targets(&mut self, setup: &Setup, inventory: &dyn Inventory) {
+        let Self { key, snapshot, state, inspections, .. } = self;
+        loop {
+            let unseen = self.selection.unseen(setup.rules.keep, inspections);
+            if unseen.is_empty() {
+                break;
+            }
+            inspect(inventory, &key.name, unseen, &self.left_out, inspections).await;
+            self.words.hold(inventory, &key.name, &setup.rules, snapshot, inspections, setup.concurrency).await;
+            cross_check::still_listed(snapshot, state, inspections);
+        }
+        // Any of these answers may have shown what the registry is.
+        snapshot.cleanup = remembered(setup, key, inventory.cleanup().await);
+        let inspected = inspections.keys().cloned().collect();
+        parts::look(inventory, &key.name, (snapshot, state, self.terms), inspected, inspections).await;
+        decide::drilled::hold(state, inspections);
+    }
+
     /// Looks at these artifacts once more: at targets, and at those that have the others as parts.
     pub(super) async fn inspect_again(
         &self,
@@ -150,14 +169,7 @@ pub(super) async fn look(
     // tell the two apart when it restates this run's events (I4, I14).
     let mut state = setup.ledger.recall(&key).await?;
     let UnreportedEvents { events: mut happened, until: reported_again } = setup.ledger.unreported(&key).await?;
-    let ((mut snapshot, memory), cleanup) =
-        tokio::join!(observe(setup, inventory, &key.name, &state), inventory.cleanup());
-    snapshot.cleanup = remembered(setup, &key, cleanup);
-    // Everything that follows walks the tags in this order.
-    snapshot.tags.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-    decide::share_names(&mut snapshot, &state);
-    note_uses(setup, &key, &snapshot, &state);
-
+    let (mut snapshot, memory) = take_snapshot(setup, inventory, &key, &state).await;
     let mut words = Words::default();
     let (asked, mut gaps) = ask(setup, inventory, &key.name, &state, &mut snapshot, &mut words).await;
     // A signal that could not be read might have named something here.
@@ -179,24 +191,9 @@ pub(super) async fn look(
     let configured = &production.configured;
     let selection = decide::select(&setup.rules, &snapshot, &state, &labels, &running, configured, at);
     let left_out = cross_check::known_by_left_out(&snapshot, &state);
-    let mut inspections = BTreeMap::new();
-    loop {
-        let unseen = selection.unseen(setup.rules.keep, &inspections);
-        if unseen.is_empty() {
-            break;
-        }
-        inspect(inventory, &key.name, unseen, &left_out, &mut inspections).await;
-        words.hold(inventory, &key.name, &setup.rules, &snapshot, &mut inspections, setup.concurrency).await;
-        cross_check::still_listed(&snapshot, &state, &mut inspections);
-    }
-    // Any of these answers may have shown what the registry is.
-    snapshot.cleanup = remembered(setup, &key, inventory.cleanup().await);
-    let terms = setup.pins.for_source(&key.source);
-    let inspected = inspections.keys().cloned().collect();
-    parts::look(inventory, &key.name, (&snapshot, &state, terms), inspected, &mut inspections).await;
-    decide::drilled::hold(&state, &mut inspections);
     let news = happened.len() - news;
-    Ok(RepositoryScan {
+    let terms = setup.pins.for_source(&key.source);
+    let mut scan = RepositoryScan {
         key,
         at,
         snapshot,
@@ -209,13 +206,31 @@ pub(super) async fn look(
         labels,
         running,
         selection,
-        inspections,
+        inspections: BTreeMap::new(),
         words,
         left_out,
         gaps,
         terms,
         memory,
-    })
+    };
+    scan.inspect_targets(setup, inventory).await;
+    Ok(scan)
+}
+
+/// What the repository lists now, in the order in which everything that follows walks the tags.
+async fn take_snapshot(
+    setup: &Setup,
+    inventory: &dyn Inventory,
+    key: &RepositoryKey,
+    state: &RepositoryState,
+) -> (Snapshot, Reservation) {
+    let ((mut snapshot, memory), cleanup) =
+        tokio::join!(observe(setup, inventory, &key.name, state), inventory.cleanup());
+    snapshot.cleanup = remembered(setup, key, cleanup);
+    snapshot.tags.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    decide::share_names(&mut snapshot, state);
+    note_uses(setup, key, &snapshot, state);
+    (snapshot, memory)
 }
 
 /// Asks directly for what the list leaves open.

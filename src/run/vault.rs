@@ -129,7 +129,6 @@ pub(super) async fn keep(
     let access = if copies { Access::Write } else { Access::Read };
     let keys = recorder.repositories().await?;
     let mut reported = VaultStates::default();
-    let mut over = std::pin::pin!(stop.over());
     let absent = absent(location).await;
     if let (true, Some(path)) = (copies, &absent) {
         tracing::warn!("the vault directory {path} did not exist and is made; if it should be a mounted one, mount it");
@@ -152,26 +151,7 @@ pub(super) async fn keep(
             return Ok(());
         }
     };
-    {
-        // A row is read when its turn comes: not all of them are in memory at once (I20).
-        let each = stream::iter(keys.iter()).map(|key| {
-            let targets = recorder.targets(key);
-            async move { Ok::<_, RunError>((key, of_repository(vault, setup, key, &targets?, copying, stop).await)) }
-        });
-        let mut each = std::pin::pin!(each.buffer_unordered(AT_ONCE));
-        loop {
-            let next = tokio::select! {
-                next = each.next() => next,
-                () = &mut over => break,
-            };
-            let Some(outcomes) = next else { break };
-            let (key, outcomes) = outcomes?;
-            reported.take(key, outcomes);
-            if reported.entries.len() >= LISTED_TOGETHER {
-                reported.list(vault).await;
-            }
-        }
-    }
+    reported.look(vault, setup, &keys, recorder, copying, stop).await?;
     if copies {
         reported.list(vault).await;
         let (parts, bytes) = (vault.moved.parts.load(Ordering::Relaxed), vault.moved.bytes.load(Ordering::Relaxed));
@@ -195,6 +175,37 @@ struct VaultStates {
 }
 
 impl VaultStates {
+    /// Looks at one repository after the other, and copies, until all are done or the run is over.
+    async fn look(
+        &mut self,
+        vault: &Vault,
+        setup: &Setup,
+        keys: &[RepositoryKey],
+        recorder: &mut Recorder,
+        copying: Copying,
+        stop: &Stop,
+    ) -> Result<(), RunError> {
+        let mut over = std::pin::pin!(stop.over());
+        // A row is read when its turn comes: not all of them are in memory at once (I20).
+        let each = stream::iter(keys.iter()).map(|key| {
+            let targets = recorder.targets(key);
+            async move { Ok::<_, RunError>((key, of_repository(vault, setup, key, &targets?, copying, stop).await)) }
+        });
+        let mut each = std::pin::pin!(each.buffer_unordered(AT_ONCE));
+        loop {
+            let next = tokio::select! {
+                next = each.next() => next,
+                () = &mut over => return Ok(()),
+            };
+            let Some(outcomes) = next else { return Ok(()) };
+            let (key, outcomes) = outcomes?;
+            self.take(key, outcomes);
+            if self.entries.len() >= LISTED_TOGETHER {
+                self.list(vault).await;
+            }
+        }
+    }
+
     fn take(&mut self, key: &RepositoryKey, outcomes: Vec<Outcome>) {
         let states = self.states.entry(key.clone()).or_default();
         let held = self.sources.entry(key.source.clone()).or_default();

@@ -17,6 +17,7 @@ mod protocol;
 mod provenance;
 mod release;
 mod server;
+mod throttling;
 mod tls;
 mod tokens;
 mod transport;

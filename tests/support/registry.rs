@@ -3,20 +3,29 @@
 //! manifest (C90), refuses to delete by tag as many registries do, and answers `null` for an empty list of tags (F20).
 #![allow(dead_code, reason = "each program that includes this uses its own part of it")]
 
+// By its path, because some programs include this file by its own.
+#[path = "registry/answers.rs"]
+mod answers;
+
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::{Bytes, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, LINK, LOCATION, WWW_AUTHENTICATE};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, LOCATION};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use prodpin::model::Digest;
 use serde_json::{Value, json};
+
+use self::answers::{
+    Answer, Refusal, created, json_answer, known, known_mut, location, manifest_unknown, not_allowed, parts, referrers,
+    refuse,
+};
 
 /// Larger bodies are refused; nothing in the tests comes near.
 const LARGEST_BODY: usize = 64 << 20;
@@ -128,27 +137,6 @@ impl Drop for Registry {
 fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
-
-/// An answer that is an error, as registries write them.
-struct Refusal(StatusCode, &'static str, String);
-
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        let body = json!({ "errors": [{ "code": self.1, "message": self.2 }] });
-        let mut answer = (self.0, [(CONTENT_TYPE, "application/json")], body.to_string()).into_response();
-        if self.0 == StatusCode::UNAUTHORIZED {
-            let challenge = HeaderValue::from_static("Basic realm=\"in-process registry\"");
-            answer.headers_mut().insert(WWW_AUTHENTICATE, challenge);
-        }
-        answer
-    }
-}
-
-fn refuse(status: StatusCode, code: &'static str, message: impl Into<String>) -> Refusal {
-    Refusal(status, code, message.into())
-}
-
-type Answer = Result<Response, Refusal>;
 
 async fn serve(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
@@ -359,61 +347,4 @@ impl Call<'_> {
             _ => Err(not_allowed()),
         }
     }
-}
-
-fn location(name: &str, upload: &str) -> String {
-    format!("/v2/{name}/blobs/uploads/{upload}")
-}
-
-fn created(location: String, digest: &Digest) -> [(&'static str, String); 2] {
-    [("location", location), ("docker-content-digest", digest.to_string())]
-}
-
-fn json_answer(value: &Value, next: Option<String>) -> Response {
-    let mut answer = ([(CONTENT_TYPE, "application/json")], Body::from(value.to_string())).into_response();
-    if let Some(next) = next {
-        answer.headers_mut().insert(LINK, next.parse().expect("a path in ASCII"));
-    }
-    answer
-}
-
-fn referrers(repository: &Repository, subject: &str) -> Value {
-    let entries = repository.manifests.iter().filter_map(|(digest, manifest)| {
-        let document: Value = serde_json::from_slice(&manifest.bytes).ok()?;
-        (document["subject"]["digest"].as_str()? == subject).then(|| {
-            json!({
-                "mediaType": manifest.media_type, "digest": digest.to_string(), "size": manifest.bytes.len(),
-                "artifactType": document["artifactType"],
-            })
-        })
-    });
-    let entries: Vec<Value> = entries.collect();
-    json!({ "schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": entries })
-}
-
-fn known<'h>(name: &str, holdings: &'h Holdings) -> Result<&'h Repository, Refusal> {
-    holdings.repositories.get(name).ok_or_else(|| name_unknown(name))
-}
-
-fn known_mut<'h>(name: &str, holdings: &'h mut Holdings) -> Result<&'h mut Repository, Refusal> {
-    holdings.repositories.get_mut(name).ok_or_else(|| name_unknown(name))
-}
-
-fn name_unknown(name: &str) -> Refusal {
-    refuse(StatusCode::NOT_FOUND, "NAME_UNKNOWN", format!("there is no repository {name}"))
-}
-
-fn manifest_unknown(reference: &str) -> Refusal {
-    refuse(StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN", format!("there is no manifest {reference}"))
-}
-
-fn not_allowed() -> Refusal {
-    refuse(StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED", "not with this method")
-}
-
-/// Every digest a manifest or index needs; none if one of them cannot be read.
-fn parts(manifest: &Value) -> Option<Vec<Digest>> {
-    let lists = ["manifests", "layers"].into_iter().filter_map(|list| manifest[list].as_array()).flatten();
-    let config = manifest.get("config").into_iter();
-    lists.chain(config).map(|descriptor| descriptor["digest"].as_str()?.parse().ok()).collect()
 }

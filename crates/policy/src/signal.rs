@@ -7,7 +7,7 @@ use url::Url;
 use super::check::Checker;
 use super::patterns::Confirmation;
 use super::problem::{Span, quote};
-use super::raw_production::{RawKubernetes, RawProduction};
+use super::raw_production::{RawArgoCd, RawFlux, RawKubernetes, RawProduction};
 use super::spanned::Spanned;
 use prodpin_core::model::NamePatterns;
 
@@ -96,49 +96,9 @@ impl Checker<'_> {
     /// A rule that names a platform. What is written wrong in it has been reported when this answers none.
     pub(super) fn signal(&self, rule: &RawProduction, span: Span) -> Option<SignalConfig> {
         match rule {
-            RawProduction::Kubernetes(rule) => {
-                let (span, raw) = rule.kubernetes.read()?;
-                let confirmation = Confirmation { all: &raw.all, what: "namespace" };
-                let namespaces = self.patterns(&raw.namespaces, span, &confirmation);
-                self.namespace_names(&raw.namespaces);
-                let cluster = self.cluster(&raw.context, &raw.kubeconfig)?;
-                Some(SignalConfig::Kubernetes(KubernetesConfig {
-                    rehearsal: self.rehearsal(raw, &cluster),
-                    rehearses_pulls: raw.rehearse_pulls.value().copied().unwrap_or(false),
-                    cluster,
-                    namespaces: namespaces?,
-                    helm_releases: raw.helm_releases.value().copied().unwrap_or(false),
-                }))
-            }
-            RawProduction::ArgoCd(rule) => {
-                let (span, raw) = rule.argocd.read()?;
-                let confirmation = Confirmation { all: &raw.all, what: "application" };
-                let applications = self.patterns(&raw.applications, span, &confirmation);
-                let namespaces = match raw.namespaces.span() {
-                    // Where Argo CD's own installation puts them.
-                    None => NamePatterns::new(["argocd"]).ok(),
-                    // Which applications are meant has been said, wherever they are (F68).
-                    Some(_) => {
-                        self.patterns(&raw.namespaces, span, &Confirmation { all: &Spanned::default(), what: "" })
-                    }
-                };
-                self.namespace_names(&raw.namespaces);
-                Some(SignalConfig::ArgoCd(ArgoCdConfig {
-                    cluster: self.cluster(&raw.context, &raw.kubeconfig)?,
-                    namespaces: namespaces?,
-                    applications: applications?,
-                }))
-            }
-            RawProduction::Flux(rule) => {
-                let (span, raw) = rule.flux.read()?;
-                let confirmation = Confirmation { all: &raw.all, what: "namespace" };
-                let namespaces = self.patterns(&raw.namespaces, span, &confirmation);
-                self.namespace_names(&raw.namespaces);
-                Some(SignalConfig::Flux(FluxConfig {
-                    cluster: self.cluster(&raw.context, &raw.kubeconfig)?,
-                    namespaces: namespaces?,
-                }))
-            }
+            RawProduction::Kubernetes(rule) => self.kubernetes(&rule.kubernetes),
+            RawProduction::ArgoCd(rule) => self.argocd(&rule.argocd),
+            RawProduction::Flux(rule) => self.flux(&rule.flux),
             RawProduction::Ecs(rule) => {
                 let (span, raw) = rule.ecs.read()?;
                 let names = self.patterns(&raw.clusters, span, &Confirmation { all: &raw.all, what: "cluster" });
@@ -162,6 +122,48 @@ impl Checker<'_> {
                 None
             }
         }
+    }
+
+    fn kubernetes(&self, rule: &Spanned<RawKubernetes>) -> Option<SignalConfig> {
+        let (span, raw) = rule.read()?;
+        let confirmation = Confirmation { all: &raw.all, what: "namespace" };
+        let namespaces = self.patterns(&raw.namespaces, span, &confirmation);
+        self.namespace_names(&raw.namespaces);
+        let cluster = self.cluster(&raw.context, &raw.kubeconfig)?;
+        Some(SignalConfig::Kubernetes(KubernetesConfig {
+            rehearsal: self.rehearsal(raw, &cluster),
+            rehearses_pulls: raw.rehearse_pulls.value().copied().unwrap_or(false),
+            cluster,
+            namespaces: namespaces?,
+            helm_releases: raw.helm_releases.value().copied().unwrap_or(false),
+        }))
+    }
+
+    fn argocd(&self, rule: &Spanned<RawArgoCd>) -> Option<SignalConfig> {
+        let (span, raw) = rule.read()?;
+        let confirmation = Confirmation { all: &raw.all, what: "application" };
+        let applications = self.patterns(&raw.applications, span, &confirmation);
+        let namespaces = match raw.namespaces.span() {
+            // Where Argo CD's own installation puts them.
+            None => NamePatterns::new(["argocd"]).ok(),
+            // Which applications are meant has been said, wherever they are (F68).
+            Some(_) => self.patterns(&raw.namespaces, span, &Confirmation { all: &Spanned::default(), what: "" }),
+        };
+        self.namespace_names(&raw.namespaces);
+        Some(SignalConfig::ArgoCd(ArgoCdConfig {
+            cluster: self.cluster(&raw.context, &raw.kubeconfig)?,
+            namespaces: namespaces?,
+            applications: applications?,
+        }))
+    }
+
+    fn flux(&self, rule: &Spanned<RawFlux>) -> Option<SignalConfig> {
+        let (span, raw) = rule.read()?;
+        let confirmation = Confirmation { all: &raw.all, what: "namespace" };
+        let namespaces = self.patterns(&raw.namespaces, span, &confirmation);
+        self.namespace_names(&raw.namespaces);
+        let cluster = self.cluster(&raw.context, &raw.kubeconfig)?;
+        Some(SignalConfig::Flux(FluxConfig { cluster, namespaces: namespaces? }))
     }
 
     fn cluster(&self, context: &Spanned<String>, kubeconfig: &Spanned<String>) -> Option<ClusterAccess> {

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use super::row::ends;
 use crate::model::{
-    ArtifactId, DeploymentState, DrillOutcome, DrilledFrom, Entry, Event, FindingKey, Mark, PutBack, RehearsalOutcome,
-    RepositoryKey, RepositoryState, SourceRecord, Tag, TagStatus,
+    ArtifactId, DeploymentState, Drill, DrillOutcome, DrilledFrom, Entry, Event, FindingKey, Mark, PutBack, Rehearsal,
+    RehearsalOutcome, RepositoryKey, RepositoryState, SourceRecord, Tag, TagStatus,
 };
 use crate::outcome::size::{seconds, size};
 use crate::report::escape::terminal;
@@ -107,6 +107,27 @@ fn restored(artifact: &ArtifactId, pushed: &PutBack) -> String {
     }
 }
 
+fn drilled(artifact: &ArtifactId, from: DrilledFrom, drill: &Drill) -> String {
+    let place = if from == DrilledFrom::Vault { " from the vault" } else { "" };
+    let read = format!("{} in {}", size(drill.bytes), seconds(drill.milliseconds));
+    match drill.outcome {
+        DrillOutcome::Intact => format!("{artifact} drilled{place}: every byte read and intact, {read}"),
+        DrillOutcome::Broken => format!("{artifact} drilled{place}: BROKEN"),
+    }
+}
+
+fn rehearsed(artifact: &ArtifactId, rehearsal: &Rehearsal) -> String {
+    let (workload, revision) = (&rehearsal.workload, &rehearsal.revision);
+    let came_to = match rehearsal.outcome {
+        RehearsalOutcome::Passed => "would start".to_owned(),
+        RehearsalOutcome::Failed => {
+            format!("WOULD NOT START: {}", rehearsal.reasons().collect::<Vec<_>>().join("; "))
+        }
+        RehearsalOutcome::Unknown => "not known whether it would start".to_owned(),
+    };
+    format!("{artifact} rehearsed at {workload} (revision {revision}): {came_to}")
+}
+
 fn sentence(event: &Event) -> String {
     match event {
         Event::TagSeen { tag, artifact, .. } => format!("{tag} first seen, at {artifact}"),
@@ -154,25 +175,8 @@ fn sentence(event: &Event) -> String {
             format!("alert {alert} has {} undelivered findings", findings.len())
         }
         Event::ReportedAgain { until } => format!("what no run may have reported up to commit {until} is reported"),
-        Event::Drilled { artifact, from, drill } => {
-            let place = if *from == DrilledFrom::Vault { " from the vault" } else { "" };
-            let read = format!("{} in {}", size(drill.bytes), seconds(drill.milliseconds));
-            match drill.outcome {
-                DrillOutcome::Intact => format!("{artifact} drilled{place}: every byte read and intact, {read}"),
-                DrillOutcome::Broken => format!("{artifact} drilled{place}: BROKEN"),
-            }
-        }
-        Event::Rehearsed { artifact, rehearsal } => {
-            let (workload, revision) = (&rehearsal.workload, &rehearsal.revision);
-            let came_to = match rehearsal.outcome {
-                RehearsalOutcome::Passed => "would start".to_owned(),
-                RehearsalOutcome::Failed => {
-                    format!("WOULD NOT START: {}", rehearsal.reasons().collect::<Vec<_>>().join("; "))
-                }
-                RehearsalOutcome::Unknown => "not known whether it would start".to_owned(),
-            };
-            format!("{artifact} rehearsed at {workload} (revision {revision}): {came_to}")
-        }
+        Event::Drilled { artifact, from, drill } => drilled(artifact, *from, drill),
+        Event::Rehearsed { artifact, rehearsal } => rehearsed(artifact, rehearsal),
         Event::Restored { artifact, pushed } => restored(artifact, pushed),
         Event::Source(_) => "the source was looked at".to_owned(),
         Event::Run(_) => "the run ended".to_owned(),

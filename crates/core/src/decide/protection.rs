@@ -123,48 +123,14 @@ fn judge_present(
     obstacles.extend(rules);
     let (is_refused, is_blind) = (refused.is_some(), refused.as_ref().is_some_and(|refused| refused.blind));
     obstacles.extend(refused.map(|refused| refused.obstacle));
-    match &inspection.closure {
-        Closure::Complete => {}
-        Closure::Broken(parts) => {
-            // A manifest may name 20,000 layers: the first few say what to do, the number says the rest (F96).
-            let named = |part: &&Digest| {
-                let is_it = |it: &Obstacle| matches!(it, Obstacle::PartMissing { digest, .. } if digest == *part);
-                inspection.obstacles.iter().any(is_it)
-            };
-            let unnamed: Vec<&Digest> = parts.iter().filter(|part| !named(part)).collect();
-            let more = u64::try_from(unnamed.len().saturating_sub(PARTS_SHOWN)).ok().filter(|more| *more > 0);
-            let last = unnamed.len().min(PARTS_SHOWN).saturating_sub(1);
-            obstacles.extend(unnamed.into_iter().take(PARTS_SHOWN).enumerate().map(|(at, digest)| {
-                Obstacle::PartMissing { digest: digest.clone(), part: None, more: more.filter(|_| at == last) }
-            }));
-        }
-        // It says by itself why nothing is proven.
-        Closure::Unknown if inspection.gaps.is_empty() && (is_contradicted(inspection) || is_blocked(inspection)) => {}
-        Closure::Unknown => {
-            let unread = match artifact {
-                ArtifactId::ObjectVersion { .. } => "whether it can be fetched as it was could not be told",
-                ArtifactId::Manifest(_) => "not all of its parts could be read",
-            };
-            let detail = inspection.gaps.first().map_or(unread, |gap| gap.detail.as_str());
-            obstacles.push(Obstacle::Unproven { detail: detail.to_owned() });
-        }
-    }
+    obstacles.extend(closure_obstacles(artifact, inspection));
     let restorable = match restorable(&inspection.closure, &obstacles) {
         // What a tag brings is not known then, whatever is there by digest.
         Some(true) if is_contradicted(inspection) => None,
         restorable => restorable,
     };
     let pinnable = is_pinnable(inspection) && !is_refused;
-    match &inspection.pin {
-        PinState::Present | PinState::Unsupported { .. } => {}
-        PinState::Absent if is_blind => {}
-        PinState::Absent => obstacles.push(Obstacle::Unpinned),
-        PinState::Moved(to) => obstacles.push(Obstacle::PinMoved { to: to.to_string() }),
-        PinState::Unknown if inspection.gaps.is_empty() && (is_contradicted(inspection) || is_blocked(inspection)) => {}
-        PinState::Unknown => {
-            obstacles.push(Obstacle::Unproven { detail: format!("the pin of {artifact} could not be read") })
-        }
-    }
+    obstacles.extend(pin_obstacle(artifact, inspection, is_blind));
     if let Some(Err(failure)) = attempt {
         obstacles.push(Obstacle::Unproven { detail: failure.detail.clone() });
     }
@@ -172,6 +138,58 @@ fn judge_present(
     obstacles.dedup();
     let pin = if is_refused { PinReport::Refused } else { pin_of(&inspection.pin, pinnable, attempt) };
     ProtectionVerdict { pin, restorable, obstacles, pinnable }
+}
+
+/// What is in the way because of parts that lack or could not be read.
+fn closure_obstacles(artifact: &ArtifactId, inspection: &Inspection) -> Vec<Obstacle> {
+    match &inspection.closure {
+        Closure::Complete => Vec::new(),
+        Closure::Broken(parts) => lacking_parts(parts, &inspection.obstacles),
+        Closure::Unknown if is_explained(inspection) => Vec::new(),
+        Closure::Unknown => {
+            let unread = match artifact {
+                ArtifactId::ObjectVersion { .. } => "whether it can be fetched as it was could not be told",
+                ArtifactId::Manifest(_) => "not all of its parts could be read",
+            };
+            let detail = inspection.gaps.first().map_or(unread, |gap| gap.detail.as_str());
+            vec![Obstacle::Unproven { detail: detail.to_owned() }]
+        }
+    }
+}
+
+/// The lacking parts that no obstacle names yet. A manifest may name 20,000 layers: the first few say what to do, the
+/// number says the rest (F96).
+fn lacking_parts(parts: &[Digest], obstacles: &[Obstacle]) -> Vec<Obstacle> {
+    let named = |part: &&Digest| {
+        let is_it = |it: &Obstacle| matches!(it, Obstacle::PartMissing { digest, .. } if digest == *part);
+        obstacles.iter().any(is_it)
+    };
+    let unnamed: Vec<&Digest> = parts.iter().filter(|part| !named(part)).collect();
+    let more = u64::try_from(unnamed.len().saturating_sub(PARTS_SHOWN)).ok().filter(|more| *more > 0);
+    let last = unnamed.len().min(PARTS_SHOWN).saturating_sub(1);
+    let shown = unnamed.into_iter().take(PARTS_SHOWN).enumerate().map(|(at, digest)| Obstacle::PartMissing {
+        digest: digest.clone(),
+        part: None,
+        more: more.filter(|_| at == last),
+    });
+    shown.collect()
+}
+
+/// What is in the way because of its pin. `is_blind`: whether it needs one is not known (I22).
+fn pin_obstacle(artifact: &ArtifactId, inspection: &Inspection, is_blind: bool) -> Option<Obstacle> {
+    match &inspection.pin {
+        PinState::Present | PinState::Unsupported { .. } => None,
+        PinState::Absent if is_blind => None,
+        PinState::Absent => Some(Obstacle::Unpinned),
+        PinState::Moved(to) => Some(Obstacle::PinMoved { to: to.to_string() }),
+        PinState::Unknown if is_explained(inspection) => None,
+        PinState::Unknown => Some(Obstacle::Unproven { detail: format!("the pin of {artifact} could not be read") }),
+    }
+}
+
+/// Whether its obstacles say by themselves why something about it is not proven.
+fn is_explained(inspection: &Inspection) -> bool {
+    inspection.gaps.is_empty() && (is_contradicted(inspection) || is_blocked(inspection))
 }
 
 /// Whether the server gave answers about it that cannot all be true: then none of them proves anything (I25).

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ArtifactId, DeploymentState, Digest, Drill, DrilledFrom, Event, Intent, OpenFindings, Platform, Rehearsal,
+    ArtifactId, DeploymentState, Digest, Drill, DrilledFrom, Event, Intent, OpenFindings, Platform, PutBack, Rehearsal,
     RepositorySettings, Tag, TagStatus, TagTable, Workload,
 };
 
@@ -106,6 +106,38 @@ impl Span {
         Self { from: mark, until: Some(mark), reported: None, recalled: true, wanted: None, finished: false }
     }
 
+    /// It runs from here on, or is wanted.
+    fn start(&mut self, state: DeploymentState, mark: Mark) {
+        match state {
+            DeploymentState::Running => {
+                self.from = if self.recalled { mark } else { self.from };
+                (self.until, self.recalled, self.wanted) = (None, false, None);
+            }
+            DeploymentState::Wanted => {
+                self.until = self.until.or(Some(mark));
+                let since = self.wanted.filter(|wanted| wanted.until.is_none()).map(|wanted| wanted.since);
+                self.wanted = Some(Wanting { since: since.unwrap_or(mark), until: None });
+            }
+        }
+    }
+
+    /// It runs no more, or is wanted no more.
+    fn end(&mut self, state: DeploymentState, mark: Mark) {
+        if state == DeploymentState::Running {
+            self.until = Some(mark);
+        }
+        if let Some(wanted) = &mut self.wanted {
+            wanted.until = wanted.until.or(Some(mark));
+        }
+    }
+
+    /// The platform's own history names it.
+    fn report(&mut self, last: Option<Timestamp>, finished: bool, mark: Mark) {
+        self.finished |= finished;
+        // What is told of the future would count as the latest for ever; it cannot be later than when it was reported.
+        self.reported = self.reported.max(last.map(|last| last.min(mark.at)));
+    }
+
     /// Whether it is wanted, and does not run.
     #[must_use]
     pub fn is_wanted(&self) -> bool {
@@ -167,19 +199,7 @@ impl RepositoryState {
             Event::TagReturned { tag, .. } => self.set_status(tag, TagStatus::Present),
             Event::TagDeleted { tag } => self.set_status(tag, TagStatus::Deleted(mark)),
             Event::DeploymentStarted { artifact, via, tag, state } => {
-                let spans = self.deployments.entry(artifact.clone()).or_default();
-                let span = spans.entry(via.clone()).or_insert_with(|| Span::recalled(mark));
-                match state {
-                    DeploymentState::Running => {
-                        span.from = if span.recalled { mark } else { span.from };
-                        (span.until, span.recalled, span.wanted) = (None, false, None);
-                    }
-                    DeploymentState::Wanted => {
-                        span.until = span.until.or(Some(mark));
-                        let since = span.wanted.filter(|wanted| wanted.until.is_none()).map(|wanted| wanted.since);
-                        span.wanted = Some(Wanting { since: since.unwrap_or(mark), until: None });
-                    }
-                }
+                self.span(artifact, via, mark).start(*state, mark);
                 if let Some(tag) = tag {
                     self.claims.entry(via.clone()).or_default().insert(tag.clone(), artifact.clone());
                 }
@@ -187,20 +207,11 @@ impl RepositoryState {
             Event::DeploymentEnded { artifact, via, state } => {
                 self.disclaim(artifact, via, mark);
                 if let Some(span) = self.deployments.get_mut(artifact).and_then(|spans| spans.get_mut(via)) {
-                    if *state == DeploymentState::Running {
-                        span.until = Some(mark);
-                    }
-                    if let Some(wanted) = &mut span.wanted {
-                        wanted.until = wanted.until.or(Some(mark));
-                    }
+                    span.end(*state, mark);
                 }
             }
             Event::DeploymentRecalled { artifact, via, tag, last, finished } => {
-                let spans = self.deployments.entry(artifact.clone()).or_default();
-                let span = spans.entry(via.clone()).or_insert_with(|| Span::recalled(mark));
-                span.finished |= finished;
-                // What is told of the future would count as the latest for ever; it cannot be later than when it was reported.
-                span.reported = span.reported.max(last.map(|last| last.min(mark.at)));
+                self.span(artifact, via, mark).report(*last, *finished, mark);
                 if let Some(tag) = tag {
                     self.remember(via, tag, artifact, mark);
                 }
@@ -218,9 +229,7 @@ impl RepositoryState {
                 self.missing.entry(artifact.clone()).or_insert(mark);
                 self.restored.remove(artifact);
             }
-            Event::TargetFound { artifact } => {
-                self.missing.remove(artifact);
-            }
+            Event::TargetFound { artifact } => drop(self.missing.remove(artifact)),
             Event::FindingOpened(_) | Event::FindingResolved(_) => self.findings.apply(mark, event),
             Event::Attached { subject, by, artifact } => {
                 self.attached.entry(subject.clone()).or_default().insert(by.clone(), artifact.clone());
@@ -229,14 +238,7 @@ impl RepositoryState {
                 self.drilled.entry(artifact.clone()).or_default().insert(*from, (mark, (**drill).clone()));
             }
             Event::Rehearsed { artifact, rehearsal } => self.rehearse(artifact, rehearsal, mark),
-            Event::Restored { artifact, pushed } => {
-                self.restored.insert(artifact.clone(), mark);
-                self.forget_wrong_bytes(&pushed.replaced);
-                if let Some(former) = &pushed.of {
-                    self.succeed(former, artifact, &pushed.tags);
-                }
-                pushed.tags.iter().for_each(|tag| self.put_back(tag, artifact, mark));
-            }
+            Event::Restored { artifact, pushed } => self.restore(artifact, pushed, mark),
             Event::RepositorySettings { facts, .. } => self.settings = Some((mark, (**facts).clone())),
             Event::Settings { .. }
             | Event::LifecycleClaimed { .. }
@@ -246,6 +248,21 @@ impl RepositoryState {
             | Event::Source(_)
             | Event::Run(_) => {}
         }
+    }
+
+    /// When a signal named an artifact, first and last.
+    fn span(&mut self, artifact: &ArtifactId, via: &Arc<str>, mark: Mark) -> &mut Span {
+        let spans = self.deployments.entry(artifact.clone()).or_default();
+        spans.entry(via.clone()).or_insert_with(|| Span::recalled(mark))
+    }
+
+    fn restore(&mut self, artifact: &ArtifactId, pushed: &PutBack, mark: Mark) {
+        self.restored.insert(artifact.clone(), mark);
+        self.forget_wrong_bytes(&pushed.replaced);
+        if let Some(former) = &pushed.of {
+            self.succeed(former, artifact, &pushed.tags);
+        }
+        pushed.tags.iter().for_each(|tag| self.put_back(tag, artifact, mark));
     }
 
     /// What a workload's tags meant is kept when it no longer names them.

@@ -27,27 +27,9 @@ pub fn rebase(event: Event, state: &RepositoryState) -> Option<Event> {
             TagStatus::Present => Some(Event::TagAbsent { tag }),
             TagStatus::Deleted(_) => None,
         },
-        Event::DeploymentStarted { artifact, via, tag, state: named } => {
-            let claimed = tag.as_ref().is_none_or(|tag| state.claimed(&via, tag) == Some(&artifact));
-            let known = state.is_named(&artifact, &via, named) && claimed;
-            (!known).then_some(Event::DeploymentStarted { artifact, via, tag, state: named })
-        }
-        Event::DeploymentEnded { artifact, via, state: named } => {
-            state.is_named(&artifact, &via, named).then_some(Event::DeploymentEnded { artifact, via, state: named })
-        }
-        Event::DeploymentRecalled { artifact, via, tag, last, finished } => {
-            let span = state.deployments.get(&artifact).and_then(|spans| spans.get(&via));
-            let reported = |span: &Span| span.reported >= last && (span.finished || !finished);
-            let known = span.is_some_and(|span| span.until.is_none() || reported(span));
-            (!known).then_some(Event::DeploymentRecalled { artifact, via, tag, last, finished })
-        }
-        Event::Pinned { artifact } => (!state.misses_pin(&artifact)).then_some(Event::Pinned { artifact }),
-        Event::PinMade { artifact } => {
-            let known = state.made.contains_key(&artifact) && !state.releasing.contains_key(&artifact);
-            (!known).then_some(Event::PinMade { artifact })
-        }
-        Event::PinUnmade { artifact } => state.made.contains_key(&artifact).then_some(Event::PinUnmade { artifact }),
-        Event::PinLost { artifact } => state.pinned.contains_key(&artifact).then_some(Event::PinLost { artifact }),
+        deployment @ (Event::DeploymentStarted { .. }
+        | Event::DeploymentEnded { .. }
+        | Event::DeploymentRecalled { .. }) => is_news_of_deployment(&deployment, state).then_some(deployment),
         Event::TargetMissing { artifact } => {
             (!state.missing.contains_key(&artifact)).then_some(Event::TargetMissing { artifact })
         }
@@ -64,23 +46,15 @@ pub fn rebase(event: Event, state: &RepositoryState) -> Option<Event> {
             let known = state.attached.get(&subject).and_then(|known| known.get(&by));
             (known != Some(&artifact)).then_some(Event::Attached { subject, by, artifact })
         }
-        Event::PinUnneeded { artifact } => {
-            (!state.unneeded.contains_key(&artifact)).then_some(Event::PinUnneeded { artifact })
-        }
-        Event::PinNeeded { artifact } => {
-            state.unneeded.contains_key(&artifact).then_some(Event::PinNeeded { artifact })
-        }
-        // What another writer found to be needed meanwhile is not let go: without this on record nothing is removed.
-        Event::PinReleasing { artifact, by } => {
-            let is_own = state.releasing.get(&artifact).is_some_and(|intent| intent.by == by);
-            (state.unneeded.contains_key(&artifact) && !is_own).then_some(Event::PinReleasing { artifact, by })
-        }
-        Event::PinReleaseEnded { artifact } => {
-            state.releasing.contains_key(&artifact).then_some(Event::PinReleaseEnded { artifact })
-        }
-        Event::PinReleased { artifact } => {
-            state.releasing.contains_key(&artifact).then_some(Event::PinReleased { artifact })
-        }
+        pin @ (Event::Pinned { .. }
+        | Event::PinMade { .. }
+        | Event::PinUnmade { .. }
+        | Event::PinLost { .. }
+        | Event::PinUnneeded { .. }
+        | Event::PinNeeded { .. }
+        | Event::PinReleasing { .. }
+        | Event::PinReleaseEnded { .. }
+        | Event::PinReleased { .. }) => is_news_of_pin(&pin, state).then_some(pin),
         other @ (Event::Settings { .. }
         | Event::LifecycleClaimed { .. }
         | Event::AlertSent { .. }
@@ -91,6 +65,42 @@ pub fn rebase(event: Event, state: &RepositoryState) -> Option<Event> {
         | Event::Restored { .. }
         | Event::Source(_)
         | Event::Run(_)) => Some(other),
+    }
+}
+
+/// Whether no other writer said meanwhile what this says of a deployment.
+fn is_news_of_deployment(event: &Event, state: &RepositoryState) -> bool {
+    match event {
+        Event::DeploymentStarted { artifact, via, tag, state: named } => {
+            let claimed = tag.as_ref().is_none_or(|tag| state.claimed(via, tag) == Some(artifact));
+            !(state.is_named(artifact, via, *named) && claimed)
+        }
+        Event::DeploymentEnded { artifact, via, state: named } => state.is_named(artifact, via, *named),
+        Event::DeploymentRecalled { artifact, via, last, finished, .. } => {
+            let span = state.deployments.get(artifact).and_then(|spans| spans.get(via));
+            let reported = |span: &Span| span.reported >= *last && (span.finished || !finished);
+            !span.is_some_and(|span| span.until.is_none() || reported(span))
+        }
+        _ => true,
+    }
+}
+
+/// Whether no other writer said meanwhile what this says of a pin.
+fn is_news_of_pin(event: &Event, state: &RepositoryState) -> bool {
+    match event {
+        Event::Pinned { artifact } => !state.misses_pin(artifact),
+        Event::PinMade { artifact } => !state.made.contains_key(artifact) || state.releasing.contains_key(artifact),
+        Event::PinUnmade { artifact } => state.made.contains_key(artifact),
+        Event::PinLost { artifact } => state.pinned.contains_key(artifact),
+        Event::PinUnneeded { artifact } => !state.unneeded.contains_key(artifact),
+        Event::PinNeeded { artifact } => state.unneeded.contains_key(artifact),
+        // What another writer found to be needed meanwhile is not let go: without this on record nothing is removed.
+        Event::PinReleasing { artifact, by } => {
+            let is_own = state.releasing.get(artifact).is_some_and(|intent| intent.by == *by);
+            state.unneeded.contains_key(artifact) && !is_own
+        }
+        Event::PinReleaseEnded { artifact } | Event::PinReleased { artifact } => state.releasing.contains_key(artifact),
+        _ => true,
     }
 }
 

@@ -58,71 +58,80 @@ impl FromStr for Reference {
     type Err = ReferenceError;
 
     fn from_str(text: &str) -> Result<Self, ReferenceError> {
-        let fail =
-            |reason: String| ReferenceError { text: without_credentials(text).chars().take(300).collect(), reason };
-        if text.len() > MAX_REFERENCE {
-            return Err(fail("it is longer than any registry or bucket allows".to_owned()));
-        }
-        if let Some(rest) = text.strip_prefix("s3://") {
-            let (bucket, key) = rest.split_once('/').ok_or_else(|| fail("write s3://BUCKET/KEY".to_owned()))?;
-            let (key, version) = match key.rsplit_once("?versionId=") {
-                Some((key, version)) if !version.is_empty() => (key, Some(version.into())),
-                _ => (key, None),
-            };
-            if bucket.is_empty() {
-                return Err(fail("the bucket is empty".to_owned()));
-            }
-            if bucket.contains('@') {
-                return Err(fail("a bucket's name holds no '@', nor a user name or password".to_owned()));
-            }
-            let key = key.parse().map_err(|error: super::NameError| fail(error.to_string()))?;
-            return Ok(Self::Object { bucket: bucket.to_owned(), key, version });
-        }
-        if let Some(chart) = text.strip_prefix("chart:") {
-            return bare_chart(chart).ok_or_else(|| fail("write chart:NAME:VERSION".to_owned()));
-        }
-        if let Some(chart) = archive(text).filter(|_| without_credentials(text) == text) {
-            return Ok(chart);
-        }
-        // As Helm writes charts in registries, where a tag cannot hold the `+` of a version (F142).
-        let registry = text.strip_prefix("oci://").map(|rest| rest.replace('+', "_"));
-        let text = registry.as_deref().unwrap_or(text);
-        if text.contains("://") {
-            return Err(fail("leave out the scheme: write HOST/REPOSITORY:TAG or HOST/REPOSITORY@sha256:…".to_owned()));
-        }
-        if without_credentials(text) != text {
-            return Err(fail("it must hold no user name or password; the policy has places for them".to_owned()));
-        }
-        let (name, digest) = match text.split_once('@') {
-            Some((name, digest)) => (name, Some(digest.parse::<Digest>().map_err(|error| fail(error.to_string()))?)),
-            None => (text, None),
-        };
-        let (name, tag) = match name.rsplit_once(':') {
-            // A colon before the last slash belongs to the port.
-            Some((front, tag)) if !tag.contains('/') => {
-                let tag: Tag = tag.parse().map_err(|error: super::NameError| fail(error.to_string()))?;
-                if !tag.is_oci() {
-                    return Err(fail("the tag holds characters that no registry takes".to_owned()));
-                }
-                (front, Some(tag))
-            }
-            _ => (name, None),
-        };
-        let (host, path) = match name.split_once('/') {
-            Some((host, path)) if host.contains(['.', ':']) || host == "localhost" => {
-                (host.to_owned(), path.to_owned())
-            }
-            Some(_) => ("docker.io".to_owned(), name.to_owned()),
-            None => ("docker.io".to_owned(), format!("library/{name}")),
-        };
-        let repository: RepositoryName = path.parse().map_err(|error: super::NameError| fail(error.to_string()))?;
-        if !repository.is_oci() {
-            return Err(fail(
-                "the repository must be lowercase path parts of letters, digits, '.', '_' and '-'".to_owned(),
-            ));
-        }
-        Ok(Self::Image { host, repository, tag, digest })
+        read(text)
+            .map_err(|reason| ReferenceError { text: without_credentials(text).chars().take(300).collect(), reason })
     }
+}
+
+/// Reads a reference of any kind. The error says why it is none.
+fn read(text: &str) -> Result<Reference, String> {
+    if text.len() > MAX_REFERENCE {
+        return Err("it is longer than any registry or bucket allows".to_owned());
+    }
+    if let Some(rest) = text.strip_prefix("s3://") {
+        return object(rest);
+    }
+    if let Some(chart) = text.strip_prefix("chart:") {
+        return bare_chart(chart).ok_or_else(|| "write chart:NAME:VERSION".to_owned());
+    }
+    if let Some(chart) = archive(text).filter(|_| without_credentials(text) == text) {
+        return Ok(chart);
+    }
+    // As Helm writes charts in registries, where a tag cannot hold the `+` of a version (F142).
+    let registry = text.strip_prefix("oci://").map(|rest| rest.replace('+', "_"));
+    image(registry.as_deref().unwrap_or(text))
+}
+
+/// `BUCKET/KEY[?versionId=ID]`.
+fn object(text: &str) -> Result<Reference, String> {
+    let (bucket, key) = text.split_once('/').ok_or("write s3://BUCKET/KEY")?;
+    let (key, version) = match key.rsplit_once("?versionId=") {
+        Some((key, version)) if !version.is_empty() => (key, Some(version.into())),
+        _ => (key, None),
+    };
+    if bucket.is_empty() {
+        return Err("the bucket is empty".to_owned());
+    }
+    if bucket.contains('@') {
+        return Err("a bucket's name holds no '@', nor a user name or password".to_owned());
+    }
+    let key = key.parse().map_err(|error: super::NameError| error.to_string())?;
+    Ok(Reference::Object { bucket: bucket.to_owned(), key, version })
+}
+
+/// `[HOST/]REPOSITORY[:TAG][@DIGEST]`.
+fn image(text: &str) -> Result<Reference, String> {
+    if text.contains("://") {
+        return Err("leave out the scheme: write HOST/REPOSITORY:TAG or HOST/REPOSITORY@sha256:…".to_owned());
+    }
+    if without_credentials(text) != text {
+        return Err("it must hold no user name or password; the policy has places for them".to_owned());
+    }
+    let (name, digest) = match text.split_once('@') {
+        Some((name, digest)) => (name, Some(digest.parse::<Digest>().map_err(|error| error.to_string())?)),
+        None => (text, None),
+    };
+    let (name, tag) = match name.rsplit_once(':') {
+        // A colon before the last slash belongs to the port.
+        Some((front, tag)) if !tag.contains('/') => {
+            let tag: Tag = tag.parse().map_err(|error: super::NameError| error.to_string())?;
+            if !tag.is_oci() {
+                return Err("the tag holds characters that no registry takes".to_owned());
+            }
+            (front, Some(tag))
+        }
+        _ => (name, None),
+    };
+    let (host, path) = match name.split_once('/') {
+        Some((host, path)) if host.contains(['.', ':']) || host == "localhost" => (host.to_owned(), path.to_owned()),
+        Some(_) => ("docker.io".to_owned(), name.to_owned()),
+        None => ("docker.io".to_owned(), format!("library/{name}")),
+    };
+    let repository: RepositoryName = path.parse().map_err(|error: super::NameError| error.to_string())?;
+    if !repository.is_oci() {
+        return Err("the repository must be lowercase path parts of letters, digits, '.', '_' and '-'".to_owned());
+    }
+    Ok(Reference::Image { host, repository, tag, digest })
 }
 
 fn bare_chart(text: &str) -> Option<Reference> {

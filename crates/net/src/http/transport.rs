@@ -3,6 +3,7 @@
 
 mod broken;
 mod harbor;
+mod head;
 mod permitted;
 mod stream;
 #[cfg(test)]
@@ -15,7 +16,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use jiff::Timestamp;
 use reqwest::header::{self, HeaderMap, HeaderValue};
-use reqwest::{Method, Request, StatusCode};
+use reqwest::{Method, Request};
 use tokio::time::timeout_at;
 use tracing::debug;
 use url::Url;
@@ -33,6 +34,7 @@ use super::throttle::{Throttle, out_of_time};
 use crate::jitter;
 use prodpin_core::model::Cause;
 
+pub use self::head::{head_not_offered, may_refuse_head};
 pub use self::stream::Incoming;
 pub use super::answer::HttpAnswer;
 
@@ -380,23 +382,4 @@ fn writes(call: &Call) -> bool {
 /// The call for messages: queries are left out, since tokens and cursors travel in them (I18).
 fn shown(call: &Call) -> String {
     format!("{} {}", call.method, redacted(&call.url))
-}
-
-/// The status of an answer to a HEAD that the server does not take. A throttled HEAD is not among them: a GET in its
-/// place would spend the quota that HEAD spares (C94, C104).
-pub fn head_not_offered(status: StatusCode) -> bool {
-    matches!(status, StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED)
-}
-
-/// The status of an answer to a HEAD that may be about the method, or about what is asked for: a GET tells which. A 412, 423
-/// or 451 is about what is asked for, and a 406 may be.
-pub fn may_refuse_head(status: StatusCode) -> bool {
-    matches!(
-        status,
-        StatusCode::BAD_REQUEST
-            | StatusCode::UNAUTHORIZED
-            | StatusCode::FORBIDDEN
-            | StatusCode::NOT_ACCEPTABLE
-            | StatusCode::UNSUPPORTED_MEDIA_TYPE
-    )
 }

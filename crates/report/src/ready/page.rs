@@ -1,17 +1,18 @@
 //! The page for a person: the verdict first, then what it rests on, then what to type. Commands stand on lines of their
 //! own that are never broken: half a command must not run when it is pasted.
 
+mod releases;
+
 use std::io::{self, Write};
 
 use super::rows::ReadyReport;
-use super::{drills, sentences};
+use super::sentences;
 use crate::escape;
 use crate::layout::{Page as Paper, Paint, plain, span};
 use crate::phrase::Phrase;
 use crate::render::Style;
 use crate::{table, words};
-use prodpin_core::model::Obstacle;
-use prodpin_core::outcome::ready::{ListedRelease, RepositoryReady, RollbackCommands, Verdict};
+use prodpin_core::outcome::ready::{RepositoryReady, RollbackCommands, Verdict};
 use prodpin_core::outcome::status::ServiceStatus;
 
 /// With more repositories than these, each takes one line unless it was asked for.
@@ -246,78 +247,6 @@ impl Sheet<'_> {
             Verdict::Unknown => ("unknown", Paint::Doubtful),
         };
         line(paper, "3. ", Phrase::said("So, back or forward? "), paint, so, Phrase::default())
-    }
-
-    fn releases(&self, paper: &mut Paper<'_>) -> io::Result<()> {
-        let ranked = self.row.releases.iter().filter(|listed| listed.rank.is_some()).count() as u64;
-        paper.blank()?;
-        let reported =
-            Phrase::said("keep ").number(u64::from(self.row.keep)).say("; ").number(ranked).say(" listed").terminal();
-        paper.paragraph(2, 2, &[span(Paint::Strong, "RELEASES"), plain("\u{a0} "), span(Paint::Faint, reported)])?;
-        self.row.releases.iter().try_for_each(|listed| self.listed(paper, listed))
-    }
-
-    fn listed(&self, paper: &mut Paper<'_>, listed: &ListedRelease) -> io::Result<()> {
-        let (symbol, paint) = match (listed.restorable, listed.protected) {
-            (Some(true), Some(true)) => ("✓", Paint::Good),
-            (Some(false), _) => ("✗", Paint::Bad),
-            (Some(true), Some(false)) => ("!", Paint::Doubtful),
-            _ => ("?", Paint::Doubtful),
-        };
-        let place = listed.rank.map_or_else(|| "·".to_owned(), |rank| rank.to_string());
-        let tags = Phrase::joined(listed.tags.iter().take(4).map(|tag| Phrase::name(tag.as_str())), ", ");
-        let name = || listed.name.as_deref().map_or(Phrase::said("no tag"), Phrase::name);
-        let tags = if tags.is_empty() { name() } else { tags };
-        let is_to = Some(&listed.artifact) == self.row.to.as_ref();
-        let marks = if is_to && self.row.verdict == Verdict::RollBack {
-            " ◀ back to here"
-        } else if is_to {
-            " ◀ perhaps back to here"
-        } else if listed.running {
-            " ● runs"
-        } else if listed.wanted {
-            " ○ wanted"
-        } else {
-            ""
-        };
-        let head = [
-            span(paint, format!("{symbol} ")),
-            plain(format!("{place}.\u{a0}")),
-            span(Paint::Strong, tags.terminal()),
-            span(Paint::Strong, marks.replace(' ', "\u{a0}")),
-            // Last, so that at eighty columns it stands on a line of its own.
-            plain(format!("\u{a0} {}", escape::terminal_name(&listed.artifact.to_string(), 200))),
-        ];
-        paper.paragraph(4, 6, &head)?;
-        let at = self.report.section.at;
-        paper.paragraph(
-            8,
-            8,
-            &[plain(sentences::ran(listed, at).say("; ").then(sentences::evidence(listed)).terminal())],
-        )?;
-        paper.paragraph(8, 8, &[plain(sentences::kept(self.row, listed).terminal())])?;
-        if let Some(restored) = listed.restored {
-            paper.paragraph(8, 8, &[plain(sentences::restored(self.row, restored, at).terminal())])?;
-        }
-        for drill in &listed.drills {
-            let Some((told, bad)) = sentences::drilled(listed, drill, at) else { continue };
-            let signed = drills::signed(drill);
-            for (told, bad) in [(told, bad)].into_iter().chain(signed) {
-                let paint = if bad { Paint::Bad } else { Paint::Plain };
-                paper.paragraph(8, 8, &[span(paint, told.terminal())])?;
-            }
-        }
-        for report in listed.rehearsals.iter().take(SHOWN) {
-            let (told, bad) = drills::rehearsed(report, at);
-            let paint = if bad { Paint::Bad } else { Paint::Plain };
-            paper.paragraph(8, 8, &[span(paint, told.terminal())])?;
-        }
-        let obstacles = listed.obstacles.iter().filter(|obstacle| **obstacle != Obstacle::Missing);
-        let obstacles = Phrase::joined(obstacles.map(words::obstacle), "; ");
-        if !obstacles.is_empty() {
-            paper.paragraph(8, 8, &[span(Paint::Doubtful, obstacles.terminal())])?;
-        }
-        Ok(())
     }
 
     fn find_out(&self, paper: &mut Paper<'_>) -> io::Result<()> {

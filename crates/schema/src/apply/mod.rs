@@ -25,11 +25,7 @@ pub(crate) fn action(session: &mut Session<'_>, action: Action) {
             session.see(Verdict::Unknown, "", "the statement calls functions, and what they do is not known");
             self::action(session, *inner);
         }
-        Action::EventTrigger => {
-            session.after.event_triggers = true;
-            let why = "it may refuse what old code does to the schema, temporary tables included";
-            session.see(Verdict::Contract, "", why);
-        }
+        Action::EventTrigger => event_trigger(session),
         Action::Rule(on) => objects::create_rule(session, &on),
         Action::Judged(verdict, why) => session.see(verdict, "", why),
         Action::JudgedOn(name, verdict, why) => judged_on(session, &name, verdict, &why),
@@ -40,12 +36,7 @@ pub(crate) fn action(session: &mut Session<'_>, action: Action) {
         | Action::Release(_)
         | Action::RollbackTo(_) => transaction::apply(session, action),
         Action::SearchPath(path, local) => search_path(session, path, local),
-        Action::ForeignKeys(on) => {
-            // Within a transaction the pragma does nothing. Source: <https://www.sqlite.org/pragma.html#pragma_foreign_keys>.
-            if session.rows_mark.is_none() {
-                session.foreign_keys = Some(on);
-            }
-        }
+        Action::ForeignKeys(on) => foreign_keys(session, on),
         Action::Attach(name) => {
             session.after.passing.insert(name);
         }
@@ -160,6 +151,19 @@ fn commit_by_itself(session: &mut Session<'_>, action: &Action) {
     ) || matches!(action, Action::Remove { what, .. } if *what == "rows are deleted");
     if session.after.dialect.is_mysql() && !rows {
         session.rows_mark = None;
+    }
+}
+
+fn event_trigger(session: &mut Session<'_>) {
+    session.after.event_triggers = true;
+    let why = "it may refuse what old code does to the schema, temporary tables included";
+    session.see(Verdict::Contract, "", why);
+}
+
+/// Within a transaction the pragma does nothing. Source: <https://www.sqlite.org/pragma.html#pragma_foreign_keys>.
+fn foreign_keys(session: &mut Session<'_>, on: bool) {
+    if session.rows_mark.is_none() {
+        session.foreign_keys = Some(on);
     }
 }
 

@@ -246,7 +246,6 @@ fn starts_higher(inner: &Cursor<'_, '_>) -> bool {
 /// Clauses about the table as a whole.
 fn whole(cursor: &mut Cursor<'_, '_>) -> Option<Change> {
     let contract = |why: &str| Some(Change::Judged(Verdict::Contract, why.to_owned()));
-    let expand = |why: &str| Some(Change::Judged(Verdict::Expand, why.to_owned()));
     if cursor.eat("set schema") {
         return Some(Change::SetSchema(cursor.ident()?));
     }
@@ -283,13 +282,19 @@ fn whole(cursor: &mut Cursor<'_, '_>) -> Option<Change> {
         cursor.skip_rest();
         return contract("rows of the child leave the parent");
     }
+    storage(cursor)
+}
+
+/// Clauses about how a table's rows are stored and replicated.
+fn storage(cursor: &mut Cursor<'_, '_>) -> Option<Change> {
+    let judged = |verdict: Verdict, why: &str| Some(Change::Judged(verdict, why.to_owned()));
     if cursor.eat("replica identity") {
         let none = cursor.sees("nothing");
         cursor.skip_rest();
         return if none {
-            contract("published UPDATE and DELETE fail without a replica identity")
+            judged(Verdict::Contract, "published UPDATE and DELETE fail without a replica identity")
         } else {
-            expand("only logical replication reads the replica identity")
+            judged(Verdict::Expand, "only logical replication reads the replica identity")
         };
     }
     if cursor.eat("set tablespace pg_default") {
@@ -306,7 +311,7 @@ fn whole(cursor: &mut Cursor<'_, '_>) -> Option<Change> {
     ];
     if cursor.eat_any(&upkeep).is_some() || ((cursor.eat("set") || cursor.eat("reset")) && cursor.sees_op("(")) {
         cursor.skip_rest();
-        return expand("storage does not change what statements see");
+        return judged(Verdict::Expand, "storage does not change what statements see");
     }
     None
 }

@@ -138,6 +138,26 @@ pub(crate) fn rename_tables(cursor: &mut Cursor<'_, '_>) -> Option<Action> {
     }
 }
 
+/// What may stand behind DROP, and what kind of object that is.
+const DROPPED: [(&str, Object); 16] = [
+    ("table", Object::Table),
+    ("foreign table", Object::Table),
+    ("tables", Object::Table),
+    ("materialized view", Object::View),
+    ("view", Object::View),
+    ("index", Object::Index),
+    ("type", Object::Type),
+    ("domain", Object::Type),
+    ("sequence", Object::Sequence),
+    ("schema", Object::Schema),
+    ("database", Object::Other("database")),
+    ("extension", Object::Extension),
+    ("trigger", Object::Trigger),
+    ("rule", Object::Other("rule")),
+    ("synonym", Object::Other("synonym")),
+    ("role", Object::Other("role")),
+];
+
 /// DROP of whatever kind.
 pub(crate) fn drop(cursor: &mut Cursor<'_, '_>) -> Option<Action> {
     cursor.need("drop")?;
@@ -163,25 +183,7 @@ pub(crate) fn drop(cursor: &mut Cursor<'_, '_>) -> Option<Action> {
         cursor.skip_rest();
         return judged(Verdict::Caution, why);
     }
-    let kinds: [(&str, Object); 16] = [
-        ("table", Object::Table),
-        ("foreign table", Object::Table),
-        ("tables", Object::Table),
-        ("materialized view", Object::View),
-        ("view", Object::View),
-        ("index", Object::Index),
-        ("type", Object::Type),
-        ("domain", Object::Type),
-        ("sequence", Object::Sequence),
-        ("schema", Object::Schema),
-        ("database", Object::Other("database")),
-        ("extension", Object::Extension),
-        ("trigger", Object::Trigger),
-        ("rule", Object::Other("rule")),
-        ("synonym", Object::Other("synonym")),
-        ("role", Object::Other("role")),
-    ];
-    let kind = kinds.iter().find(|(words, _)| cursor.eat(words))?.1;
+    let kind = DROPPED.iter().find(|(words, _)| cursor.eat(words))?.1;
     if kind == Object::Index {
         cursor.eat("concurrently");
     }

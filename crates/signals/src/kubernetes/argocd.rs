@@ -144,7 +144,12 @@ fn tell(application: &Application, context: Option<&Arc<str>>, said: &mut Signal
     let revisions = application.spec.revision_history_limit.unwrap_or(DEFAULT_HISTORY);
     said.concerns.push(Concern { workload: workload.clone(), what: Shortcoming::HistoryLimit { revisions, setting } });
 
-    let status = &application.status;
+    tell_running(&application.status, &workload, said);
+    tell_history(&application.status.history, &workload, said);
+}
+
+/// The images that it runs.
+fn tell_running(status: &Status, workload: &Arc<Workload>, said: &mut Signalled) {
     let latest = status.history.iter().max_by_key(|deployed| (deployed.at(), deployed.id));
     let since = latest.and_then(Deployed::at);
     // What it compares with is what is wanted; what it deployed last is what its history ends with (P75e).
@@ -175,9 +180,12 @@ fn tell(application: &Application, context: Option<&Arc<str>>, said: &mut Signal
             Err(error) => said.gap(Cause::Malformed, format_args!("{workload}: {error}")),
         }
     }
-    // The history has no images, only what they were rendered from: of a chart it names the version, of a repository
-    // the commit, by which the ledger's own record of this application goes on telling what ran.
-    let mut history: Vec<&Deployed> = status.history.iter().collect();
+}
+
+/// The history has no images, only what they were rendered from: of a chart it names the version, of a repository the
+/// commit, by which the ledger's own record of this application goes on telling what ran.
+fn tell_history(deployments: &[Deployed], workload: &Arc<Workload>, said: &mut Signalled) {
+    let mut history: Vec<&Deployed> = deployments.iter().collect();
     history.sort_by_key(|deployed| (deployed.at(), deployed.id));
     for (at, deployed) in history.iter().enumerate() {
         let tenure = match history.get(at + 1) {

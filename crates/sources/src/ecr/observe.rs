@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_ecr::types::{DescribeImagesFilter, ImageDetail, ImageStatusFilter};
 
 use prodpin_core::model::{
-    Cause, Cleanup, EcrImage, EcrRepository, Gap, ObservedTag, RepositoryKind, RepositoryName, Resolution, Retention,
-    Scope, Setting, Snapshot, Tag,
+    Cause, Cleanup, EcrImage, EcrRepository, Gap, Mutability, ObservedTag, RepositoryKind, RepositoryName, Resolution,
+    Retention, Scope, Setting, Snapshot, Tag,
 };
 
 use super::Registry;
@@ -63,15 +63,9 @@ struct Fold {
 }
 
 pub(super) async fn observe(registry: &Registry, name: &RepositoryName, memory: &Reservation) -> Snapshot {
-    let described = async {
-        match registry.handover.take(name) {
-            Some(described) => Ok(described),
-            None => describe(registry, name).await,
-        }
-    };
     let (listed, described, lifecycle, access, cached_from) = tokio::join!(
         list(registry, name, memory),
-        described,
+        described(registry, name),
         lifecycle(registry, name),
         access(registry, name),
         super::settings::cached_from(registry, name),
@@ -98,14 +92,7 @@ pub(super) async fn observe(registry: &Registry, name: &RepositoryName, memory: 
     });
     let described = described.map_err(note).ok();
     let owner = described.as_ref().and_then(|described| described.registry.clone()).or(fold.registry.take());
-    let mutability = described.and_then(|described| match described.mutability {
-        Ok(mutability) => Some(mutability),
-        Err(reason) => {
-            let detail = format!("{name}: {reason}; a newer prodpin may know it");
-            fold.gaps.push(Gap::new(Scope::Setting, Cause::Unsupported, detail));
-            None
-        }
-    });
+    let mutability = described.and_then(|described| fold.understood(name, described.mutability));
     fold.settle(registry, name).await;
     Snapshot {
         tags: fold.tags,
@@ -167,6 +154,18 @@ async fn list(registry: &Registry, name: &RepositoryName, memory: &Reservation) 
 }
 
 impl Fold {
+    /// How tags may move, where this version understands what ECR says of it.
+    fn understood(&mut self, name: &RepositoryName, mutability: Result<Mutability, Box<str>>) -> Option<Mutability> {
+        match mutability {
+            Ok(mutability) => Some(mutability),
+            Err(reason) => {
+                let detail = format!("{name}: {reason}; a newer prodpin may know it");
+                self.gaps.push(Gap::new(Scope::Setting, Cause::Unsupported, detail));
+                None
+            }
+        }
+    }
+
     fn take(&mut self, detail: ImageDetail) {
         if self.registry.is_none() {
             self.registry = detail.registry_id().map(Box::from);
@@ -230,6 +229,14 @@ impl Fold {
             }
             (_, Err(_)) => {}
         }
+    }
+}
+
+/// The settings of a repository, as a list told them already, or asked for.
+async fn described(registry: &Registry, name: &RepositoryName) -> Result<Described, EcrFailure> {
+    match registry.handover.take(name) {
+        Some(described) => Ok(described),
+        None => describe(registry, name).await,
     }
 }
 

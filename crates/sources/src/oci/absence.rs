@@ -13,7 +13,8 @@ use reqwest::{Method, StatusCode};
 
 use super::answer::HttpAnswer;
 use super::fault::Fault;
-use super::list::{List, TagPage, Text};
+use super::list::List;
+use super::page::{TagPage, Text};
 use super::redirect::Redirects;
 use super::registry::{Lack, MANIFEST_CAP, Registry, Repository, manifest_redirects};
 use super::transport::Extras;

@@ -1,19 +1,17 @@
 //! Lists, page by page to their end: what is read is handed on, what is lacking is reported (F16–F20, F93).
 
 use std::collections::HashSet;
-use std::fmt;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
 use reqwest::StatusCode;
-use serde::Deserialize;
-use serde::de::{DeserializeOwned, Deserializer, Visitor};
+use serde::de::DeserializeOwned;
 use url::Url;
 
 use super::answer::HttpAnswer;
 use super::fault::Fault;
 use super::link::next_page;
+use super::page::{Names, Text, fingerprint, hash};
 use super::registry::{Registry, Repository};
 use prodpin_core::model::{Cause, Digest, ListStep, PageFacts, judge_page};
 
@@ -113,31 +111,9 @@ impl<'a, P: DeserializeOwned + Names> Pages<'a, P> {
     }
 
     async fn fetch(&mut self, asked: Option<Url>) -> Result<P, Fault> {
-        let is_first = asked.is_none();
-        let (mut url, mut answer) = self.registry.page(self.list, asked).await?;
-        if is_first && is_size_refused(&answer) {
-            // Some registries refuse a page that is larger than they allow, and some a page without a size.
-            self.unlinked.any_size = true;
-            let smaller = [None, Some(100), Some(10)].map(|size| size.map(|names: usize| ("n", names.to_string())));
-            for size in smaller {
-                let page = self.registry.list_url(self.list, size);
-                let (asked, smaller) = self.registry.page(self.list, Some(page)).await?;
-                if smaller.status == StatusCode::OK {
-                    (url, answer) = (asked, smaller);
-                    break;
-                }
-            }
-        }
+        let (url, answer) = self.ask(asked).await?;
         let what = self.what();
-        if answer.status != StatusCode::OK {
-            return Err(self.refusal(&answer, &what));
-        }
-        // Some registries call their lists plain text; what they are is decided by the strict reading below.
-        answer.must_be(&what, |media_type| media_type.contains("json") || media_type == "text/plain")?;
-        let body = answer.body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&answer.body);
-        let page: P = serde_json::from_slice(body)
-            .map_err(|_| Fault::malformed(format!("{what}: a page that is no such list")))?;
-        page.belongs_to(self.list).map_err(|reason| Fault::malformed(format!("{what}: {reason}")))?;
+        let page = self.read(&answer, &what)?;
         // What came is looked at, whatever it says of more.
         let next = next_page(&url, &answer.headers).unwrap_or_else(|fault| {
             self.unlinked.cut_off = Some(fault);
@@ -154,26 +130,64 @@ impl<'a, P: DeserializeOwned + Names> Pages<'a, P> {
             None => self.on_without_link(page.names(), &what),
         };
         if let Some(next) = next {
-            if self.visited.contains(&Digest::sha256(next.as_str().as_bytes())) {
-                return Err(Fault::malformed(format!("{what}: the list leads back to a page already read")));
-            }
-            if self.visited.len() >= MOST_PAGES {
-                return Err(Fault::malformed(format!("{what}: no end after {MOST_PAGES} pages")));
-            }
-            // A new cursor every time leads on for ever just as well (F18).
-            if self.stale >= MOST_STALE_PAGES {
-                return Err(Fault::malformed(format!(
-                    "{what}: no end, {MOST_STALE_PAGES} pages in a row brought no new name"
-                )));
-            }
-            let longest = self.registry.longest_list();
-            if self.waited > longest {
-                let detail = format!("{what}: no end within {} s of waiting for its pages", longest.as_secs_f64());
-                return Err(Fault::new(Cause::TimedOut, detail));
-            }
-            self.next = Some(next);
+            self.go_on(next, &what)?;
         }
         Ok(page)
+    }
+
+    /// The answer, and what was asked in the end: some registries refuse a page that is larger than they allow, and some a
+    /// page without a size.
+    async fn ask(&mut self, asked: Option<Url>) -> Result<(Url, HttpAnswer), Fault> {
+        let is_first = asked.is_none();
+        let (url, answer) = self.registry.page(self.list, asked).await?;
+        if is_first && is_size_refused(&answer) {
+            self.unlinked.any_size = true;
+            let smaller = [None, Some(100), Some(10)].map(|size| size.map(|names: usize| ("n", names.to_string())));
+            for size in smaller {
+                let page = self.registry.list_url(self.list, size);
+                let (asked, smaller) = self.registry.page(self.list, Some(page)).await?;
+                if smaller.status == StatusCode::OK {
+                    return Ok((asked, smaller));
+                }
+            }
+        }
+        Ok((url, answer))
+    }
+
+    fn read(&self, answer: &HttpAnswer, what: &str) -> Result<P, Fault> {
+        if answer.status != StatusCode::OK {
+            return Err(self.refusal(answer, what));
+        }
+        // Some registries call their lists plain text; what they are is decided by the strict reading below.
+        answer.must_be(what, |media_type| media_type.contains("json") || media_type == "text/plain")?;
+        let body = answer.body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&answer.body);
+        let page: P = serde_json::from_slice(body)
+            .map_err(|_| Fault::malformed(format!("{what}: a page that is no such list")))?;
+        page.belongs_to(self.list).map_err(|reason| Fault::malformed(format!("{what}: {reason}")))?;
+        Ok(page)
+    }
+
+    /// Takes the next page's address, unless the list has no end.
+    fn go_on(&mut self, next: Url, what: &str) -> Result<(), Fault> {
+        if self.visited.contains(&Digest::sha256(next.as_str().as_bytes())) {
+            return Err(Fault::malformed(format!("{what}: the list leads back to a page already read")));
+        }
+        if self.visited.len() >= MOST_PAGES {
+            return Err(Fault::malformed(format!("{what}: no end after {MOST_PAGES} pages")));
+        }
+        // A new cursor every time leads on for ever just as well (F18).
+        if self.stale >= MOST_STALE_PAGES {
+            return Err(Fault::malformed(format!(
+                "{what}: no end, {MOST_STALE_PAGES} pages in a row brought no new name"
+            )));
+        }
+        let longest = self.registry.longest_list();
+        if self.waited > longest {
+            let detail = format!("{what}: no end within {} s of waiting for its pages", longest.as_secs_f64());
+            return Err(Fault::new(Cause::TimedOut, detail));
+        }
+        self.next = Some(next);
+        Ok(())
     }
 
     /// Where to go on after a page that names no next one, by the table of proofs.
@@ -283,116 +297,4 @@ impl Unlinked {
 /// Whether two names of a list come in an order: of their bytes, or of their letters whatever the case (C85).
 fn in_order(a: &str, b: &str) -> bool {
     a < b || a.to_lowercase() < b.to_lowercase()
-}
-
-fn hash(Text(name): &Text) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    name.hash(&mut hasher);
-    hasher.finish()
-}
-
-/// What a page holds.
-pub(super) trait Names {
-    fn names(&self) -> &[Text];
-
-    /// Whether it is a page of this list, by what it says itself; else why not.
-    fn belongs_to(&self, _list: List<'_>) -> Result<(), String> {
-        Ok(())
-    }
-}
-
-impl Names for TagPage {
-    fn names(&self) -> &[Text] {
-        self.tags.as_deref().unwrap_or_default()
-    }
-
-    /// A cache that mixes up its answers gives one repository the list of another. A registry behind a prefix may call the
-    /// repository by a longer or shorter name than its clients do.
-    fn belongs_to(&self, list: List<'_>) -> Result<(), String> {
-        let (List::Tags(repository), Some(Text(named))) = (list, &self.name) else { return Ok(()) };
-        if named.is_empty() {
-            return Ok(());
-        }
-        let asked = repository.name.as_str();
-        let ends = |long: &str, short: &str| {
-            long.strip_suffix(short).is_some_and(|front| front.is_empty() || front.ends_with('/'))
-        };
-        match ends(asked, named) || ends(named, asked) {
-            true => Ok(()),
-            false => Err(format!(
-                "the list names itself as that of {named:.120?}; a cache in between may mix up its answers"
-            )),
-        }
-    }
-}
-
-impl Names for CatalogPage {
-    fn names(&self) -> &[Text] {
-        self.repositories.as_deref().unwrap_or_default()
-    }
-}
-
-/// One number for the names of a page, in whatever order; names by themselves would be memory (I20).
-fn fingerprint(names: &[Text]) -> u64 {
-    names.iter().map(hash).fold(names.len() as u64, u64::wrapping_add)
-}
-
-/// A page of tags; `null` is an empty one (F20), and a document without the field is none.
-#[derive(Deserialize)]
-pub(super) struct TagPage {
-    // Read by hand, because a plain `Option` may also be absent.
-    #[serde(deserialize_with = "Option::deserialize")]
-    pub(super) tags: Option<Vec<Text>>,
-    /// Whose tags they are; some registries leave it out.
-    #[serde(default)]
-    name: Option<Text>,
-}
-
-/// A page of the catalog.
-#[derive(Deserialize)]
-pub(super) struct CatalogPage {
-    #[serde(deserialize_with = "Option::deserialize")]
-    pub(super) repositories: Option<Vec<Text>>,
-}
-
-/// A name as it came, not judged yet.
-pub(super) struct Text(pub(super) String);
-
-impl<'de> Deserialize<'de> for Text {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(TextVisitor)
-    }
-}
-
-struct TextVisitor;
-
-impl Visitor<'_> for TextVisitor {
-    type Value = Text;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a name")
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Text, E> {
-        Ok(Text(text.to_owned()))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn null_is_empty_and_absent_is_malformed_f20() {
-        let tags = |text: &str| {
-            let page = serde_json::from_str::<TagPage>(text).ok()?;
-            Some(page.tags.unwrap_or_default().into_iter().map(|text| text.0).collect::<Vec<_>>())
-        };
-        assert_eq!(tags(r#"{"name":"a","tags":["1","a\u0062"]}"#), Some(vec!["1".to_owned(), "ab".to_owned()]));
-        assert_eq!(tags(r#"{"name":"a","tags":null}"#), Some(vec![]));
-        assert_eq!(tags(r#"{"name":"a","tags":[]}"#), Some(vec![]));
-        assert_eq!(tags(r#"{"name":"a"}"#), None);
-        assert_eq!(tags(r#"{"tags":[1]}"#), None);
-        assert_eq!(tags(r#"{"errors":[]}"#), None);
-    }
 }

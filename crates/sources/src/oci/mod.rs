@@ -36,6 +36,7 @@ mod list;
 mod manifests;
 mod names;
 mod observe;
+mod page;
 mod parts;
 mod pin;
 mod pull_check;

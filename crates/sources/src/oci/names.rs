@@ -6,7 +6,8 @@ use std::sync::{Mutex, PoisonError};
 
 use futures::stream::{self, Stream, StreamExt as _};
 
-use super::list::{List, Pages, TagPage, Text};
+use super::list::{List, Pages};
+use super::page::{TagPage, Text};
 use super::registry::{Registry, Repository};
 use prodpin_core::model::{Cause, Gap, GapTally, Scope, Tag, TagTable};
 

@@ -5,8 +5,9 @@ use std::sync::{Mutex, PoisonError};
 
 use futures::stream::{self, Stream, StreamExt as _};
 
-use super::list::{CatalogPage, List, Pages, Text};
+use super::list::{List, Pages};
 use super::names::{ListingGaps, tag_names};
+use super::page::{CatalogPage, Text};
 use super::registry::{Registry, Repository};
 use crate::matched::Matched;
 use crate::{PinLook, Reservation, outgrown};

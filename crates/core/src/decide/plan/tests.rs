@@ -259,3 +259,42 @@ fn the_hash_of_what_was_seen_is_of_tags_and_what_they_name_and_of_nothing_else()
         assert_ne!(usual, hash(other), "{other:?}");
     }
 }
+
+#[test]
+fn those_that_are_protected_are_counted_and_no_others() {
+    for (unpinned, protected) in [(&[][..], 3), (&["1"], 2), (&["1", "2"], 1), (&["1", "2", "3"], 0)] {
+        let mut look = Look::new(&[("v1", "1"), ("v2", "2"), ("v3", "3")]);
+        for content in unpinned {
+            look = look.seeing(content, |seen| seen.pin = PinState::Absent);
+        }
+        let counts = look.plan().report.counts;
+        assert_eq!((counts.targets, counts.pinned, counts.protected), (3, protected, protected), "{unpinned:?}");
+    }
+}
+
+#[test]
+fn what_is_named_first_does_not_depend_on_how_a_registry_lists() {
+    for tags in [
+        // A person is told some of the tags that no rule matches.
+        [("a", "1"), ("b", "2"), ("c", "3"), ("d", "4")],
+        [("main", "1"), ("v1", "1"), ("v2", "2"), ("v3", "3")],
+    ] {
+        let mut turned = tags;
+        turned.reverse();
+        assert_eq!(Look::new(&turned).plan(), Look::new(&tags).plan(), "{tags:?}");
+    }
+}
+
+#[test]
+fn a_removal_that_began_is_remembered_until_it_is_known_what_came_of_it() {
+    let one = || artifact("1");
+    let began = [
+        Event::Pinned { artifact: one() },
+        Event::PinUnneeded { artifact: one() },
+        Event::PinReleasing { artifact: one(), by: None },
+    ];
+    let ended = [&began[..], &[Event::PinReleaseEnded { artifact: one() }]].concat();
+    for (known, releasing) in [(&[][..], false), (&began[..2], false), (&began, true), (&ended, false)] {
+        assert_eq!(Look::new(&[("v1", "1")]).knowing(known).plan().releasing, releasing, "{known:?}");
+    }
+}

@@ -106,24 +106,7 @@ fn why(
         };
     };
     let Some(candidate) = place.map(|place| &candidates[place]) else {
-        return match (candidates.first(), verdict) {
-            (None, Verdict::Unknown) => "whether there is a release to go back to could not be told".to_owned(),
-            (None, _) => {
-                let left = facts.plan.readiness.went_back_from.as_ref();
-                let none = match facts.plan.report.rollback.keep {
-                    1 => "the policy keeps one release, and so none before it",
-                    _ => "no earlier release is known",
-                };
-                match facts.plan.report.targets.iter().find(|target| Some(&target.artifact) == left) {
-                    Some(left) => format!("{none}; it went back from {}, which is newer", called(left)),
-                    None => none.to_owned(),
-                }
-            }
-            (Some(_), Verdict::Unknown) => {
-                "no release that is known can be restored, and not everything could be read".to_owned()
-            }
-            (Some(_), _) => lost(&facts.plan.report.targets, candidates),
-        };
+        return why_none(facts, verdict, candidates);
     };
     let to = called(candidate.target);
     let coming = match facts.plan.readiness.rollout_state.coming.contains(&from.artifact) {
@@ -154,6 +137,28 @@ fn why(
             };
             format!("going back from {from} would lead to {to}, and {unknown}{beside}")
         }
+    }
+}
+
+/// Why there is no release to go back to.
+fn why_none(facts: &Facts<'_>, verdict: Verdict, candidates: &[Candidate<'_>]) -> String {
+    match (candidates.first(), verdict) {
+        (None, Verdict::Unknown) => "whether there is a release to go back to could not be told".to_owned(),
+        (None, _) => {
+            let left = facts.plan.readiness.went_back_from.as_ref();
+            let none = match facts.plan.report.rollback.keep {
+                1 => "the policy keeps one release, and so none before it",
+                _ => "no earlier release is known",
+            };
+            match facts.plan.report.targets.iter().find(|target| Some(&target.artifact) == left) {
+                Some(left) => format!("{none}; it went back from {}, which is newer", called(left)),
+                None => none.to_owned(),
+            }
+        }
+        (Some(_), Verdict::Unknown) => {
+            "no release that is known can be restored, and not everything could be read".to_owned()
+        }
+        (Some(_), _) => lost(&facts.plan.report.targets, candidates),
     }
 }
 

@@ -66,32 +66,13 @@ impl<'t> Search<'t> {
                 }
             }
             Node::Look { node, behind, negated } => {
-                let before = self.groups.clone();
-                let found = if *behind { self.behind(node, at)? } else { self.ahead(node, at)?.is_some() };
-                if found == *negated {
-                    self.groups = before;
-                    return Ok(false);
-                }
-                if *negated {
-                    self.groups.clone_from(&before);
-                }
-                let matched = rest(self, at)?;
-                if !matched {
-                    self.groups = before;
-                }
-                Ok(matched)
-            }
-            Node::Atomic(node) => {
-                let before = self.groups.clone();
-                let matched = match self.ahead(node, at)? {
-                    Some(end) => rest(self, end)?,
-                    None => false,
+                let found = |search: &mut Self| match behind {
+                    true => search.behind(node, at),
+                    false => Ok(search.ahead(node, at)?.is_some()),
                 };
-                if !matched {
-                    self.groups = before;
-                }
-                Ok(matched)
+                self.look(found, *negated, at, rest)
             }
+            Node::Atomic(node) => self.atomic(node, at, rest),
             Node::Same { group, ignore_case } => match self.same(*group, *ignore_case, at) {
                 Some(end) => rest(self, end),
                 None => Ok(false),
@@ -111,6 +92,43 @@ impl<'t> Search<'t> {
             None => rest(self, at),
             Some((first, others)) => self.matches(first, at, &mut |search, at| search.sequence(others, at, rest)),
         }
+    }
+
+    /// What follows or precedes is looked at, and nothing of it is taken.
+    fn look(
+        &mut self,
+        found: impl FnOnce(&mut Self) -> Result<bool, RegexpError>,
+        negated: bool,
+        at: usize,
+        rest: Rest<'_, 't>,
+    ) -> Result<bool, RegexpError> {
+        let before = self.groups.clone();
+        let found = found(self)?;
+        if found == negated {
+            self.groups = before;
+            return Ok(false);
+        }
+        if negated {
+            self.groups.clone_from(&before);
+        }
+        let matched = rest(self, at)?;
+        if !matched {
+            self.groups = before;
+        }
+        Ok(matched)
+    }
+
+    /// The first way to match is the only one: what follows does not lead back into it.
+    fn atomic(&mut self, node: &Node, at: usize, rest: Rest<'_, 't>) -> Result<bool, RegexpError> {
+        let before = self.groups.clone();
+        let matched = match self.ahead(node, at)? {
+            Some(end) => rest(self, end)?,
+            None => false,
+        };
+        if !matched {
+            self.groups = before;
+        }
+        Ok(matched)
     }
 
     fn group(&mut self, number: usize, node: &Node, at: usize, rest: Rest<'_, 't>) -> Result<bool, RegexpError> {
