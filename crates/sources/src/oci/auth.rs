@@ -83,6 +83,11 @@ impl Grant {
         Self::new(format!("repository:{repository}:pull,delete"), true)
     }
 
+    /// Actions that are the registry's own.
+    pub(super) fn to(repository: &str, actions: &str) -> Self {
+        Self::new(format!("repository:{repository}:{actions}"), true)
+    }
+
     pub(super) fn catalog() -> Self {
         Self::new("registry:catalog:*".to_owned(), false)
     }

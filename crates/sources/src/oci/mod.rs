@@ -71,7 +71,7 @@ use prodpin_net::http::transport::Transport;
 use prodpin_net::http::{answer, environment, fault, place, redirect, transport};
 use prodpin_policy::OciConfig;
 
-pub(crate) use self::interface::{Known, open_known, open_known_to_release};
+pub(crate) use self::interface::{Access, Known, Referred, open_known, open_known_to_release};
 pub(crate) use self::registry::Registry;
 pub use self::release::open_to_release;
 pub use self::restore::{Restorer, Upload, open_to_look, open_to_restore};
