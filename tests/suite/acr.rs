@@ -6,11 +6,12 @@ mod pins;
 mod runs;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use prodpin::model::{AcrCommand, AcrPurges, NamePatterns, Order};
 use prodpin::policy::{OciConfig, RegistryInterface, Secret};
 use prodpin::sources::memory::image;
-use prodpin::sources::oci::HttpEnvironment;
+use prodpin::sources::oci::{HttpEnvironment, Timing};
 use prodpin::sources::{OpenOptions, Source, acr};
 
 use crate::estate::{Estate, tags};
@@ -60,7 +61,9 @@ fn opened_under(
 ) -> Source {
     let options = OpenOptions { write, rehearse: false, tried: false, concurrency: 8, deadline: None };
     let config = config(acr, patterns, user, purges);
-    acr::open_in(&"shop".parse().unwrap(), &config, &options, &HttpEnvironment::default()).unwrap()
+    let timing = Timing { backoff: Duration::from_millis(1), ..Timing::default() };
+    let environment = HttpEnvironment { timing, ..HttpEnvironment::default() };
+    acr::open_in(&"shop".parse().unwrap(), &config, &options, &environment).unwrap()
 }
 
 fn opened(acr: &Acr, write: bool) -> Source {

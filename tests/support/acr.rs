@@ -211,6 +211,7 @@ async fn serve(State(shared): State<Arc<Shared>>, request: Request) -> Response 
     let answer = match lied(&shared, &call) {
         Some(answer) => Ok(answer),
         None if call.path == "/oauth2/token" => token(&shared, &call),
+        None if call.path == "/oauth2/exchange" => exchange(&shared, &call),
         None if call.path.starts_with("/acr/v1/") => metadata::answer(&shared, &call),
         None => protocol::answer(&shared, &call).await,
     };
@@ -244,12 +245,38 @@ pub(super) fn lies(shared: &Shared, is_it: impl Fn(&Lie) -> bool) -> bool {
     held(&shared.lies).iter().any(is_it)
 }
 
+/// What a form says.
+fn form(call: &Call, name: &str) -> Option<String> {
+    let said = url::form_urlencoded::parse(&call.body).find(|(key, _)| key == name);
+    said.map(|(_, value)| value.into_owned())
+}
+
+/// An access token is `access:USER:PASSWORD` here, and an identity token `identity:USER:PASSWORD`.
+fn exchange(shared: &Shared, call: &Call) -> Answer {
+    let is_asked = call.method == Method::POST && form(call, "grant_type").as_deref() == Some("access_token");
+    let sent = form(call, "access_token").unwrap_or_default();
+    let user = sent.strip_prefix("access:").filter(|_| is_asked && form(call, "service").is_some());
+    let user = user.ok_or_else(|| refuse(401, "UNAUTHORIZED", "authentication required"))?;
+    let known = held(&shared.world).accounts.iter().any(|it| format!("{}:{}", it.name, it.secret) == user);
+    match known {
+        true => Ok((
+            [(CONTENT_TYPE, "application/json")],
+            json!({ "refresh_token": format!("identity:{user}") }).to_string(),
+        )
+            .into_response()),
+        false => Err(refuse(401, "UNAUTHORIZED", "authentication required")),
+    }
+}
+
 /// A token that says what it opens: what was asked for, as far as the account may do it.
 fn token(shared: &Shared, call: &Call) -> Answer {
     let sent = call.headers.get(AUTHORIZATION).and_then(|sent| sent.to_str().ok()).unwrap_or_default();
-    let text = decoded(sent.strip_prefix("Basic ").unwrap_or_default()).unwrap_or_default();
+    let by_password = decoded(sent.strip_prefix("Basic ").unwrap_or_default()).filter(|_| call.method == Method::GET);
+    let by_identity = form(call, "refresh_token").filter(|_| call.method == Method::POST);
+    let by_identity = by_identity.and_then(|token| token.strip_prefix("identity:").map(str::to_owned));
+    let text = by_password.or(by_identity).unwrap_or_default();
     let (name, secret) = text.split_once(':').unwrap_or_default();
-    let scope = call.query("scope").unwrap_or_default().to_owned();
+    let scope = call.query("scope").map(str::to_owned).or_else(|| form(call, "scope")).unwrap_or_default();
     held(&shared.scopes).push(scope.clone());
     let world = held(&shared.world);
     let account = world.accounts.iter().find(|account| account.name == name && account.secret == secret);

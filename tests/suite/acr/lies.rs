@@ -53,6 +53,25 @@ async fn wrong_credentials_are_never_an_empty_estate_f129() {
     assert_eq!(listed(&opened(&acr, false)).await, (vec!["shop/api".parse().unwrap()], vec![]));
 }
 
+/// An access token of Microsoft Entra is exchanged once, and stands in no URL.
+#[tokio::test]
+async fn an_access_token_is_exchanged_once_and_a_wrong_one_is_denied_k46_i18() {
+    let acr = started().await;
+    fill(&acr, 1);
+    let token = format!("access:{}:{}", USER.0, USER.1);
+    let source = opened_as(&acr, &["shop/*"], Some(("<access-token>", &token)), false);
+    let (names, gaps) = listed(&source).await;
+    assert_eq!((names.len(), gaps), (1, vec![]));
+    assert_eq!(source.inventory.observe(&names[0]).await.gaps, []);
+    let requests = acr.requests();
+    assert_eq!(requests.iter().filter(|request| request.path == "/oauth2/exchange").count(), 1);
+    assert!(requests.iter().all(|request| !request.path.contains("access:") && !request.path.contains("identity:")));
+    let source = opened_as(&acr, &["shop/*"], Some(("<access-token>", "access:nobody:x")), false);
+    let (names, gaps) = listed(&source).await;
+    assert_eq!((names.len(), gaps.len(), gaps[0].cause), (0, 1, Cause::Denied), "{gaps:?}");
+    assert!(!gaps[0].detail.contains("nobody"), "{gaps:?}");
+}
+
 #[tokio::test]
 async fn a_list_is_read_to_its_last_page_and_a_lost_page_is_a_gap_k46() {
     let acr = started().await;

@@ -88,7 +88,7 @@ pub(super) fn artifact_outlooks(
 ) -> BTreeMap<ArtifactId, ArtifactOutlook> {
     let future = Future::of(situation, acr).ok();
     let outlook = |artifact: &ArtifactId| {
-        let threats = future.as_ref().and_then(|future| future.threats(artifact));
+        let threats = future.as_ref().and_then(|future| future.in_full(artifact));
         threats.map_or(ArtifactOutlook::Unknown, ArtifactOutlook::Known)
     };
     situation.targets.iter().map(|artifact| (artifact.clone(), outlook(artifact))).collect()

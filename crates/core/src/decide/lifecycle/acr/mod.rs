@@ -9,7 +9,7 @@ mod filter;
 mod regexp2;
 mod tags;
 #[cfg(test)]
-mod tests;
+pub(in crate::decide::lifecycle) mod tests;
 mod untagged;
 
 use std::collections::{BTreeMap, BTreeSet};

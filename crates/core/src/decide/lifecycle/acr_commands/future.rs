@@ -60,27 +60,38 @@ impl<'a> Future<'a> {
 
     /// What takes it first; none inside where nothing does, none at all where it was not listed.
     pub(super) fn threats(&self, artifact: &ArtifactId) -> Option<Vec<Threat>> {
+        let mut all = self.in_full(artifact)?;
+        all.truncate(1);
+        Some(all)
+    }
+
+    /// What takes it, the soonest first: at which date, and after how many pushes, each for when it may and for when it surely
+    /// does. By all of that one future is held against another (I22).
+    pub(super) fn in_full(&self, artifact: &ArtifactId) -> Option<Vec<Threat>> {
         let digest = artifact.digest()?;
         // What nothing is run on need not be listed.
         if !self.commands.is_empty() {
             self.repository.manifests.iter().find(|manifest| manifest.digest == *digest)?;
         }
-        let last = self.instants.len() - 1;
-        let goes = |at, pushes| self.fate(digest, at, pushes).is_some();
-        let (at, pushes) = if goes(last, 0) {
-            (first(last, |at| goes(at, 0)), 0)
-        } else if self.most > 0 && goes(last, self.most) {
-            (last, first(self.most, |pushes| goes(last, pushes)))
-        } else {
-            return Some(Vec::new());
-        };
-        let (certainty, command) = self.fate(digest, at, pushes)?;
-        let due = match (pushes, at) {
-            (0, 0) => Due::Now,
-            (0, at) => Due::On(self.instants[at]),
-            (pushes, _) => Due::AfterPushes { pushes: u64::try_from(pushes).unwrap_or(u64::MAX), around: None },
-        };
-        Some(vec![self.threat(digest, command, due, certainty)])
+        let mut found = Vec::new();
+        for least in [Certainty::Possible, Certainty::Certain] {
+            let goes = |at, pushes| self.fate(digest, at, pushes).filter(|(certainty, _)| *certainty <= least);
+            let last = self.instants.len() - 1;
+            if goes(last, 0).is_some() {
+                let at = first(last, |at| goes(at, 0).is_some());
+                let due = if at == 0 { Due::Now } else { Due::On(self.instants[at]) };
+                found.extend(goes(at, 0).map(|fate| (due, fate)));
+            }
+            if self.most > 0 && goes(last, self.most).is_some() {
+                let pushes = first(self.most, |pushes| goes(last, pushes).is_some()).max(1);
+                let due = Due::AfterPushes { pushes: u64::try_from(pushes).unwrap_or(u64::MAX), around: None };
+                found.extend(goes(last, pushes).map(|fate| (due, fate)));
+            }
+        }
+        let threat = |(due, (certainty, command))| self.threat(digest, command, due, certainty);
+        let mut threats: Vec<Threat> = found.into_iter().map(threat).collect();
+        super::super::sort(&mut threats, self.now);
+        Some(threats)
     }
 
     /// What goes by then, nothing else being pushed; none where that cannot be told.

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
 
+use super::super::acr::tests::world;
 use super::super::artifact_outlook;
 use super::super::effects::Stirred;
 use super::super::{Outlook, Situation, foreseen, outlook, without_pins};
@@ -190,4 +192,47 @@ fn what_is_not_known_is_not_safe_k48() {
     let mut quiet = snapshot(stated(&[]));
     acr(&mut quiet).unread = Some("…".into());
     assert_eq!((due(&quiet, &[], 3), without_pins(&quiet)), (None, None));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever is there and whatever is run: where a pin stirs nobody, nobody fares worse by it, and what is pinned goes by no
+    /// command that does not unlock.
+    #[test]
+    fn no_pin_makes_anything_worse_i22_k47_k49(
+        repository in world::repository(),
+        commands in proptest::collection::vec(world::command(), 1..3),
+        pinned in proptest::collection::vec(any::<prop::sample::Index>(), 0..3),
+        one_more in any::<prop::sample::Index>(),
+    ) {
+        let commands: Arc<[AcrCommand]> =
+            commands.into_iter().map(|purge| AcrCommand { line: "acr purge".into(), purge }).collect();
+        let unlocks = commands.iter().any(|command| command.purge.include_locked);
+        let manifests = repository.manifests.clone();
+        let id_at = |at: &prop::sample::Index| ArtifactId::Manifest(at.get(&manifests).digest.clone());
+        let all: BTreeSet<ArtifactId> = manifests.iter().map(|it| ArtifactId::Manifest(it.digest.clone())).collect();
+        let before: BTreeSet<ArtifactId> = pinned.iter().map(id_at).collect();
+        let after: BTreeSet<ArtifactId> = before.iter().cloned().chain([id_at(&one_more)]).collect();
+        let acr = AcrRetention { repository, purges: AcrPurges::Stated { commands, others: false }, unread: None };
+        let snapshot = Snapshot { retention: Retention::Acr(Box::new(acr)), ..Snapshot::default() };
+        let inspections = BTreeMap::new();
+        let situation = |pinned| Situation {
+            snapshot: &snapshot, targets: &all, pinned, inspections: &inspections, arrivals: &[], now: world::NOW,
+        };
+        let stirred = artifact_outlook::stirred(&situation(&before), &id_at(&one_more));
+        prop_assert!(unlocks || stirred == Stirred::Nobody);
+        let (was, is) = (
+            artifact_outlook::artifact_outlooks(&situation(&before)),
+            artifact_outlook::artifact_outlooks(&situation(&after)),
+        );
+        for (artifact, outlook) in &is {
+            if stirred == Stirred::Nobody {
+                prop_assert_eq!(outlook.worse_than(&was[artifact]), None, "{}: {:?}", artifact, was[artifact]);
+            }
+            if !unlocks && after.contains(artifact) {
+                prop_assert_eq!(outlook.threats(), []);
+            }
+        }
+    }
 }
