@@ -176,6 +176,7 @@ fn source(config: &SourceConfig) -> String {
             let url = url.as_str().trim_end_matches('/');
             let kind = match interface {
                 RegistryInterface::None => "registry",
+                RegistryInterface::Acr { .. } => "Azure container registry",
                 RegistryInterface::Harbor => "Harbor",
             };
             format!("{kind} {url}{login}{private}{cleanup}: {}", selected(repositories))

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends; not only in functions marked as tests")]
 
+mod acr;
 mod alerts;
 mod book;
 mod charts;

@@ -1,5 +1,6 @@
 //! What several test binaries share. Each is usable by itself through `#[path]`: examples and benchmarks do so.
 
+pub(crate) mod acr;
 pub(crate) mod chart;
 pub(crate) mod contract;
 pub(crate) mod ecr;

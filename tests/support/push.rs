@@ -76,6 +76,12 @@ impl Pusher {
         self.delete(repository, &format!("/v2/{repository}/manifests/{artifact}")).await;
     }
 
+    /// Asks for a manifest to be deleted: what the registry answers.
+    pub(crate) async fn try_delete(&self, repository: &str, digest: &str) -> u16 {
+        let path = format!("/v2/{repository}/manifests/{digest}");
+        self.send(repository, |http| http.request(Method::DELETE, self.url(&path))).await.status().as_u16()
+    }
+
     /// Deletes a tag alone, where the registry can: whether it did.
     pub(crate) async fn delete_tag(&self, repository: &str, tag: &str) -> bool {
         let path = format!("/v2/{repository}/manifests/{tag}");
@@ -151,7 +157,8 @@ impl Pusher {
             self.http.get(url).basic_auth(user, Some(password)).send().await.expect("the token server answers");
         let body = response.error_for_status().expect("a token").bytes().await.expect("the token's bytes");
         let body: serde_json::Value = serde_json::from_slice(&body).expect("JSON with a token");
-        body["token"].as_str().expect("a token").to_owned()
+        // Azure's has the other name alone.
+        body["token"].as_str().or(body["access_token"].as_str()).expect("a token").to_owned()
     }
 }
 

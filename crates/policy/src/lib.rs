@@ -4,6 +4,7 @@
 //! Problems of all steps are collected and told at once, each where it stands. Lowering `keep` only narrows what is
 //! pinned from now on; nothing is released by it (F69).
 
+mod acr;
 mod ad_hoc;
 mod alerts;
 mod check;
@@ -39,7 +40,7 @@ use std::sync::Arc;
 
 use url::Url;
 
-use prodpin_core::model::AwsAccount;
+use prodpin_core::model::{AcrPurges, AwsAccount};
 use prodpin_core::model::{
     DatabaseRule, Digest, FailOn, Layout, NamePatterns, ProductionRule, Severity, SourceName, StatedCleanup, Waiver,
 };
@@ -150,6 +151,11 @@ pub enum RegistryInterface {
     /// Nothing (`oci:`).
     #[default]
     None,
+    /// The interface of Azure container registries (`acr:`).
+    Acr {
+        /// The purges that are run on it, as the policy names them.
+        purges: AcrPurges,
+    },
     /// Harbor's API v2.0 (`harbor:`).
     Harbor,
 }

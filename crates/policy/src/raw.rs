@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::acr::RawAcr;
 use super::alerts::RawAlert;
 use super::database::RawDatabaseRule;
 use super::drill::RawDrill;
@@ -96,6 +97,7 @@ pub(super) struct RawLedgerKey {
 #[schemars(rename = "Source", untagged)]
 pub(super) enum RawSource {
     Oci(RawOci),
+    Acr(RawAcr),
     Harbor(RawHarbor),
     S3(RawS3),
     Ecr(RawEcr),

@@ -123,6 +123,7 @@ impl<'n> Reader<'n> {
 /// What is known of a key that stands where it does not belong: "unknown" would send people looking for a typing error.
 fn misplaced(table: &str, key: &str) -> Option<String> {
     let reported = match table {
+        "an acr source" if key == "cleanup" => "take cleanup out, and name acr purge commands under purge",
         "an ecr source" | "an s3 source" | "a harbor source" | "a helm source" if key == "cleanup" => {
             "the rules of this source are read where they are: take cleanup out"
         }

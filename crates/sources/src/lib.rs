@@ -3,6 +3,7 @@
 //! Reading and pinning are two traits, so that `audit` is built without write power: what it is handed cannot write.
 //! Every source but chart repositories, the in-memory one included, passes the same contract suite (`tests/suite/contract.rs`).
 
+pub mod acr;
 mod attached;
 mod closure;
 pub mod content;
@@ -289,6 +290,7 @@ pub async fn open_to_release(
     match config {
         SourceConfig::Oci(config) => match &config.interface {
             RegistryInterface::None => oci::open_to_release(name, config, options, environment),
+            RegistryInterface::Acr { .. } => acr::open_to_release(name, config, options, environment),
             RegistryInterface::Harbor => harbor::open_to_release(name, config, options, environment),
         }
         .map_err(|error| error.to_string()),
@@ -361,6 +363,7 @@ pub async fn open(
     match config {
         SourceConfig::Oci(config) => match &config.interface {
             RegistryInterface::None => oci::open_in(name, config, options, environment),
+            RegistryInterface::Acr { .. } => acr::open_in(name, config, options, environment),
             RegistryInterface::Harbor => harbor::open_in(name, config, options, environment),
         }
         .map_err(|error| error.to_string()),

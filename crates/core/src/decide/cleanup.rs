@@ -132,7 +132,8 @@ const fn safe_pins(kind: RegistryKind) -> &'static str {
              policy"
         }
         RegistryKind::Azure => {
-            "begin the tag part of every acr purge filter with ^(?!prod-pinned-), so that pins are neither deleted nor \
+            "write `acr:` in place of `oci:` on the source, which locks pins with the manifests of their platforms, and needs \
+             no `cleanup`; or begin the tag part of every acr purge filter with ^(?!prod-pinned-), so that pins are neither deleted nor \
              counted; locks do not replace it: they come after a pin, hold only if the manifests of its platforms are \
              locked, too, and give way to --include-locked"
         }

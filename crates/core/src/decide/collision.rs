@@ -45,6 +45,11 @@ pub(super) fn remedy(draft: Draft<'_>, outlooks: &Outlooks) -> String {
     match ineffective_advice(outlooks).next() {
         Some(advice) => claimed(draft, outlooks).unwrap_or_else(|| mend(draft, advice)),
         None => match draft.retention() {
+            Retention::Acr(_) => {
+                "change the acr purge command so that it spares releases: raise --keep or --ago, or leave their tags out of \
+                 --filter"
+                    .to_owned()
+            }
             Retention::Zot(_) => {
                 "change zot's retention so that it spares releases: raise the count, or give their tags an entry of their own".to_owned()
             }
@@ -113,7 +118,9 @@ pub(super) fn mend(draft: Draft<'_>, advice: &Advice) -> String {
                 format!("put a rule in front that claims pins; `{recommend}` prints the policy")
             }
         },
-        Retention::Unruled | Retention::Bucket(_) | Retention::Harbor(_) | Retention::Zot(_) => advice.remedy.clone(),
+        Retention::Unruled | Retention::Bucket(_) | Retention::Harbor(_) | Retention::Acr(_) | Retention::Zot(_) => {
+            advice.remedy.clone()
+        }
     }
 }
 

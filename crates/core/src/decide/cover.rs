@@ -15,6 +15,8 @@ use super::input::Attempts;
 pub(super) enum Keeping {
     /// Each has a pin of its own, or gets one.
     Pins,
+    /// The pin itself: it locks each of them with the target (K47).
+    Locks,
     /// The registry: what a tagged index names is spared there (A33, A34, J5, J24, K52, K55).
     References,
     /// Nothing, because the policy wants pins on targets alone.
@@ -26,7 +28,7 @@ pub(super) enum Keeping {
 /// Whether the pins of what is below targets are to be read here.
 #[must_use]
 pub fn reads_pins_of_parts(snapshot: &Snapshot, terms: PinTerms) -> bool {
-    keeping(snapshot, terms) != Keeping::References
+    !keeping(snapshot, terms).needs_no_pins()
 }
 
 /// Whether what is below a target gets pins of its own here.
@@ -61,7 +63,17 @@ pub fn owners(inspections: &BTreeMap<ArtifactId, Inspection>, tried: Vec<Artifac
     owners.into_iter().collect()
 }
 
+impl Keeping {
+    /// Whether what is below a target is kept without pins of its own.
+    fn needs_no_pins(self) -> bool {
+        matches!(self, Self::References | Self::Locks)
+    }
+}
+
 pub(super) fn keeping(snapshot: &Snapshot, terms: PinTerms) -> Keeping {
+    if matches!(snapshot.retention, Retention::Acr(_)) {
+        return Keeping::Locks;
+    }
     // ECR neither expires nor deletes what an index names; objects and charts have nothing below them.
     if snapshot.retention != Retention::Unruled || snapshot.kind == RepositoryKind::Charts {
         return Keeping::References;
@@ -122,7 +134,7 @@ pub(super) struct Unpinned<'a> {
 
 /// What lacks a pin below a target that is there; none where nothing does, or none is needed.
 pub(super) fn unpinned<'a>(keeping: Keeping, seen: &'a Inspection, attempts: &Attempts) -> Option<Unpinned<'a>> {
-    if keeping == Keeping::References || seen.presence != Presence::Present {
+    if keeping.needs_no_pins() || seen.presence != Presence::Present {
         return None;
     }
     let lacks = |part: &&Part| match part.pin {
@@ -145,7 +157,7 @@ pub(super) fn unpinned<'a>(keeping: Keeping, seen: &'a Inspection, attempts: &At
 
 /// What keeps a target from being called protected because of what is below it.
 pub(super) fn obstacle(keeping: Keeping, seen: Option<&Inspection>, attempts: &Attempts) -> Option<Obstacle> {
-    let seen = seen.filter(|seen| keeping != Keeping::References && seen.presence == Presence::Present)?;
+    let seen = seen.filter(|seen| !keeping.needs_no_pins() && seen.presence == Presence::Present)?;
     // What lacks parts gets no pin at all, and says so itself.
     if matches!(seen.closure, Closure::Broken(_)) && seen.pin != PinState::Present {
         return None;
@@ -177,7 +189,7 @@ impl Why {
     /// As a clause; none where the next `enforce` ends it.
     fn clause(&self) -> Option<String> {
         Some(match self {
-            Self::Open | Self::Keeping(Keeping::Pins | Keeping::References) => return None,
+            Self::Open | Self::Keeping(Keeping::Pins | Keeping::Locks | Keeping::References) => return None,
             Self::Keeping(Keeping::NothingByPolicy) => "the policy says `cover: index`".to_owned(),
             Self::Keeping(Keeping::NothingWhereTagsCount(kind)) => {
                 format!("this registry ({kind}) may count tags, so only targets are pinned")

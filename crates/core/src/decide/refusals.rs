@@ -174,6 +174,7 @@ pub(super) fn claim_first(draft: Draft<'_>) -> String {
                 commands::put_recommended(draft.repository(), ecr)
             )
         }
+        Retention::Acr(_) => lifecycle::ACR_CLAIM.to_owned(),
         Retention::Zot(_) => lifecycle::ZOT_CLAIM.to_owned(),
         Retention::Unruled | Retention::Bucket(_) | Retention::Harbor(_) => {
             format!("change the rules as `{}` prints them", commands::recommend(draft.repository()))
@@ -198,6 +199,7 @@ fn readable(draft: Draft<'_>) -> String {
              account that prodpin runs as, and run again",
             harbor.project
         ),
+        Retention::Acr(acr) => lifecycle::acr_readable(acr),
         Retention::Unruled | Retention::Bucket(_) | Retention::Zot(_) => {
             "grant the permission to read the lifecycle rules, and run again".to_owned()
         }

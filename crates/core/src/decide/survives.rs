@@ -1,6 +1,7 @@
 //! What a target survives, kind of loss by kind of loss, and whether it is protected, which follows from that and from
 //! nothing else. Unknown is never a yes: what was not read is no evidence.
 
+mod acr;
 mod against;
 mod harbor;
 
@@ -136,7 +137,9 @@ impl<'a> Target<'a> {
     fn bucket(&self) -> Option<&'a BucketRetention> {
         match &self.snapshot.retention {
             Retention::Bucket(bucket) => Some(bucket),
-            Retention::Unruled | Retention::Ecr(_) | Retention::Harbor(_) | Retention::Zot(_) => None,
+            Retention::Unruled | Retention::Ecr(_) | Retention::Harbor(_) | Retention::Acr(_) | Retention::Zot(_) => {
+                None
+            }
         }
     }
 
@@ -224,6 +227,7 @@ impl<'a> Target<'a> {
             _ if !self.is_index() => Some(""),
             Keeping::References => Some(", and this registry keeps what a tagged index names"),
             // Where no pin is made on purpose nobody looked whether there are any.
+            Keeping::Locks => self.locks_below(),
             Keeping::Pins if self.saw_below() && !self.snapshot.cleanup.withholds_pins() => {
                 Some(", and every manifest below it has a pin of its own")
             }
@@ -253,6 +257,7 @@ impl<'a> Target<'a> {
                 Setting::Text(_) => Survival::yes("the retention policy was simulated, and no run takes it"),
                 Setting::Unknown => Survival::unknown("the project's retention policy could not be read"),
             },
+            Retention::Acr(acr) => self.rules_of_acr(acr),
             Retention::Zot(_) => Survival::yes("zot's retention was simulated, and no collection takes it"),
             Retention::Unruled if self.is_chart_server() => {
                 Survival::unknown("whether the chart repository has cleanup rules cannot be read")
@@ -288,6 +293,9 @@ impl<'a> Target<'a> {
         }
         if let Retention::Harbor(harbor) = &self.snapshot.retention {
             return self.deletion_in_harbor(harbor);
+        }
+        if let Retention::Acr(acr) = &self.snapshot.retention {
+            return self.deletion_in_acr(acr);
         }
         match (&self.snapshot.retention, self.snapshot.cleanup.kind()) {
             (Retention::Ecr(_), _) | (_, Some(RegistryKind::Ecr)) => {

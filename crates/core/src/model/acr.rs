@@ -1,8 +1,57 @@
 //! A repository of an Azure container registry as `acr purge` sees it, and what the registry itself may take (K46–K50).
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Digest, RepositoryName, Tag};
+
+/// What decides how long the artifacts of a repository stay.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AcrRetention {
+    /// What is there.
+    pub repository: AcrRepository,
+    /// What is run on it.
+    pub purges: AcrPurges,
+    /// What of it could not be read that a purge goes by, if anything.
+    pub unread: Option<Box<str>>,
+}
+
+/// The `acr purge` commands that are run on a registry. The registry itself keeps no list of them: they stand in tasks of
+/// another interface, in pipelines, and in people's shells.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum AcrPurges {
+    /// The policy says nothing about it.
+    #[default]
+    Unknown,
+    /// The policy names them.
+    Stated {
+        /// Those that it names.
+        commands: Arc<[AcrCommand]>,
+        /// Whether it says that there may be more.
+        others: bool,
+    },
+}
+
+impl AcrPurges {
+    /// Those that are known.
+    #[must_use]
+    pub fn commands(&self) -> &[AcrCommand] {
+        match self {
+            Self::Unknown => &[],
+            Self::Stated { commands, .. } => commands,
+        }
+    }
+}
+
+/// One command, as its owner wrote it and as it is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AcrCommand {
+    /// The command line.
+    pub line: Box<str>,
+    /// What it says.
+    pub purge: AcrPurge,
+}
 
 /// One repository: its manifests in the order in which the registry lists them.
 #[derive(Debug, Clone, PartialEq)]

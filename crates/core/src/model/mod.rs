@@ -4,6 +4,7 @@
 
 mod account;
 mod acr;
+mod acr_command;
 mod advice;
 mod artifact;
 mod bucket;
@@ -51,7 +52,9 @@ mod workload;
 mod zot;
 
 pub use account::AwsAccount;
-pub use acr::{AcrLocks, AcrManifest, AcrOwnRules, AcrPurge, AcrRepository, AcrTag};
+pub use acr::{
+    AcrCommand, AcrLocks, AcrManifest, AcrOwnRules, AcrPurge, AcrPurges, AcrRepository, AcrRetention, AcrTag,
+};
 pub use advice::{Advice, AdviceKind};
 pub use artifact::{ArtifactId, ArtifactIdError, Pin};
 pub use bucket::{

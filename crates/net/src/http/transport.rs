@@ -1,6 +1,7 @@
 //! The one place that sends. What leaves here is allowed (I17), in time, counted, and answered or given up with a
 //! reason.
 
+mod acr;
 mod broken;
 mod harbor;
 mod head;

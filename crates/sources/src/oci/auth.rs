@@ -10,12 +10,13 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderValue};
 use serde::Deserialize;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 use tracing::debug;
 use url::Url;
 
 use super::challenge::{Scheme, offered, realm_allowed};
 use super::credentials::{Credentials, Keys, authorization};
+use super::exchange::{exchange_call, exchanged};
 use super::fault::Fault;
 use super::granted::Granted;
 use super::host::{RegistryHost, redacted};
@@ -25,7 +26,7 @@ use prodpin_core::model::Cause;
 use prodpin_policy::Secret;
 
 /// A token answer larger than this is none.
-const MOST_BYTES: usize = 1 << 20;
+pub(super) const MOST_BYTES: usize = 1 << 20;
 
 /// What a token lives if its server does not say (C93).
 const DEFAULT_LIFE: Duration = Duration::from_secs(60);
@@ -83,6 +84,11 @@ impl Grant {
         Self::new(format!("repository:{repository}:pull,delete"), true)
     }
 
+    /// Actions that are the registry's own.
+    pub(super) fn to(repository: &str, actions: &str) -> Self {
+        Self::new(format!("repository:{repository}:{actions}"), true)
+    }
+
     pub(super) fn catalog() -> Self {
         Self::new("registry:catalog:*".to_owned(), false)
     }
@@ -114,11 +120,13 @@ pub(super) struct Auth {
     known: RwLock<Option<Scheme>>,
     /// Who issued the tokens, by their own word.
     issuer: OnceLock<String>,
+    /// What an access token was exchanged for, once for all scopes.
+    exchanged: OnceCell<Secret>,
 }
 
 impl Auth {
     pub(super) fn new(keys: Keys, token_realms: Vec<String>) -> Self {
-        Self { keys, token_realms, known: RwLock::new(None), issuer: OnceLock::new() }
+        Self { keys, token_realms, known: RwLock::new(None), issuer: OnceLock::new(), exchanged: OnceCell::new() }
     }
 
     /// Whether a text holds the secret of this source (I18).
@@ -251,6 +259,10 @@ impl Auth {
         realm_allowed(host, realm, &self.token_realms)?;
         let call = match credentials {
             Credentials::Identity(token) => exchange_call(realm, service, scope, token),
+            Credentials::Access(token) => {
+                let exchanged = self.exchanged.get_or_try_init(|| exchanged(transport, realm, service, token));
+                exchange_call(realm, service, scope, exchanged.await?)
+            }
             other => token_call(realm, service, scope, other.basic()),
         };
         debug!(realm = %redacted(realm), scope, "asking for a token");
@@ -319,27 +331,6 @@ fn token_call(realm: &Url, service: Option<&str>, scope: &str, basic: Option<Hea
     }
 }
 
-/// An identity token is exchanged by POST, so that it stands in no URL.
-fn exchange_call(realm: &Url, service: Option<&str>, scope: &str, token: &Secret) -> Call {
-    let form = url::form_urlencoded::Serializer::new(String::new())
-        .append_pair("grant_type", "refresh_token")
-        .append_pair("service", service.unwrap_or_default())
-        .append_pair("client_id", "prodpin")
-        .append_pair("scope", scope)
-        .append_pair("refresh_token", token.expose())
-        .finish();
-    Call {
-        purpose: Purpose::Token,
-        method: Method::POST,
-        url: realm.clone(),
-        accept: None,
-        authorization: None,
-        content: Some((HeaderValue::from_static("application/x-www-form-urlencoded"), form.into())),
-        redirects: Redirects::None,
-        cap: MOST_BYTES,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -352,19 +343,5 @@ mod tests {
             assert!(left(lives).as_secs_f64().ceil() as i64 == seconds, "{lives}: {:?}", left(lives));
         }
         assert!(bearer("a\nb", None, &realm).is_err(), "F79");
-    }
-
-    #[test]
-    fn an_identity_token_stands_in_no_url_i18() {
-        let call = exchange_call(
-            &"https://a.example/t".parse().unwrap(),
-            Some("s"),
-            "repository:a:pull",
-            &Secret::new("id/1"),
-        );
-        assert_eq!(call.url.as_str(), "https://a.example/t");
-        let body = call.content.unwrap().1;
-        let body = String::from_utf8(body.to_vec()).unwrap();
-        assert!(body.ends_with("scope=repository%3Aa%3Apull&refresh_token=id%2F1"), "{body}");
     }
 }

@@ -29,6 +29,8 @@ pub(super) enum Credentials {
     Identity(Secret),
     /// A bearer token for the registry itself.
     Token(Secret),
+    /// An access token of Microsoft Entra, which Azure's registries take in exchange for an identity token (K46).
+    Access(Secret),
 }
 
 impl Credentials {
@@ -43,7 +45,7 @@ impl Credentials {
         let secret = match self {
             Self::Anonymous => return false,
             Self::Password { password, .. } => password,
-            Self::Identity(token) | Self::Token(token) => token,
+            Self::Identity(token) | Self::Token(token) | Self::Access(token) => token,
         };
         let sent = self.basic();
         let sent = sent.as_ref().and_then(|value| value.to_str().ok()).and_then(|value| value.strip_prefix("Basic "));
@@ -238,13 +240,15 @@ fn pair(
     }
 }
 
-/// A user and a password that can be sent. The user `<token>` is Docker's way to say that it is an identity token.
+/// A user and a password that can be sent. The user `<token>` is Docker's way to say that it is an identity token; in the same
+/// way `<access-token>` says that it is one of Microsoft Entra.
 pub(super) fn checked(username: String, password: Secret) -> Result<Credentials, &'static str> {
     if username.contains(':') || username.chars().any(char::is_control) {
         return Err("a user name cannot hold a colon or a control character");
     }
     Ok(match username.as_str() {
         "<token>" => Credentials::Identity(password),
+        "<access-token>" => Credentials::Access(password),
         _ => Credentials::Password { username, password },
     })
 }
@@ -299,6 +303,8 @@ mod tests {
         assert_eq!(find_with(url, None, None, &[]), Ok(Credentials::Anonymous));
         let token = find_with(url, Some("<token>"), Some("t"), &[]);
         assert_eq!(token, Ok(Credentials::Identity(Secret::new("t"))));
+        let access = find_with(url, Some("<access-token>"), Some("t"), &[]);
+        assert_eq!(access, Ok(Credentials::Access(Secret::new("t"))));
     }
 
     #[test]

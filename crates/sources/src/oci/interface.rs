@@ -7,14 +7,17 @@ use bytes::Bytes;
 use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderValue};
 
+use super::auth::Grant;
+use super::closure::Trouble;
 use super::fault::Fault;
+use super::manifest::Content;
 use super::pin::Pins;
 use super::redirect::Redirects;
 use super::registry::Registry;
 use super::transport::{Call, Extras, HttpAnswer, Purpose, Transport};
 use super::{HttpEnvironment, OciError, OpenOptions, inventory, registry_of};
 use crate::{Inventory, Protector};
-use prodpin_core::model::{Recognised, RegistryKind, SourceName};
+use prodpin_core::model::{Cause, Digest, Recognised, RegistryKind, RepositoryName, SourceName};
 use prodpin_policy::OciConfig;
 
 /// A page of a list, or one document.
@@ -66,7 +69,96 @@ fn open_with(
     Ok(Known { registry, inventory, pins })
 }
 
+/// What a token is to open.
+#[derive(Debug)]
+pub(crate) struct Access(Grant);
+
+impl Access {
+    /// Some actions on one repository.
+    pub(crate) fn to(repository: &RepositoryName, actions: &str) -> Self {
+        Self(Grant::to(repository.as_str(), actions))
+    }
+}
+
+/// What a manifest refers to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Referred {
+    /// The manifests that it lists, if it is an index.
+    pub(crate) children: Vec<Digest>,
+    /// What it is about.
+    pub(crate) subject: Option<Digest>,
+}
+
 impl Registry {
+    /// Reads a document of the registry's own interface with a token for it, as the registry asks for one.
+    pub(crate) async fn read_with(
+        &self,
+        access: &Access,
+        path: &str,
+        query: Option<&str>,
+    ) -> Result<HttpAnswer, Fault> {
+        self.ask_with(access, (Purpose::Read, Method::GET), (path, query), None).await
+    }
+
+    /// Sends a lock on a pin. What leaves is judged where it leaves.
+    pub(crate) async fn patch_pin(&self, access: &Access, path: &str, body: Bytes) -> Result<HttpAnswer, Fault> {
+        let content = (HeaderValue::from_static("application/json"), body);
+        self.ask_with(access, (Purpose::Pin, Method::PATCH), (path, None), Some(content)).await
+    }
+
+    async fn ask_with(
+        &self,
+        Access(grant): &Access,
+        (purpose, method): (Purpose, Method),
+        (path, query): (&str, Option<&str>),
+        content: Option<(HeaderValue, Bytes)>,
+    ) -> Result<HttpAnswer, Fault> {
+        let call = Call {
+            purpose,
+            method,
+            url: self.url(path, query),
+            accept: Some(HeaderValue::from_static("application/json")),
+            authorization: None,
+            content,
+            redirects: Redirects::None,
+            cap: DOCUMENT_CAP,
+        };
+        self.call_with(grant, call, Extras::default).await
+    }
+
+    /// What a manifest refers to, by its bytes; none if it is definitively not there.
+    pub(crate) async fn referred(&self, name: &RepositoryName, digest: &Digest) -> Result<Option<Referred>, Fault> {
+        #[derive(serde::Deserialize)]
+        struct About {
+            subject: Option<Subject>,
+        }
+        #[derive(serde::Deserialize)]
+        struct Subject {
+            digest: String,
+        }
+        let repository = self.repository(name)?;
+        let fetched = match self.fetch(&repository, digest).await {
+            Ok(fetched) => fetched,
+            Err(Trouble::NotFound) => return Ok(None),
+            Err(Trouble::WrongBytes(detail)) => return Err(Fault::malformed(detail)),
+            Err(Trouble::Unknown(fault)) => return Err(fault),
+        };
+        let manifest = fetched.manifest.as_ref().map_err(Clone::clone)?;
+        let children: &[_] = match &manifest.content {
+            Content::Index(children) => children,
+            Content::Image { .. } => &[],
+        };
+        let children = children.iter().filter(|child| child.is_manifest()).map(|child| child.digest.clone()).collect();
+        let unclear = || Fault::new(Cause::Malformed, format!("{name}@{digest}: what it is about cannot be read"));
+        let bytes = match &fetched.bytes {
+            Some(bytes) => bytes.clone(),
+            None => return Err(unclear()),
+        };
+        let about: About = serde_json::from_slice(&bytes).map_err(|_| unclear())?;
+        let subject = about.subject.map(|subject| subject.digest.parse()).transpose().map_err(|_| unclear())?;
+        Ok(Some(Referred { children, subject }))
+    }
+
     /// Reads a document of the registry's own interface. Credentials go with the first request: it may answer a stranger with
     /// less instead of asking who that is (J40).
     pub(crate) async fn read_document(

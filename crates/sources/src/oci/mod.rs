@@ -5,7 +5,7 @@
 //! the wire up:
 //!
 //! - `prodpin_net::http` is the one place that sends; `challenge` decides where credentials may go;
-//! - `credentials`, `docker_config`, `granted` and `auth` prove who asks;
+//! - `credentials`, `docker_config`, `exchange`, `granted` and `auth` prove who asks;
 //! - `registry` knows the calls, `list` and `link` walk lists, `resolve` turns tags into digests;
 //! - `absence` judges what a 404 proves;
 //! - `interface` is for sources that know which kind it is, and ask its own interface too;
@@ -27,6 +27,7 @@ mod closure;
 mod content;
 mod credentials;
 mod docker_config;
+mod exchange;
 mod granted;
 mod host;
 mod inspect;
@@ -73,7 +74,7 @@ use prodpin_net::http::transport::Transport;
 use prodpin_net::http::{answer, environment, fault, place, redirect, transport};
 use prodpin_policy::OciConfig;
 
-pub(crate) use self::interface::{Known, open_known, open_known_to_release};
+pub(crate) use self::interface::{Access, Known, Referred, open_known, open_known_to_release};
 pub use self::pull_check::{PullSecret, pulls};
 pub(crate) use self::registry::Registry;
 pub use self::release::open_to_release;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::{Cause, Cleanup, Digest, Parts};
+use crate::model::{AcrPurges, AcrRepository, AcrRetention, Cause, Cleanup, Digest, Parts};
 
 fn snapshot(registry: Recognised, stated: Option<StatedCleanup>) -> Snapshot {
     Snapshot { cleanup: Cleanup { registry, stated }, ..Snapshot::default() }
@@ -45,6 +45,13 @@ fn what_keeps_children_follows_the_registry_and_the_policy_i26_k58_j24() {
     }
     let charts = Snapshot { kind: RepositoryKind::Charts, ..Snapshot::default() };
     assert_eq!(keeping(&charts, terms(Closure)), Keeping::References, "nothing is below a chart");
+    let repository = AcrRepository { name: "shop/api".parse().unwrap(), manifests: Vec::new() };
+    let acr = AcrRetention { repository, purges: AcrPurges::Unknown, unread: None };
+    let azure = Snapshot { retention: Retention::Acr(Box::new(acr)), ..Snapshot::default() };
+    // A lock on an index alone would do harm: whatever the policy says, what is below is locked with it (K47).
+    for cover in [Auto, Closure, Index] {
+        assert_eq!(keeping(&azure, terms(cover)), Keeping::Locks);
+    }
 }
 
 fn part(name: &str, pin: PinState) -> Part {
@@ -70,6 +77,7 @@ fn one_child_without_a_pin_keeps_its_index_from_being_protected_i26() {
         (PinState::Unknown, Keeping::NothingByPolicy, true, true),
         (PinState::Present, Keeping::NothingByPolicy, false, false),
         (PinState::Absent, Keeping::References, false, false),
+        (PinState::Absent, Keeping::Locks, false, false),
     ] {
         let seen = seen(vec![there(), part("platform linux/arm64", child.clone())]);
         let found = obstacle(keeping, Some(&seen), &none);

@@ -51,7 +51,7 @@ fn reported(why: &Why, mode: Mode) -> (Severity, String, String) {
             String::new(),
             "the next run pins them once all that they are made of could be read".to_owned(),
         ),
-        Why::Open | Why::Keeping(Keeping::Pins | Keeping::References) => {
+        Why::Open | Why::Keeping(Keeping::Pins | Keeping::Locks | Keeping::References) => {
             (Severity::Medium, String::new(), "run `prodpin enforce`: it pins each of them".to_owned())
         }
         Why::Keeping(Keeping::NothingByPolicy) => (

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::effects::Foreseen;
-use super::{Outlook, Situation, ecr, harbor, harbor_artifacts, images, objects, s3, zot_tags};
+use super::{Outlook, Situation, acr_commands, ecr, harbor, harbor_artifacts, images, objects, s3, zot_tags};
 use crate::model::{
-    ArtifactId, Certainty, Digest, EcrImage, EcrRepository, Effect, HarborArtifact, Pin, Retention, Setting, Snapshot,
-    Tag, Toll, ZotManifest,
+    AcrManifest, ArtifactId, Certainty, Digest, EcrImage, EcrRepository, Effect, HarborArtifact, Pin, Retention,
+    Setting, Snapshot, Tag, Toll, ZotManifest,
 };
 
 /// What the live rules will do to the targets, each pinned as the situation says.
@@ -19,6 +19,7 @@ pub fn outlook(situation: &Situation<'_>) -> Outlook {
         Retention::Ecr(repository) => images::outlook(situation, repository),
         Retention::Bucket(bucket) => objects::outlook(situation, bucket),
         Retention::Harbor(repository) => harbor_artifacts::outlook(situation, repository),
+        Retention::Acr(acr) => acr_commands::outlook(situation, acr),
         Retention::Zot(repository) => zot_tags::outlook(situation, repository),
     }
 }
@@ -47,6 +48,7 @@ pub fn foreseen(situation: &Situation<'_>, at: Timestamp) -> Option<BTreeMap<Art
         Retention::Ecr(repository) => images::foreseen(situation, repository, at),
         Retention::Bucket(bucket) => objects::foreseen(situation, bucket, at),
         Retention::Harbor(repository) => harbor_artifacts::foreseen(situation, repository, at),
+        Retention::Acr(acr) => acr_commands::foreseen(situation, acr, at),
         Retention::Zot(repository) => zot_tags::foreseen(situation, repository, at),
     }
 }
@@ -59,6 +61,7 @@ pub(crate) fn without_pins(snapshot: &Snapshot) -> Option<Snapshot> {
         Retention::Harbor(repository) => {
             Retention::Harbor(Box::new(harbor_artifacts::without_pins(snapshot, repository)?))
         }
+        Retention::Acr(acr) => Retention::Acr(Box::new(acr_commands::without(acr, &zot_tags::is_pin)?)),
         Retention::Zot(repository) => Retention::Zot(Box::new(zot_tags::without(repository, &zot_tags::is_pin)?)),
     };
     Some(Snapshot { retention, ..bare_of(snapshot) })
@@ -88,6 +91,12 @@ pub(crate) fn without_pins_of(snapshot: &Snapshot, of: &BTreeSet<ArtifactId>) ->
             }
             Retention::Harbor(Box::new(then))
         }
+        Retention::Acr(acr) => {
+            let goes = |digest: &Digest, tag: &Tag| {
+                of.contains(&ArtifactId::Manifest(digest.clone())) && zot_tags::is_pin(digest, tag)
+            };
+            Retention::Acr(acr_commands::without(acr, &goes).map_or_else(|| acr.clone(), Box::new))
+        }
         Retention::Zot(repository) => {
             let goes = |digest: &Digest, tag: &Tag| {
                 of.contains(&ArtifactId::Manifest(digest.clone())) && zot_tags::is_pin(digest, tag)
@@ -112,6 +121,10 @@ pub(crate) fn without_tags(
         Retention::Harbor(repository) => {
             let then = harbor_artifacts::without_tags(repository, of, stays)?;
             return Some(Snapshot { retention: Retention::Harbor(Box::new(then)), ..bare_of(snapshot) });
+        }
+        Retention::Acr(acr) => {
+            let then = acr_commands::without(acr, &|digest, tag| of(digest) && !stays(tag))?;
+            return Some(Snapshot { retention: Retention::Acr(Box::new(then)), ..bare_of(snapshot) });
         }
         Retention::Zot(repository) => {
             let then = zot_tags::without(repository, &|digest, tag| of(digest) && !stays(tag))?;
@@ -157,7 +170,9 @@ fn bare_of(snapshot: &Snapshot) -> Snapshot {
 pub(crate) fn renumbered(before: &Snapshot, after: &Snapshot) -> BTreeMap<String, String> {
     let rules = |snapshot: &Snapshot| match &snapshot.retention {
         Retention::Ecr(repository) => images::rules(repository),
-        Retention::Unruled | Retention::Bucket(_) | Retention::Harbor(_) | Retention::Zot(_) => None,
+        Retention::Unruled | Retention::Bucket(_) | Retention::Harbor(_) | Retention::Acr(_) | Retention::Zot(_) => {
+            None
+        }
     };
     match (rules(before), rules(after)) {
         (Some(before), Some(after)) => ecr::renumbered(&before, &after),
@@ -177,6 +192,10 @@ pub fn recommend(snapshot: &Snapshot) -> Result<String, String> {
             s3::recommend(bucket, repository.as_ref().map(|(repository, _)| repository))
         }
         Retention::Harbor(repository) => harbor::recommend(repository),
+        Retention::Acr(_) => Err(format!(
+            "acr purge commands stand in tasks and pipelines, which prodpin does not write: {}",
+            acr_commands::CLAIM
+        )),
         Retention::Zot(_) => Err(format!(
             "zot's rules stand in its configuration file, which prodpin does not write: {}",
             zot_tags::CLAIM
@@ -187,7 +206,9 @@ pub fn recommend(snapshot: &Snapshot) -> Result<String, String> {
 /// What such rules leave to their owner, each as a sentence.
 pub fn left_alone(snapshot: &Snapshot) -> Vec<String> {
     match &snapshot.retention {
-        Retention::Unruled | Retention::Ecr(_) | Retention::Harbor(_) | Retention::Zot(_) => Vec::new(),
+        Retention::Unruled | Retention::Ecr(_) | Retention::Harbor(_) | Retention::Acr(_) | Retention::Zot(_) => {
+            Vec::new()
+        }
         Retention::Bucket(bucket) => {
             let repository = snapshot.tags.iter().find_map(|tag| bucket.layout.parse(tag.name.as_str()));
             s3::left_alone(bucket, repository.as_ref().map(|(repository, _)| repository))
@@ -199,7 +220,9 @@ pub fn left_alone(snapshot: &Snapshot) -> Vec<String> {
 pub(crate) fn why_not_recommended(retention: &Retention) -> Option<String> {
     match retention {
         Retention::Ecr(repository) => images::recommend(repository).err(),
-        Retention::Unruled | Retention::Bucket(_) | Retention::Harbor(_) | Retention::Zot(_) => None,
+        Retention::Unruled | Retention::Bucket(_) | Retention::Harbor(_) | Retention::Acr(_) | Retention::Zot(_) => {
+            None
+        }
     }
 }
 
@@ -214,7 +237,9 @@ pub(crate) fn is_for_a_tag(retention: &Retention, rule: &str) -> bool {
 pub(crate) fn claimed(snapshot: &Snapshot) -> Option<Result<String, String>> {
     match &snapshot.retention {
         Retention::Ecr(repository) => Some(images::claimed(repository)),
-        Retention::Unruled | Retention::Bucket(_) | Retention::Harbor(_) | Retention::Zot(_) => None,
+        Retention::Unruled | Retention::Bucket(_) | Retention::Harbor(_) | Retention::Acr(_) | Retention::Zot(_) => {
+            None
+        }
     }
 }
 
@@ -233,13 +258,17 @@ pub fn untagged(snapshot: &Snapshot) -> impl Iterator<Item = ArtifactId> + '_ {
 
 /// Every manifest that was listed by itself, and whether it has a tag.
 fn manifests(retention: &Retention) -> impl Iterator<Item = (&Digest, bool)> {
-    let (images, artifacts, zot): (&[EcrImage], &[HarborArtifact], &[ZotManifest]) = match retention {
-        Retention::Unruled | Retention::Bucket(_) => (&[], &[], &[]),
-        Retention::Ecr(ecr) => (&ecr.images, &[], &[]),
-        Retention::Harbor(harbor) => (&[], &harbor.artifacts, &[]),
-        Retention::Zot(repository) => (&[], &[], &repository.manifests),
-    };
+    let (images, artifacts, acr, zot): (&[EcrImage], &[HarborArtifact], &[AcrManifest], &[ZotManifest]) =
+        match retention {
+            Retention::Unruled | Retention::Bucket(_) => (&[], &[], &[], &[]),
+            Retention::Ecr(ecr) => (&ecr.images, &[], &[], &[]),
+            Retention::Harbor(harbor) => (&[], &harbor.artifacts, &[], &[]),
+            Retention::Acr(acr) => (&[], &[], &acr.repository.manifests, &[]),
+            Retention::Zot(repository) => (&[], &[], &[], &repository.manifests),
+        };
     let images = images.iter().map(|image| (&image.digest, !image.tags.is_empty()));
     let artifacts = artifacts.iter().map(|artifact| (&artifact.digest, !artifact.tags.is_empty()));
-    images.chain(artifacts).chain(zot.iter().map(|manifest| (&manifest.digest, !manifest.tags.is_empty())))
+    let acr = acr.iter().map(|manifest| (&manifest.digest, !manifest.tags.is_empty()));
+    let zot = zot.iter().map(|manifest| (&manifest.digest, !manifest.tags.is_empty()));
+    images.chain(artifacts).chain(acr).chain(zot)
 }

@@ -2,6 +2,7 @@
 //! Whoever asks from outside knows repositories, artifacts and threats, and no kind of rules by name.
 
 pub mod acr;
+mod acr_commands;
 pub(super) mod artifact_outlook;
 pub mod ecr;
 pub(super) mod effects;
@@ -26,6 +27,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::model::{Advice, ArtifactId, Due, Effect, Inspection, Severity, Snapshot, Tag, Threat};
 
+pub(super) use acr_commands::{CLAIM as ACR_CLAIM, readable as acr_readable};
 pub use effects::Foreseen;
 pub use kinds::{artifacts, foreseen, left_alone, outlook, recommend, toll, untagged};
 pub(super) use kinds::{

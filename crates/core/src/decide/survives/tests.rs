@@ -1,3 +1,4 @@
+mod acr;
 mod harbor;
 
 use std::sync::Arc;

@@ -66,6 +66,55 @@ fn harbor_is_sent_a_pins_name_for_its_own_artifact_and_nothing_else_i17_i8() {
 }
 
 #[test]
+fn a_registry_of_azure_is_sent_locks_for_pins_and_manifests_and_nothing_else_i17_i8_k47() {
+    let digest = Digest::sha256(b"x");
+    let pin = Pin::for_digest(&digest);
+    let (tags, manifests) = ("/acr/v1/shop/api/_tags", "/acr/v1/shop/api/_manifests");
+    let (whole, deletion) = (r#"{"deleteEnabled":false,"writeEnabled":false}"#, r#"{"deleteEnabled":false}"#);
+    let patch = |path: &str, body: &str| {
+        let content = Some((HeaderValue::from_static("application/json"), Bytes::from(body.to_owned())));
+        Call { content, ..call(Purpose::Pin, Method::PATCH, path) }
+    };
+    for good in [patch(&format!("{tags}/{pin}"), whole), patch(&format!("{manifests}/{digest}"), deletion)] {
+        assert!(permitted(&good, true), "{}", good.url);
+        assert!(!permitted(&good, false), "no run that only reads may");
+        for purpose in [Purpose::Read, Purpose::Recognise, Purpose::Token, Purpose::Restore, Purpose::Unpin] {
+            assert!(!permitted(&Call { purpose, ..good.clone() }, true), "{purpose:?}");
+        }
+        assert!(!unpins(&Call { purpose: Purpose::Unpin, ..good.clone() }) && !restores(&good));
+        for method in [Method::PUT, Method::POST, Method::DELETE, Method::GET] {
+            assert!(!permitted(&Call { method, ..good.clone() }, true));
+        }
+        assert!(!permitted(&Call { redirects: Redirects::SameOrigin, ..good.clone() }, true));
+        assert!(!permitted(&Call { content: None, ..good }, true));
+    }
+    for (path, body) in [
+        // No tag of a user, no part of a pin's name, no repository as a whole.
+        (format!("{tags}/v1.0.0"), whole),
+        (format!("{tags}/prod-pinned-1"), whole),
+        (format!("{manifests}/{pin}"), deletion),
+        (format!("{tags}/{digest}"), whole),
+        ("/acr/v1/shop/api".to_owned(), deletion),
+        (format!("/acr/v1/_manifests/{digest}"), deletion),
+        (format!("/acr/v1/Shop/_manifests/{digest}"), deletion),
+        (format!("/acr/v1/shop/api/_attributes/{digest}"), deletion),
+        (format!("/v2/shop/api/_manifests/{digest}"), deletion),
+        (format!("{tags}/{pin}?x=1"), whole),
+        // Nothing is unlocked, hidden or kept from being read.
+        (format!("{tags}/{pin}"), r#"{"deleteEnabled":true,"writeEnabled":false}"#),
+        (format!("{tags}/{pin}"), r#"{"deleteEnabled":false,"writeEnabled":true}"#),
+        (format!("{tags}/{pin}"), deletion),
+        (format!("{manifests}/{digest}"), r#"{"deleteEnabled":true}"#),
+        (format!("{manifests}/{digest}"), whole),
+        (format!("{manifests}/{digest}"), r#"{"deleteEnabled":false,"readEnabled":false}"#),
+        (format!("{manifests}/{digest}"), r#"{"deleteEnabled":false,"listEnabled":false}"#),
+        (format!("{manifests}/{digest}"), "{}"),
+    ] {
+        assert!(!permitted(&patch(&path, body), true), "{path} {body}");
+    }
+}
+
+#[test]
 fn what_puts_back_is_bytes_under_their_own_names_and_free_tags_i8_i27() {
     let bytes = Bytes::from_static(b"manifest");
     let (own, other) = (Digest::sha256(&bytes), Digest::sha256(b"other"));

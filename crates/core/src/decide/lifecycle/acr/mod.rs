@@ -9,7 +9,7 @@ mod filter;
 mod regexp2;
 mod tags;
 #[cfg(test)]
-mod tests;
+pub(in crate::decide::lifecycle) mod tests;
 mod untagged;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -192,6 +192,29 @@ pub fn broken<'r>(repository: &'r AcrRepository, outcome: &PurgedRepository) -> 
             && manifest.children.iter().any(|child| outcome.manifests.contains(child))
     };
     repository.manifests.iter().filter(is_broken).map(|manifest| &manifest.digest).collect()
+}
+
+/// Whether filters match one of these tags of a repository; what ends the command matches nothing.
+pub(super) fn any_matches(filters: &[String], repository: &AcrRepository, tags: &[Tag]) -> Result<bool, Unclear> {
+    let bare = AcrRepository { name: repository.name.clone(), manifests: Vec::new() };
+    let joined = match filter::collect(filters, std::slice::from_ref(&bare)) {
+        Ok(found) => found.into_values().next(),
+        Err(FilterError::Ended(_)) => None,
+        Err(FilterError::Unclear(unclear)) => return Err(unclear),
+    };
+    let Some(joined) = joined else { return Ok(false) };
+    let unclear = || Unclear(joined.clone());
+    let expression = match Regexp::parse(&joined) {
+        Ok(expression) => expression,
+        Err(RegexpError::Refused) => return Ok(false),
+        Err(RegexpError::Unsure) => return Err(unclear()),
+    };
+    for tag in tags {
+        if expression.is_match(tag.as_str()).map_err(|_| unclear())? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// What the command takes because of a pin.

@@ -2,7 +2,7 @@
 
 mod literal;
 mod locks;
-mod world;
+pub(in crate::decide::lifecycle) mod world;
 
 use proptest::prelude::*;
 

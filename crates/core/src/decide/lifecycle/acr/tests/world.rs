@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use crate::model::{AcrLocks, AcrManifest, AcrPurge, AcrRepository, AcrTag, Digest};
 
-pub(super) const NOW: Timestamp = Timestamp::constant(1_790_000_000, 0);
+pub(in crate::decide::lifecycle) const NOW: Timestamp = Timestamp::constant(1_790_000_000, 0);
 
 pub(super) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 pub(super) const IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -72,7 +72,7 @@ fn manifest(number: usize) -> impl Strategy<Value = AcrManifest> {
     )
 }
 
-pub(super) fn repository() -> impl Strategy<Value = AcrRepository> {
+pub(in crate::decide::lifecycle) fn repository() -> impl Strategy<Value = AcrRepository> {
     let manifests: Vec<_> = (0..8).map(manifest).collect();
     let listed = (manifests, 1..9_usize).prop_map(|(mut manifests, count)| {
         manifests.truncate(count);
@@ -81,7 +81,7 @@ pub(super) fn repository() -> impl Strategy<Value = AcrRepository> {
     listed.prop_shuffle().prop_map(|manifests| AcrRepository { name: "shop/api".parse().unwrap(), manifests })
 }
 
-pub(super) fn command() -> impl Strategy<Value = AcrPurge> {
+pub(in crate::decide::lifecycle) fn command() -> impl Strategy<Value = AcrPurge> {
     let filter = proptest::sample::select(vec!["shop/api:.*", "shop/api:^v", "shop/.*:^(?!prod-pinned-).*"]);
     let ago = proptest::sample::select(vec!["0d", "1d", "3d", "-1d"]);
     (filter, ago, -1..4_i64, any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>()).prop_map(
