@@ -148,6 +148,8 @@ fn source(config: &SourceConfig) -> String {
             let url = url.as_str().trim_end_matches('/');
             let kind = match interface {
                 RegistryInterface::None => "registry",
+                RegistryInterface::DockerHub { .. } => "Docker Hub",
+                RegistryInterface::Ghcr { .. } => "GitHub's registry",
                 RegistryInterface::Harbor => "Harbor",
             };
             format!("{kind} {url}{login}{private}{cleanup}: {}", selected(repositories))

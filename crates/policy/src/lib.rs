@@ -8,10 +8,12 @@ mod ad_hoc;
 mod alerts;
 mod check;
 mod database;
+mod dockerhub;
 mod drill;
 mod ecr;
 mod environment;
 mod events;
+mod ghcr;
 mod harbor;
 mod helm;
 mod load;
@@ -150,6 +152,16 @@ pub enum RegistryInterface {
     /// Nothing (`oci:`).
     #[default]
     None,
+    /// Docker Hub's own interface (`dockerhub:`).
+    DockerHub {
+        /// Its address, ending in `/`.
+        api: Url,
+    },
+    /// GitHub's Packages API (`ghcr:`).
+    Ghcr {
+        /// Its address, ending in `/`.
+        api: Url,
+    },
     /// Harbor's API v2.0 (`harbor:`).
     Harbor,
 }

@@ -69,6 +69,8 @@ impl Checker<'_> {
         let of = entries.iter().filter_map(|(name, source)| {
             let (pins, require) = match source.value()? {
                 RawSource::Oci(raw) => (&raw.pins, &raw.require),
+                RawSource::DockerHub(raw) => (&raw.pins, &raw.require),
+                RawSource::Ghcr(raw) => (&raw.pins, &raw.require),
                 RawSource::Harbor(raw) => (&raw.pins, &raw.require),
                 RawSource::S3(raw) => (&raw.pins, &raw.require),
                 RawSource::Ecr(raw) => (&raw.pins, &raw.require),

@@ -5,8 +5,10 @@ use serde::Deserialize;
 
 use super::alerts::RawAlert;
 use super::database::RawDatabaseRule;
+use super::dockerhub::RawDockerHub;
 use super::drill::RawDrill;
 use super::events::RawEvents;
+use super::ghcr::RawGhcr;
 use super::harbor::RawHarbor;
 use super::helm::RawHelm;
 use super::pins::{RawLifecycle, RawPins};
@@ -96,6 +98,8 @@ pub(super) struct RawLedgerKey {
 #[schemars(rename = "Source", untagged)]
 pub(super) enum RawSource {
     Oci(RawOci),
+    DockerHub(RawDockerHub),
+    Ghcr(RawGhcr),
     Harbor(RawHarbor),
     S3(RawS3),
     Ecr(RawEcr),

@@ -6,8 +6,10 @@
 mod attached;
 mod closure;
 pub mod content;
+pub mod dockerhub;
 pub mod ecr;
 pub mod file;
+pub mod ghcr;
 pub mod harbor;
 pub mod helm;
 #[cfg(test)]
@@ -16,7 +18,9 @@ mod manifest;
 mod matched;
 pub mod memory;
 pub mod oci;
+mod owners;
 pub mod s3;
+mod vendor;
 mod witness;
 
 use std::collections::BTreeSet;
@@ -289,6 +293,10 @@ pub async fn open_to_release(
     match config {
         SourceConfig::Oci(config) => match &config.interface {
             RegistryInterface::None => oci::open_to_release(name, config, options, environment),
+            RegistryInterface::DockerHub { api } => {
+                dockerhub::open_to_release(name, (config, api), options, environment)
+            }
+            RegistryInterface::Ghcr { api } => ghcr::open_to_release(name, (config, api), options, environment),
             RegistryInterface::Harbor => harbor::open_to_release(name, config, options, environment),
         }
         .map_err(|error| error.to_string()),
@@ -361,6 +369,8 @@ pub async fn open(
     match config {
         SourceConfig::Oci(config) => match &config.interface {
             RegistryInterface::None => oci::open_in(name, config, options, environment),
+            RegistryInterface::DockerHub { api } => dockerhub::open_in(name, (config, api), options, environment),
+            RegistryInterface::Ghcr { api } => ghcr::open_in(name, (config, api), options, environment),
             RegistryInterface::Harbor => harbor::open_in(name, config, options, environment),
         }
         .map_err(|error| error.to_string()),

@@ -8,6 +8,7 @@ use futures::stream::{self, Stream, StreamExt as _};
 use super::list::{CatalogPage, List, Pages, Text};
 use super::names::{ListingGaps, tag_names};
 use super::registry::{Registry, Repository};
+use super::told::Told;
 use crate::matched::Matched;
 use crate::{PinLook, Reservation, outgrown};
 use prodpin_core::model::{
@@ -122,6 +123,7 @@ pub(super) async fn observe(
     repository: &Repository,
     memory: &Reservation,
     known: &TagTable,
+    told: &Told,
 ) -> Snapshot {
     let mut snapshot = Snapshot::default();
     let mut listed = Listed::default();
@@ -130,7 +132,10 @@ pub(super) async fn observe(
     {
         let names = tag_names(registry, repository, &listing_gaps, Some(known));
         let looked_up = names.map(|tag| async move {
-            let resolved = registry.resolve(repository, &tag).await;
+            let resolved = match told.of(&tag) {
+                Some(told) => Ok(Resolution::Artifact(told.digest.clone().into())),
+                None => registry.resolve(repository, &tag).await,
+            };
             (tag, resolved)
         });
         let mut looked_up = std::pin::pin!(looked_up.buffer_unordered(registry.width()));
@@ -144,14 +149,18 @@ pub(super) async fn observe(
                 unresolved.push(fault.gap(Scope::Tag(name.clone())));
                 Resolution::Unknown
             });
-            listed.push(ObservedTag { name, target, pushed: None, object: None });
+            let pushed = told.of(&name).and_then(|told| told.pushed).map(Box::new);
+            listed.push(ObservedTag { name, target, pushed, object: None });
         }
     }
     snapshot.tags = listed.finish();
     let restless = each_once(&mut snapshot.tags);
+    let ListingGaps { end, odd_names } = listing_gaps.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if end.is_none() && outgrew.is_none() {
+        told.add_unlisted(registry, repository, &mut snapshot, &mut unresolved).await;
+    }
     settle_restless(registry, repository, &mut snapshot, restless, &mut unresolved).await;
     settle_unserved(registry, repository, &mut snapshot, &mut unresolved).await;
-    let ListingGaps { end, odd_names } = listing_gaps.into_inner().unwrap_or_else(PoisonError::into_inner);
     snapshot.tags.shrink_to_fit();
     let end = outgrew.or(end).into_iter().collect();
     snapshot.gaps = [unresolved.finish(), odd_names.finish(), end].concat();

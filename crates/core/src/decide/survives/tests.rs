@@ -1,4 +1,5 @@
 mod harbor;
+mod hosted;
 
 use std::sync::Arc;
 
