@@ -1,5 +1,5 @@
-//! GitLab: what the cleanup policy of a project takes from a repository of its container registry (K57; `app/services/projects/
-//! container_repository/` of GitLab's sources).
+//! GitLab: what the cleanup policy of a project takes from a repository of its container registry (K57, and the services for
+//! container repositories in GitLab's own sources).
 //!
 //! A run takes tags, and what a tag named stays until garbage collection finds it without one. Of a repository's tags it leaves out
 //! `latest`, those that do not match the one expression or do match the other, and those that a rule of the project protects.
