@@ -177,6 +177,8 @@ fn source(config: &SourceConfig) -> String {
             let kind = match interface {
                 RegistryInterface::None => "registry",
                 RegistryInterface::Acr { .. } => "Azure container registry",
+                RegistryInterface::DockerHub { .. } => "Docker Hub",
+                RegistryInterface::Ghcr { .. } => "GitHub's registry",
                 RegistryInterface::Harbor => "Harbor",
             };
             format!("{kind} {url}{login}{private}{cleanup}: {}", selected(repositories))

@@ -1,10 +1,13 @@
 //! What several test binaries share. Each is usable by itself through `#[path]`: examples and benchmarks do so.
 
 pub(crate) mod acr;
+pub(crate) mod behind;
 pub(crate) mod chart;
 pub(crate) mod contract;
 pub(crate) mod ecr;
+pub(crate) mod github;
 pub(crate) mod harbor;
+pub(crate) mod hub;
 pub(crate) mod left_out;
 pub(crate) mod oci;
 pub(crate) mod push;

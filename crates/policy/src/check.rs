@@ -149,6 +149,8 @@ impl Checker<'_> {
             let config = value.value().and_then(|raw| match raw {
                 RawSource::Oci(raw) => self.oci(raw, value.span().unwrap_or(START)).map(SourceConfig::Oci),
                 RawSource::Acr(raw) => self.acr(raw, value.span().unwrap_or(START)).map(SourceConfig::Oci),
+                RawSource::DockerHub(raw) => self.dockerhub(raw, value.span().unwrap_or(START)).map(SourceConfig::Oci),
+                RawSource::Ghcr(raw) => self.ghcr(raw, value.span().unwrap_or(START)).map(SourceConfig::Oci),
                 RawSource::Harbor(raw) => self.harbor(raw, value.span().unwrap_or(START)).map(SourceConfig::Oci),
                 RawSource::S3(raw) => self.s3(raw, value.span().unwrap_or(START)).map(SourceConfig::S3),
                 RawSource::Ecr(raw) => self.ecr(raw, value.span().unwrap_or(START)).map(SourceConfig::Ecr),

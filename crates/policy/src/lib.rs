@@ -9,10 +9,12 @@ mod ad_hoc;
 mod alerts;
 mod check;
 mod database;
+mod dockerhub;
 mod drill;
 mod ecr;
 mod environment;
 mod events;
+mod ghcr;
 mod harbor;
 mod helm;
 mod load;
@@ -155,6 +157,16 @@ pub enum RegistryInterface {
     Acr {
         /// The purges that are run on it, as the policy names them.
         purges: AcrPurges,
+    },
+    /// Docker Hub's own interface (`dockerhub:`).
+    DockerHub {
+        /// Its address, ending in `/`.
+        api: Url,
+    },
+    /// GitHub's Packages API (`ghcr:`).
+    Ghcr {
+        /// Its address, ending in `/`.
+        api: Url,
     },
     /// Harbor's API v2.0 (`harbor:`).
     Harbor,

@@ -70,6 +70,8 @@ impl Checker<'_> {
             let (pins, require) = match source.value()? {
                 RawSource::Oci(raw) => (&raw.pins, &raw.require),
                 RawSource::Acr(raw) => (&raw.pins, &raw.require),
+                RawSource::DockerHub(raw) => (&raw.pins, &raw.require),
+                RawSource::Ghcr(raw) => (&raw.pins, &raw.require),
                 RawSource::Harbor(raw) => (&raw.pins, &raw.require),
                 RawSource::S3(raw) => (&raw.pins, &raw.require),
                 RawSource::Ecr(raw) => (&raw.pins, &raw.require),

@@ -6,8 +6,10 @@ use serde::Deserialize;
 use super::acr::RawAcr;
 use super::alerts::RawAlert;
 use super::database::RawDatabaseRule;
+use super::dockerhub::RawDockerHub;
 use super::drill::RawDrill;
 use super::events::RawEvents;
+use super::ghcr::RawGhcr;
 use super::harbor::RawHarbor;
 use super::helm::RawHelm;
 use super::pins::{RawLifecycle, RawPins};
@@ -98,6 +100,8 @@ pub(super) struct RawLedgerKey {
 pub(super) enum RawSource {
     Oci(RawOci),
     Acr(RawAcr),
+    DockerHub(RawDockerHub),
+    Ghcr(RawGhcr),
     Harbor(RawHarbor),
     S3(RawS3),
     Ecr(RawEcr),

@@ -121,18 +121,20 @@ impl<'n> Reader<'n> {
 }
 
 /// What is known of a key that stands where it does not belong: "unknown" would send people looking for a typing error.
-fn misplaced(table: &str, key: &str) -> Option<String> {
-    let reported = match table {
+fn misplaced(table: &str, key: &str) -> Option<&'static str> {
+    Some(match table {
         "an acr source" if key == "cleanup" => "take cleanup out, and name acr purge commands under purge",
         "an ecr source" | "an s3 source" | "a harbor source" | "a helm source" if key == "cleanup" => {
             "the rules of this source are read where they are: take cleanup out"
+        }
+        "a dockerhub source" | "a ghcr source" if key == "cleanup" => {
+            "there are no cleanup rules there: take cleanup out"
         }
         PRODUCTION if key == "helm_releases" => {
             "helm_releases belongs to a cluster: write kubernetes: { helm_releases: true, … }"
         }
         _ => return None,
-    };
-    Some(reported.to_owned())
+    })
 }
 
 /// How messages call one entry of `production`.
@@ -273,7 +275,7 @@ impl<'n> Reader<'n> {
             (None, _) => {
                 let later = entries.iter().find_map(|(key, word, _)| Some((key.span, misplaced(name, word)?)));
                 if let Some((span, message)) = later {
-                    return Err(ReadError { span: Some(span), message, fix: None });
+                    return Err(ReadError { span: Some(span), message: message.to_owned(), fix: None });
                 }
                 let near = entries.iter().find_map(|(key, word, _)| Some((key.span, word, nearest(word, variants)?)));
                 if let Some((span, word, near)) = near {

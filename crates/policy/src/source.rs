@@ -126,6 +126,18 @@ impl Checker<'_> {
 
     /// A server's address: scheme, host and port, nothing else, and above all no secret (F71).
     pub(super) fn server(&self, spanned: &Spanned<String>) -> Option<Url> {
+        self.address(spanned, false)
+    }
+
+    /// The address of an interface, which may lie below a path; it ends in `/`.
+    pub(super) fn api_address(&self, spanned: &Spanned<String>) -> Option<Url> {
+        let mut url = self.address(spanned, true)?;
+        let path = format!("{}/", url.path().trim_end_matches('/'));
+        url.set_path(&path);
+        Some(url)
+    }
+
+    fn address(&self, spanned: &Spanned<String>, may_have_path: bool) -> Option<Url> {
         let (span, text) = spanned.read()?;
         let refuse = |message: &str, fix: &str| -> Option<Url> {
             self.problems.error(span, message, (!fix.is_empty()).then(|| fix.to_owned()));
@@ -152,7 +164,7 @@ impl Checker<'_> {
         if url.query().is_some() || url.fragment().is_some() {
             return refuse("the address must end after host and port", "leave out what follows '?' or '#'");
         }
-        if !matches!(url.path(), "" | "/") {
+        if !may_have_path && !matches!(url.path(), "" | "/") {
             return refuse("the address must end after host and port", "name repositories under repositories:");
         }
         Some(url)

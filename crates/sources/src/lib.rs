@@ -7,8 +7,10 @@ pub mod acr;
 mod attached;
 mod closure;
 pub mod content;
+pub mod dockerhub;
 pub mod ecr;
 pub mod file;
+pub mod ghcr;
 pub mod harbor;
 pub mod helm;
 #[cfg(test)]
@@ -17,7 +19,9 @@ mod manifest;
 mod matched;
 pub mod memory;
 pub mod oci;
+mod owners;
 pub mod s3;
+mod vendor;
 mod witness;
 
 use std::collections::BTreeSet;
@@ -291,6 +295,10 @@ pub async fn open_to_release(
         SourceConfig::Oci(config) => match &config.interface {
             RegistryInterface::None => oci::open_to_release(name, config, options, environment),
             RegistryInterface::Acr { .. } => acr::open_to_release(name, config, options, environment),
+            RegistryInterface::DockerHub { api } => {
+                dockerhub::open_to_release(name, (config, api), options, environment)
+            }
+            RegistryInterface::Ghcr { api } => ghcr::open_to_release(name, (config, api), options, environment),
             RegistryInterface::Harbor => harbor::open_to_release(name, config, options, environment),
         }
         .map_err(|error| error.to_string()),
@@ -364,6 +372,8 @@ pub async fn open(
         SourceConfig::Oci(config) => match &config.interface {
             RegistryInterface::None => oci::open_in(name, config, options, environment),
             RegistryInterface::Acr { .. } => acr::open_in(name, config, options, environment),
+            RegistryInterface::DockerHub { api } => dockerhub::open_in(name, (config, api), options, environment),
+            RegistryInterface::Ghcr { api } => ghcr::open_in(name, (config, api), options, environment),
             RegistryInterface::Harbor => harbor::open_in(name, config, options, environment),
         }
         .map_err(|error| error.to_string()),

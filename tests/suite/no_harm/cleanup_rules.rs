@@ -242,10 +242,14 @@ pub(super) fn any_rules(kind: RegistryKind, exempt: bool) -> BoxedStrategy<Rules
                 .prop_map(move |(delete, keep, keep_number, days)| {
                     Rules::GitLab(Some(gitlab::Policy {
                         delete: delete.to_owned(),
-                        keep: keep.map(str::to_owned),
+                        keep: match (keep, exempt) {
+                            (Some(keep), true) => Some(format!("({keep}|prod-pinned-.*)")),
+                            (None, true) => Some("prod-pinned-.*".to_owned()),
+                            (keep, false) => keep.map(str::to_owned),
+                        },
                         keep_number,
                         older_than: days * DAY,
-                        protects_pins: exempt,
+                        protects_pins: false,
                     }))
                 })
                 .boxed()

@@ -75,6 +75,78 @@ fn a_harbor_is_an_oci_registry_whose_repositories_have_a_project_in_front() {
 }
 
 #[test]
+fn a_ghcr_is_an_oci_registry_whose_owners_are_named_and_whose_api_is_known_k58() {
+    let api = |source: &str| match &oci(&good(&with_source(source))).interface {
+        RegistryInterface::Ghcr { api } => api.to_string(),
+        other => panic!("{other:?}"),
+    };
+    for (source, expected) in [
+        (
+            "{ ghcr: https://ghcr.io, repositories: [acme/api, \"acme/team/*\", \"!acme/ci-*\"] }",
+            "https://api.github.com/",
+        ),
+        (
+            "{ ghcr: https://containers.github.example.com, repositories: [acme/api] }",
+            "https://github.example.com/api/v3/",
+        ),
+        (
+            "{ ghcr: https://registry.example.com, api: https://github.example.com/api/v3, repositories: [acme/api] }",
+            "https://github.example.com/api/v3/",
+        ),
+    ] {
+        assert_eq!(api(source), expected, "{source}");
+    }
+    for (wrong, said) in [
+        ("ghcr: https://ghcr.io, repositories: [api]", "\"api\" names none"),
+        ("ghcr: https://ghcr.io, repositories: [\"*/api\"]", "GitHub lists the packages of one owner at a time"),
+        ("ghcr: https://ghcr.io, repositories: [acme/api], cleanup: none", "there are no cleanup rules there"),
+        (
+            "ghcr: https://registry.example.com, repositories: [acme/api]",
+            "the address of this server's API is not known",
+        ),
+        ("ghcr: https://ghcr.io, api: api.github.com, repositories: [acme/api]", "the address has no scheme"),
+        (
+            "ghcr: https://ghcr.io, api: \"https://bot:x@api.github.com\", repositories: [acme/api]",
+            "must not hold a user name",
+        ),
+        ("ghcr: https://ghcr.io/v2, repositories: [acme/api]", "the address must end after host and port"),
+        ("ghcr: https://ghcr.io, owner: acme, repositories: [acme/api]", "unknown key \"owner\" in a ghcr source"),
+    ] {
+        let reported = reported([with_source(&format!("{{ {wrong} }}"))]);
+        assert!(reported.contains(said), "{wrong}: {reported}");
+    }
+}
+
+#[test]
+fn a_dockerhub_is_an_oci_registry_whose_namespaces_are_named_k59() {
+    let policy = good(&with_source("{ dockerhub: https://hub.docker.com, repositories: [acme/api, \"acme/web-*\"] }"));
+    let config = oci(&policy);
+    assert_eq!(config.url.as_str(), "https://registry-1.docker.io/");
+    let api = "https://hub.docker.com/".parse().unwrap();
+    assert_eq!(config.interface, RegistryInterface::DockerHub { api });
+    let other = "{ dockerhub: https://hub.docker.com, registry: https://mirror.example.com, repositories: [acme/api] }";
+    assert_eq!(oci(&good(&with_source(other))).url.as_str(), "https://mirror.example.com/");
+    for (wrong, said) in [
+        ("dockerhub: https://hub.docker.com, repositories: [postgres]", "\"postgres\" names none"),
+        (
+            "dockerhub: https://hub.docker.com, repositories: [\"*/api\"]",
+            "Docker Hub lists the repositories of one namespace",
+        ),
+        (
+            "dockerhub: https://hub.docker.com, repositories: [acme/api], cleanup: none",
+            "there are no cleanup rules there",
+        ),
+        ("dockerhub: acme, repositories: [acme/api]", "the address has no scheme"),
+    ] {
+        let reported = reported([with_source(&format!("{{ {wrong} }}"))]);
+        assert!(reported.contains(said), "{wrong}: {reported}");
+    }
+    // One place, whatever it is called.
+    let twice = "{ dockerhub: https://hub.docker.com, repositories: [acme/api] }\n  again: { oci: https://registry-1.docker.io, repositories: [acme/api] }";
+    assert!(reported([with_source(twice)]).contains("is the same source as"));
+}
+
+#[test]
 fn what_targets_must_survive_is_required_of_all_sources_or_of_one() {
     let policy = good(&format!(
         "{}require: [deletion-by-digest]\n",

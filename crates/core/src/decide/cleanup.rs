@@ -15,6 +15,10 @@ pub(super) fn obstacle(cleanup: &Cleanup) -> Option<Obstacle> {
         (Some(StatedCleanup::None | StatedCleanup::Untagged), _) => return None,
         // Its inspection says so, with the source that can read them.
         (_, Recognised::Kind(RegistryKind::Ecr)) => return None,
+        (None, _) if cleanup.is_known_without_rules() => return None,
+        (Some(StatedCleanup::Unknown), Recognised::Kind(kind) | Recognised::Before(kind)) if !kind.has_rules() => {
+            "the policy says that what cleans up here is unknown".to_owned()
+        }
         (_, Recognised::Kind(kind)) => format!("this registry ({kind}) does not expose its cleanup rules"),
         (_, Recognised::Before(kind)) => {
             format!("an earlier run recognised this registry as {kind}, which does not expose its cleanup rules")
@@ -61,10 +65,12 @@ pub(super) fn withhold(cleanup: &Cleanup, was_pinned: bool, verdict: ProtectionV
 pub fn unreadable(source: &SourceName, cleanup: &Cleanup, now: Timestamp) -> Option<Finding> {
     let (severity, message, remedy) = match (cleanup.stated, &cleanup.registry) {
         (Some(StatedCleanup::None | StatedCleanup::Untagged), _) => return None,
+        (None, _) if cleanup.is_known_without_rules() => return None,
+        // Left to the compiler, which does not see that the line above takes them.
         (None, Recognised::NotAsked | Recognised::Plain) => return None,
         (Some(StatedCleanup::Unknown), registry) => {
             let kind = match registry {
-                Recognised::Kind(kind) | Recognised::Before(kind) => {
+                Recognised::Kind(kind) | Recognised::Before(kind) if kind.has_rules() => {
                     format!("this registry ({kind}) does not expose its cleanup rules")
                 }
                 _ => "what cleans up in this registry is unknown".to_owned(),
@@ -128,8 +134,9 @@ const fn safe_pins(kind: RegistryKind) -> &'static str {
              FEATURE_IMMUTABLE_TAGS), or leave prod-pinned-.* out of every auto-prune policy"
         }
         RegistryKind::GitLab => {
-            "add a protected or immutable tag rule ^prod-pinned- to each project: such tags are exempt from its cleanup \
-             policy"
+            "add prod-pinned-.* to \"keep tags matching\" in the cleanup policy of each project, beside other expressions as \
+             (YOURS|prod-pinned-.*); a protected or immutable tag rule does not replace it: its tags are not deleted, and take \
+             places among the newest that the policy keeps"
         }
         RegistryKind::Azure => {
             "write `acr:` in place of `oci:` on the source, which locks pins with the manifests of their platforms, and needs \
@@ -148,6 +155,8 @@ const fn safe_pins(kind: RegistryKind) -> &'static str {
              or last download there"
         }
         RegistryKind::Gitea => "set \"keep versions matching\" to ^prod-pinned- in every cleanup rule of the owner",
+        RegistryKind::DockerHub => "it has no cleanup rules; find out which jobs delete tags",
+        RegistryKind::GitHub => "it has no cleanup rules; find out which workflows delete package versions",
         RegistryKind::Ecr => "read it as an `ecr` source, which simulates its lifecycle policy",
         RegistryKind::Hosted(_) => "exempt tags prod-pinned-* from its retention rules",
     }
@@ -200,6 +209,7 @@ mod tests {
             (RegistryKind::Harbor, "most recently pushed, pulled or active"),
             (RegistryKind::Zot, "mostRecentlyPulledCount"),
             (RegistryKind::Azure, "^(?!prod-pinned-)"),
+            (RegistryKind::GitLab, "take places among the newest"),
             // A policy that keeps by tag keeps no platform of an index (I26, K43).
             (RegistryKind::Google, "`cleanup: untagged` if any policy deletes what has no tag"),
         ] {

@@ -1,6 +1,6 @@
 //! The exact commands that findings offer: what a person pastes into a shell at night has to be right.
 
-use crate::model::{ArtifactId, BucketRetention, EcrRepository, Mutability, RepositoryKey, RepositoryName};
+use crate::model::{ArtifactId, BucketRetention, EcrRepository, Mutability, RepositoryKey, RepositoryName, Undelete};
 
 /// The tags that hold every pin, as ECR's filters and lifecycle rules write them.
 pub(super) const PIN_PATTERN: &str = "prod-pinned-*";
@@ -80,6 +80,13 @@ pub(super) fn put_recommended(repository: &RepositoryName, ecr: &EcrRepository) 
 pub(super) fn restore_from_vault(repository: &RepositoryKey, artifact: &ArtifactId) -> String {
     let name = quoted(&format!("{}@{artifact}", repository.name));
     format!("prodpin restore --source {} {name} --apply", repository.source)
+}
+
+/// Has a registry put back what was deleted in it.
+pub(super) fn undelete(by: &Undelete) -> String {
+    let Undelete::GitHub { server, path } = by;
+    let server = server.as_ref().map_or_else(String::new, |server| format!(" --hostname {}", quoted(server)));
+    format!("gh api --method POST{server} {}", quoted(path))
 }
 
 /// Reads and hashes every byte of a repository's rollback targets.

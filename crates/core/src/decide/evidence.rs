@@ -16,16 +16,17 @@ use super::input::Input;
 /// So many parts are named; the others are a number.
 const NAMED: usize = 5;
 
-/// Findings about one target's evidence. `name` is how the target is called in a sentence.
+/// Findings about one target's evidence. `name` is how the target is called in a sentence, and `kept` says what its registry
+/// still keeps of what is gone.
 pub(super) fn findings(
     draft: Draft<'_>,
     name: &str,
     target: &TargetReport,
     inspection: Option<&Inspection>,
-    kind: RepositoryKind,
+    (kind, kept): (RepositoryKind, Option<&str>),
 ) -> Vec<Finding> {
     let lost = inspection.map_or(&[][..], |inspection| &inspection.lost_attestations);
-    [broken(draft, name, target), contradiction(draft, name, target, kind), attestations(draft, name, lost)]
+    [broken(draft, name, target, kept), contradiction(draft, name, target, kind), attestations(draft, name, lost, kept)]
         .into_iter()
         .flatten()
         .collect()
@@ -68,7 +69,7 @@ fn hollow(draft: Draft<'_>, name: &str, target: &TargetReport) -> Option<Finding
 }
 
 /// One finding for all parts that are gone or damaged (F28, F103): a cleanup takes many at once.
-fn broken(draft: Draft<'_>, name: &str, target: &TargetReport) -> Option<Finding> {
+fn broken(draft: Draft<'_>, name: &str, target: &TargetReport, kept: Option<&str>) -> Option<Finding> {
     if let Some(hollow) = hollow(draft, name, target) {
         return Some(hollow);
     }
@@ -100,12 +101,19 @@ fn broken(draft: Draft<'_>, name: &str, target: &TargetReport) -> Option<Finding
                 "{DELETE_FIRST}; then push the same bytes again from a replica or a backup; then prove it: `{}`",
                 commands::drill(draft.repository())
             ),
-            Mending::Push | Mending::Nothing => "push the same bytes again from a replica, another registry or a backup that kept the digest; a cleanup \
-                      that removes untagged manifests or layers did this, or damaged storage"
-                .to_owned(),
+            Mending::Push | Mending::Nothing => or_push(
+                kept,
+                "push the same bytes again from a replica, another registry or a backup that kept the digest; a cleanup \
+                 that removes untagged manifests or layers did this, or damaged storage",
+            ),
         };
         draft.finding(Code::TargetBroken, Severity::Critical, message, remedy)
     })
+}
+
+/// What the registry still keeps comes first.
+fn or_push(kept: Option<&str>, push: &str) -> String {
+    kept.map_or_else(|| push.to_owned(), |kept| format!("{kept}; else {push}"))
 }
 
 /// One finding for all contradictions about a target. Neither answer is believed, so nothing is called protected by it.
@@ -134,15 +142,18 @@ fn contradiction(draft: Draft<'_>, name: &str, target: &TargetReport, kind: Repo
 }
 
 /// Nobody needs an attestation to go back; who verifies provenance before deploying does (I6).
-fn attestations(draft: Draft<'_>, name: &str, lost: &[Digest]) -> Option<Finding> {
+fn attestations(draft: Draft<'_>, name: &str, lost: &[Digest], kept: Option<&str>) -> Option<Finding> {
     (!lost.is_empty()).then(|| {
         let which = some(lost.iter().map(short).collect());
         draft.finding(
             Code::AttestationMissing,
             Severity::Medium,
             format!("{name} lost its attestation ({which}); all of its platforms are intact"),
-            "where deployments verify provenance, push the same attestation again from a replica, another registry or a \
-             backup; keep cleanups of untagged manifests from this repository",
+            or_push(
+                kept,
+                "where deployments verify provenance, push the same attestation again from a replica, another registry or a \
+                 backup; keep cleanups of untagged manifests from this repository",
+            ),
         )
     })
 }

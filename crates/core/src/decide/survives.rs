@@ -3,6 +3,7 @@
 
 mod acr;
 mod against;
+mod docker_hub;
 mod harbor;
 
 use jiff::Timestamp;
@@ -277,6 +278,9 @@ impl<'a> Target<'a> {
             (_, Recognised::NotAsked | Recognised::Plain) => {
                 Survival::yes("the registry is of no kind that has cleanup rules of its own")
             }
+            (_, Recognised::Kind(kind) | Recognised::Before(kind)) if !kind.has_rules() => {
+                Survival::yes(format!("{kind} has no cleanup rules of its own"))
+            }
             // Each of these is an obstacle, and so does not come here.
             (_, Recognised::Kind(_) | Recognised::Before(_) | Recognised::Unknown { .. }) => {
                 Survival::unknown("what cleans up in this registry is not known")
@@ -304,6 +308,10 @@ impl<'a> Target<'a> {
             (Retention::Zot(_), _) | (_, Some(RegistryKind::Zot)) => {
                 Survival::no("zot deletes manifests by digest, pinned or not, for whoever may delete")
             }
+            (_, Some(RegistryKind::DockerHub)) => self.deletion_in_docker_hub(),
+            (_, Some(RegistryKind::GitHub)) => Survival::no(
+                "GitHub deletes versions of a package, pinned or not, for whoever administers it; it can restore them for 30 days",
+            ),
             (_, Some(kind)) => Survival::unknown(format!(
                 "whether {kind} refuses to delete what is pinned cannot be read through this source"
             )),

@@ -18,7 +18,7 @@ pub enum StatedCleanup {
     Unknown,
 }
 
-/// A kind of registry whose own cleanup rules an `oci` source cannot read.
+/// A kind of registry: most have cleanup rules of their own that an `oci` source cannot read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RegistryKind {
     /// Harbor.
@@ -39,6 +39,10 @@ pub enum RegistryKind {
     Nexus,
     /// Gitea or Forgejo.
     Gitea,
+    /// Docker Hub, which has no cleanup rules (K59).
+    DockerHub,
+    /// GitHub's registry, which has no cleanup rules (K58).
+    GitHub,
     /// Amazon ECR, read as any registry and not by its own interface.
     Ecr,
     /// Another service that offers cleanup rules, known by its address.
@@ -88,6 +92,8 @@ impl RegistryKind {
             Self::Artifactory => "JFrog Artifactory",
             Self::Nexus => "Sonatype Nexus",
             Self::Gitea => "Gitea or Forgejo",
+            Self::DockerHub => "Docker Hub",
+            Self::GitHub => "GitHub's registry",
             Self::Ecr => "Amazon ECR",
             Self::Hosted(name) => name,
         }
@@ -97,14 +103,20 @@ impl RegistryKind {
     #[must_use]
     pub const fn counts_pulls(self) -> bool {
         // Of those not named it is not known.
-        !matches!(self, Self::GitLab | Self::Gitea)
+        !matches!(self, Self::GitLab | Self::Gitea | Self::GitHub)
+    }
+
+    /// Whether it has cleanup rules of its own at all: where it has none, nothing is unknown of them (K58, K59).
+    #[must_use]
+    pub const fn has_rules(self) -> bool {
+        !matches!(self, Self::DockerHub | Self::GitHub)
     }
 
     /// Whether its rules can count tags, so that each further one may cost a release its place (K49, K53, K55, K57, K60,
     /// K61). Google counts digests, the platforms of an index among them, tagged or not (K43); Nexus keeps no number (K62).
     #[must_use]
     pub const fn may_count_tags(self) -> bool {
-        !matches!(self, Self::Google | Self::Nexus)
+        self.has_rules() && !matches!(self, Self::Google | Self::Nexus)
     }
 
     /// Whether its cleanup of untagged manifests is known to spare those that a tagged index names (J5, K52, K55).
@@ -157,7 +169,17 @@ impl Cleanup {
     /// out (I22). What the policy states has the last word.
     #[must_use]
     pub fn withholds_pins(&self) -> bool {
-        self.stated.is_none() && !matches!(self.registry, Recognised::NotAsked | Recognised::Plain)
+        self.stated.is_none() && !self.is_known_without_rules()
+    }
+
+    /// Whether there are no cleanup rules that could be unread.
+    #[must_use]
+    pub fn is_known_without_rules(&self) -> bool {
+        match self.registry {
+            Recognised::NotAsked | Recognised::Plain => true,
+            Recognised::Kind(kind) | Recognised::Before(kind) => !kind.has_rules(),
+            Recognised::Unknown { .. } => false,
+        }
     }
 }
 
@@ -172,6 +194,8 @@ mod tests {
             (Recognised::NotAsked, None, false),
             (Recognised::Plain, None, false),
             (Recognised::Kind(RegistryKind::Harbor), None, true),
+            (Recognised::Kind(RegistryKind::GitHub), None, false),
+            (Recognised::Before(RegistryKind::GitHub), None, false),
             (Recognised::Before(RegistryKind::Harbor), None, true),
             (Recognised::Before(RegistryKind::Harbor), Some(StatedCleanup::None), false),
             (unknown.clone(), None, true),

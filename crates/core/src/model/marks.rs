@@ -254,6 +254,8 @@ impl RegistryKind {
             Self::Artifactory,
             Self::Nexus,
             Self::Gitea,
+            Self::DockerHub,
+            Self::GitHub,
             Self::Ecr,
         ];
         own.into_iter().chain(HOSTED.map(|(_, name)| Self::Hosted(name))).find(|kind| kind.name() == name)

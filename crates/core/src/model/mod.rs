@@ -47,6 +47,7 @@ mod survival;
 mod tag_table;
 mod text;
 mod threat;
+mod undelete;
 mod waiver;
 mod workload;
 mod zot;
@@ -114,6 +115,7 @@ pub use snapshot::{
 pub use survival::{Answer, Loss, Required, Survival, Survives};
 pub use tag_table::{KnownTag, TagTable};
 pub use threat::{Certainty, Due, Effect, Threat, Toll};
+pub use undelete::{DeletedManifest, Undeletable, Undelete};
 pub use waiver::Waiver;
 pub use workload::{ChartReference, Concern, Platform, Shortcoming, Tenure, Waiting, Workload, claimant, signal_of};
 pub use zot::{ZotKeep, ZotManifest, ZotPolicy, ZotRepository, ZotSettings, ZotUse};

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{ArtifactId, Cleanup, Digest, Gap, ObjectState, Obstacle, Parts, Retention, Scope, StorageClass, Tag};
+use super::{
+    ArtifactId, Cleanup, Digest, Gap, ObjectState, Obstacle, Parts, Retention, Scope, StorageClass, Tag, Undeletable,
+};
 
 /// The tags of a repository and what could not be read of them.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -173,6 +175,10 @@ pub struct Inspection {
     pub object: Option<Box<ObjectState>>,
     /// What belongs to it and may need pins of its own (I26).
     pub parts: Parts,
+    /// Whether a rule of the registry keeps its pin, once it is there, from being moved or deleted; none where nothing tells.
+    pub pin_is_immutable: Option<bool>,
+    /// What the registry keeps of what is gone of it; none where nothing is gone, or the registry keeps nothing (K58).
+    pub undeletable: Option<Box<Undeletable>>,
 }
 
 impl Inspection {
@@ -192,6 +198,8 @@ impl Inspection {
             gaps: Vec::new(),
             object: None,
             parts: Parts::default(),
+            pin_is_immutable: None,
+            undeletable: None,
         }
     }
 }

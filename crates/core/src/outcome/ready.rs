@@ -124,6 +124,9 @@ pub struct RepositoryReady {
     /// What must be done by hand before some of these: a registry skips a push of a digest under which it has wrong bytes.
     #[serde(default)]
     pub restore_first: Vec<String>,
+    /// Commands that put back what was deleted and the registry still keeps, most recent release first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub undelete: Vec<String>,
 }
 
 /// What to do.

@@ -5,6 +5,7 @@ mod acr;
 mod broken;
 mod harbor;
 mod head;
+mod judged;
 mod permitted;
 mod stream;
 #[cfg(test)]
@@ -15,7 +16,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use jiff::Timestamp;
 use reqwest::header::{self, HeaderMap, HeaderValue};
 use reqwest::{Method, Request};
 use tokio::time::timeout_at;
@@ -23,6 +23,7 @@ use tracing::debug;
 use url::Url;
 
 use self::broken::broken;
+use self::judged::judged;
 use self::permitted::{permitted, restores, unpins};
 use super::address::Dialer;
 use super::answer::{BodyFault, Limits, Sink};
@@ -30,7 +31,6 @@ use super::environment::Timing;
 use super::fault::Fault;
 use super::place::redacted;
 use super::redirect::{self, Redirects};
-use super::retry_after::retry_after;
 use super::throttle::{Throttle, out_of_time};
 use crate::jitter;
 use prodpin_core::model::Cause;
@@ -302,22 +302,7 @@ impl Transport {
             }
         };
         debug!(method = %call.method, url = %shown(call), status = answer.status.as_u16(), "answered");
-        self.judge(call, answer)
-    }
-
-    /// Tells answers to hand on from those that are worth another try.
-    fn judge(&self, call: &Call, answer: HttpAnswer) -> Result<HttpAnswer, Setback> {
-        let wait = || retry_after(&answer.headers, Timestamp::now());
-        let said = || Fault::from_answer(&answer, &shown(call));
-        match answer.status.as_u16() {
-            429 => {
-                let fault = Fault::new(Cause::Throttled, format!("{}: too many requests (429)", shown(call)));
-                Err(Setback::Overload(fault, wait()))
-            }
-            503 => Err(Setback::Overload(said(), wait())),
-            408 | 500 | 502 | 504 => Err(Setback::Fleeting(said())),
-            _ => Ok(answer),
-        }
+        judged(call, answer)
     }
 
     /// Sends once and follows redirects as far as the call allows.

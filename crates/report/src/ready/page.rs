@@ -1,6 +1,7 @@
 //! The page for a person: the verdict first, then what it rests on, then what to type. Commands stand on lines of their
 //! own that are never broken: half a command must not run when it is pasted.
 
+mod kept;
 mod releases;
 
 use std::io::{self, Write};
@@ -156,11 +157,7 @@ impl Sheet<'_> {
         self.now(paper)?;
         self.questions(paper)?;
         self.releases(paper)?;
-        if !row.restore.is_empty() {
-            Self::title(paper, "IN THE VAULT: TO BRING BACK WHAT THE REGISTRY LOST")?;
-            Self::notes(paper, &row.restore_first)?;
-            Self::commands(paper, &row.restore)?;
-        }
+        self.kept(paper)?;
         match row.verdict {
             Verdict::RollBack => self.back(paper, "TO ROLL BACK"),
             Verdict::RollForward | Verdict::NoEarlierRelease => self.forward(paper, "TO ROLL FORWARD"),

@@ -148,6 +148,14 @@ impl Auth {
         Ok(self.keys.get().await?.basic())
     }
 
+    /// User and password, where there are some: for some vendors that is a token, too.
+    pub(super) async fn pair(&self) -> Result<Option<(&str, &Secret)>, Fault> {
+        match self.keys.get().await? {
+            Credentials::Password { username, password } => Ok(Some((username, password))),
+            Credentials::Anonymous | Credentials::Identity(_) | Credentials::Token(_) => Ok(None),
+        }
+    }
+
     /// Who issued the tokens that were fetched so far, where they say so.
     pub(super) fn issuer(&self) -> Option<&str> {
         self.issuer.get().map(String::as_str)

@@ -15,7 +15,7 @@ use super::fault::Fault;
 use super::host::RegistryHost;
 use super::{OciError, docker_config};
 use prodpin_core::model::{Cause, SourceName};
-use prodpin_policy::{OciConfig, Secret};
+use prodpin_policy::{OciConfig, RegistryInterface, Secret};
 
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -177,7 +177,10 @@ fn find(
         Some(found) => Some(Found::Ready(found)),
         None => match from_environment(name, environment)? {
             Some(found) => Some(Found::Ready(found)),
-            None => docker_config::find(host, environment)?,
+            None => match from_github(config, environment)? {
+                Some(found) => Some(Found::Ready(found)),
+                None => docker_config::find(host, environment)?,
+            },
         },
     };
     Ok(found.unwrap_or(Found::Ready(Credentials::Anonymous)))
@@ -216,6 +219,20 @@ fn from_environment(name: &SourceName, environment: &HttpEnvironment) -> Result<
         }
     }
     Ok(None)
+}
+
+/// The token that GitHub gives its own workflows, for the server that gave it and no other. It is that of github.com unless
+/// `GITHUB_API_URL` says otherwise.
+fn from_github(config: &OciConfig, environment: &HttpEnvironment) -> Result<Option<Credentials>, OciError> {
+    let RegistryInterface::Ghcr { api } = &config.interface else { return Ok(None) };
+    let giver = environment.variables.get("GITHUB_API_URL").unwrap_or("https://api.github.com");
+    if giver.trim_end_matches('/') != api.as_str().trim_end_matches('/') {
+        return Ok(None);
+    }
+    let Some(token) = environment.variables.get("GITHUB_TOKEN") else { return Ok(None) };
+    let user = environment.variables.get("GITHUB_ACTOR").unwrap_or("prodpin").to_owned();
+    let origin = || "the environment".to_owned();
+    pair(Some(user), Some(Secret::new(token)), origin, "GITHUB_ACTOR", "GITHUB_TOKEN")
 }
 
 fn pair(
@@ -265,6 +282,15 @@ mod tests {
         password: Option<&str>,
         variables: &[(&str, &str)],
     ) -> Result<Credentials, String> {
+        find_in(RegistryInterface::None, url, (user, password), variables)
+    }
+
+    fn find_in(
+        interface: RegistryInterface,
+        url: &str,
+        (user, password): (Option<&str>, Option<&str>),
+        variables: &[(&str, &str)],
+    ) -> Result<Credentials, String> {
         let config = OciConfig {
             url: url.parse().unwrap(),
             repositories: NamePatterns::none(),
@@ -275,7 +301,7 @@ mod tests {
             ca_file: None,
             max_concurrency: None,
             cleanup: None,
-            interface: prodpin_policy::RegistryInterface::None,
+            interface,
         };
         let variables = Variables::from_pairs(variables.iter().copied());
         let several_registries = variables.get("SEVERAL").is_some();
@@ -313,6 +339,28 @@ mod tests {
         let reported = find_with("https://r.example", None, None, &any).unwrap_err();
         assert!(reported.contains("set PRODPIN_MY_SHOP_1_USERNAME") && !reported.contains("hunter2"), "{reported}");
         assert_eq!(find_with("https://r.example", Some("p"), Some("3"), &any), Ok(user("p", "3")));
+    }
+
+    #[test]
+    fn the_token_of_a_workflow_goes_to_the_server_that_gave_it_i18() {
+        let find = |api: &str, variables: &[(&str, &str)]| {
+            let interface = RegistryInterface::Ghcr { api: api.parse().unwrap() };
+            find_in(interface, "https://ghcr.io", (None, None), variables)
+        };
+        let (api, own) = ("https://api.github.com/", [("GITHUB_TOKEN", "ghs_1"), ("GITHUB_ACTOR", "octocat")]);
+        assert_eq!(find(api, &own), Ok(user("octocat", "ghs_1")));
+        assert_eq!(find(api, &own[..1]), Ok(user("prodpin", "ghs_1")));
+        let server = [own[0], ("GITHUB_API_URL", "https://github.example.com/api/v3")];
+        assert_eq!(find("https://github.example.com/api/v3/", &server), Ok(user("prodpin", "ghs_1")));
+        assert_eq!(find(api, &server), Ok(Credentials::Anonymous));
+        assert_eq!(find("https://github.example.com/api/v3/", &own), Ok(Credentials::Anonymous));
+        let named = [own[0], ("PRODPIN_MY_SHOP_1_USERNAME", "bot"), ("PRODPIN_MY_SHOP_1_PASSWORD", "2")];
+        assert_eq!(find(api, &named), Ok(user("bot", "2")));
+        assert_eq!(
+            find_with("https://ghcr.io", None, None, &own),
+            Ok(Credentials::Anonymous),
+            "an oci source takes none"
+        );
     }
 
     #[test]

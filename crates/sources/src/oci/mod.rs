@@ -6,9 +6,11 @@
 //!
 //! - `prodpin_net::http` is the one place that sends; `challenge` decides where credentials may go;
 //! - `credentials`, `docker_config`, `exchange`, `granted` and `auth` prove who asks;
-//! - `registry` knows the calls, `list` and `link` walk lists, `resolve` turns tags into digests;
+//! - `registry` knows the calls, `list` and `link` walk lists, `resolve` turns tags into digests, and `told` holds those that a vendor
+//!   told before;
 //! - `absence` judges what a 404 proves;
-//! - `interface` is for sources that know which kind it is, and ask its own interface too;
+//! - `interface` is for sources that know which kind it is, and ask its own interface too; `beside` where that is on a server of
+//!   its own;
 //! - `recognise` finds out which kind of registry it is, because some have cleanup rules that nobody can read here;
 //! - `manifests` holds what was fetched, so that each is fetched once;
 //! - `parts` and `referrers` look at the pins of what is below a target and at what is attached to it;
@@ -20,6 +22,7 @@
 
 mod absence;
 mod auth;
+mod beside;
 mod blobs;
 mod blocked;
 mod challenge;
@@ -47,6 +50,7 @@ mod registry;
 mod release;
 mod resolve;
 mod restore;
+mod told;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -55,6 +59,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::stream::{BoxStream, StreamExt as _};
 use jiff::Timestamp;
+use url::Url;
 
 use self::auth::Auth;
 use self::credentials::Keys;
@@ -74,11 +79,13 @@ use prodpin_net::http::transport::Transport;
 use prodpin_net::http::{answer, environment, fault, place, redirect, transport};
 use prodpin_policy::OciConfig;
 
+pub(crate) use self::beside::Beside;
 pub(crate) use self::interface::{Access, Known, Referred, open_known, open_known_to_release};
 pub use self::pull_check::{PullSecret, pulls};
 pub(crate) use self::registry::Registry;
 pub use self::release::open_to_release;
 pub use self::restore::{Restorer, Upload, open_to_look, open_to_restore};
+pub(crate) use self::told::{Told, ToldTag, observe_told};
 pub use prodpin_net::http::{HttpEnvironment, Throttles, Timing, Variables};
 
 /// Why a registry cannot be opened as configured. None of these shows a secret.
@@ -161,14 +168,26 @@ fn registry_with(
     power: impl FnOnce(Transport) -> Transport,
 ) -> Result<Registry, OciError> {
     let host = RegistryHost::new(&config.url)?;
-    let realms = config.token_realms.iter().map(String::as_str);
-    let dialer = Arc::new(dialer(config.private || host.is_private_by_name(), realms, environment));
-    let http = client(&config.url, config.ca_file.as_deref(), &dialer, environment)?;
-    let cap = config.max_concurrency.map_or(options.concurrency, |most| most.min(options.concurrency));
-    let throttle = environment.throttles.for_url(host.url(), cap);
-    let timing = environment.timing.clone();
-    let transport = Transport::new(http, dialer, throttle, timing, options.deadline, options.write);
+    let is_private = config.private || host.is_private_by_name();
+    let transport = transport_to((&config.url, host.url()), is_private, config, options, environment)?;
     Registry::new(host, power(transport), auth).map_err(|fault: Fault| OciError::Client { reason: fault.detail })
+}
+
+/// What sends to one server of a source. The first address is as it is configured, the second as it is asked.
+fn transport_to(
+    (configured, asked): (&Url, &Url),
+    is_private: bool,
+    config: &OciConfig,
+    options: &OpenOptions,
+    environment: &HttpEnvironment,
+) -> Result<Transport, OciError> {
+    let realms = config.token_realms.iter().map(String::as_str);
+    let dialer = Arc::new(dialer(is_private, realms, environment));
+    let http = client(configured, config.ca_file.as_deref(), &dialer, environment)?;
+    let cap = config.max_concurrency.map_or(options.concurrency, |most| most.min(options.concurrency));
+    let throttle = environment.throttles.for_url(asked, cap);
+    let timing = environment.timing.clone();
+    Ok(Transport::new(http, dialer, throttle, timing, options.deadline, options.write))
 }
 
 impl From<ClientError> for OciError {
@@ -234,7 +253,7 @@ impl Inventory for OciInventory {
 
     async fn observe_known(&self, repository: &RepositoryName, memory: &Reservation, known: &TagTable) -> Snapshot {
         match self.registry.repository(repository) {
-            Ok(repository) => observe::observe(&self.registry, &repository, memory, known).await,
+            Ok(repository) => observe::observe(&self.registry, &repository, memory, known, &Told::default()).await,
             Err(fault) => {
                 Snapshot { tags: Vec::new(), gaps: vec![fault.gap(Scope::Repository)], ..Snapshot::default() }
             }

@@ -9,6 +9,7 @@ use super::list::{List, Pages};
 use super::names::{ListingGaps, tag_names};
 use super::page::{CatalogPage, Text};
 use super::registry::{Registry, Repository};
+use super::told::Told;
 use crate::matched::Matched;
 use crate::{PinLook, Reservation, outgrown};
 use prodpin_core::model::{
@@ -123,6 +124,7 @@ pub(super) async fn observe(
     repository: &Repository,
     memory: &Reservation,
     known: &TagTable,
+    told: &Told,
 ) -> Snapshot {
     let mut snapshot = Snapshot::default();
     let mut listed = Listed::default();
@@ -131,7 +133,10 @@ pub(super) async fn observe(
     {
         let names = tag_names(registry, repository, &listing_gaps, Some(known));
         let looked_up = names.map(|tag| async move {
-            let resolved = registry.resolve(repository, &tag).await;
+            let resolved = match told.of(&tag) {
+                Some(told) => Ok(Resolution::Artifact(told.digest.clone().into())),
+                None => registry.resolve(repository, &tag).await,
+            };
             (tag, resolved)
         });
         let mut looked_up = std::pin::pin!(looked_up.buffer_unordered(registry.width()));
@@ -145,14 +150,18 @@ pub(super) async fn observe(
                 unresolved.push(fault.gap(Scope::Tag(name.clone())));
                 Resolution::Unknown
             });
-            listed.push(ObservedTag { name, target, pushed: None, object: None });
+            let pushed = told.of(&name).and_then(|told| told.pushed).map(Box::new);
+            listed.push(ObservedTag { name, target, pushed, object: None });
         }
     }
     snapshot.tags = listed.finish();
     let restless = each_once(&mut snapshot.tags);
+    let ListingGaps { end, odd_names } = listing_gaps.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if end.is_none() && outgrew.is_none() {
+        told.add_unlisted(registry, repository, &mut snapshot, &mut unresolved).await;
+    }
     settle_restless(registry, repository, &mut snapshot, restless, &mut unresolved).await;
     settle_unserved(registry, repository, &mut snapshot, &mut unresolved).await;
-    let ListingGaps { end, odd_names } = listing_gaps.into_inner().unwrap_or_else(PoisonError::into_inner);
     snapshot.tags.shrink_to_fit();
     let end = outgrew.or(end).into_iter().collect();
     snapshot.gaps = [unresolved.finish(), odd_names.finish(), end].concat();

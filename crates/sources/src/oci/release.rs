@@ -68,6 +68,10 @@ pub(super) async fn removal(registry: &Registry) -> PinRemoval {
             let detail = "this is Amazon ECR, where removing the last tag deletes the image; use an `ecr` source";
             return PinRemoval::Unsupported { detail: detail.to_owned() };
         }
+        Recognised::Kind(RegistryKind::GitHub) | Recognised::Before(RegistryKind::GitHub) => {
+            let detail = "GitHub deletes versions of a package, and removes no tag alone; the pin stays until its version is deleted";
+            return PinRemoval::Unsupported { detail: detail.to_owned() };
+        }
         // It answers 400 to a tag, and takes an artifact with all its tags by digest (J8).
         Recognised::Kind(RegistryKind::Harbor) | Recognised::Before(RegistryKind::Harbor) => {
             let detail = "Harbor removes no single tag by the registry's interface; remove the pin in Harbor itself";

@@ -8,7 +8,7 @@ use crate::decide::facts::Facts;
 use crate::decide::input::Input;
 use crate::decide::outlooks::Outlooks;
 use crate::decide::rules::is_watched;
-use crate::decide::{charts, collision, commands, evidence, lifecycle, not_pullable};
+use crate::decide::{charts, collision, commands, evidence, lifecycle, not_pullable, undelete};
 use crate::model::{Code, DeployedReference, Finding, Obstacle, Retention, Severity};
 use crate::outcome::report::{PinReport, RepositoryReport, TargetReport};
 
@@ -48,7 +48,9 @@ impl Judged<'_> {
         let Self { input, draft, target, name, .. } = self;
         let (code, severity, message, remedy) = match obstacle {
             Obstacle::Missing => {
-                let remedy = format!("{}; {}", charts::bring_back(input.snapshot.kind), self.meanwhile());
+                let kept = undelete::remedy(input.inspections.get(&target.artifact), input.now);
+                let kept = kept.map_or_else(String::new, |kept| format!("{kept}; else "));
+                let remedy = format!("{kept}{}; {}", charts::bring_back(input.snapshot.kind), self.meanwhile());
                 (Code::TargetMissing, Severity::Critical, format!("{name} does not exist any more"), remedy)
             }
             Obstacle::WrongBytes { detail } => {
@@ -169,7 +171,8 @@ impl Judged<'_> {
 /// What is to be known of the evidence about a target.
 pub(super) fn of_evidence(input: &Input<'_>, draft: Draft<'_>, target: &TargetReport) -> Vec<Finding> {
     let inspection = input.inspections.get(&target.artifact);
-    let found = evidence::findings(draft, &name_of(target), target, inspection, input.snapshot.kind);
+    let kept = undelete::remedy(inspection, input.now);
+    let found = evidence::findings(draft, &name_of(target), target, inspection, (input.snapshot.kind, kept.as_deref()));
     found.into_iter().map(|finding| names(finding, target)).collect()
 }
 

@@ -7,6 +7,7 @@ pub(super) mod artifact_outlook;
 pub mod ecr;
 pub(super) mod effects;
 pub mod gar;
+pub mod gitlab;
 mod golang;
 pub mod harbor;
 mod harbor_artifacts;

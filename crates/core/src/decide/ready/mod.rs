@@ -101,7 +101,20 @@ pub fn page(facts: &Facts<'_>) -> RepositoryReady {
         wanted: rollout_state::wanted(facts, uses),
         restore: Vec::new(),
         restore_first: Vec::new(),
+        undelete: undelete(facts),
     }
+}
+
+/// What puts back what the registry still keeps of releases that lost something.
+fn undelete(facts: &Facts<'_>) -> Vec<String> {
+    let seen = facts.plan.report.targets.iter().filter_map(|target| facts.input.inspections.get(&target.artifact));
+    let mut commands: Vec<String> = Vec::new();
+    for command in seen.flat_map(|seen| super::undelete::restore(seen, facts.input.now)) {
+        if !commands.contains(&command) {
+            commands.push(command);
+        }
+    }
+    commands
 }
 
 /// The report's word for the service, and what is left to do: what images say of the database makes a service ready, or not

@@ -1,5 +1,6 @@
 mod acr;
 mod harbor;
+mod hosted;
 
 use std::sync::Arc;
 

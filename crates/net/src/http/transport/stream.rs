@@ -11,6 +11,7 @@ use url::Url;
 use super::super::answer::{HttpAnswer, Limits};
 use super::super::fault::Fault;
 use super::super::throttle::{Permit, out_of_time};
+use super::judged::judged;
 use super::{Begun, Call, MOST_GIVEN_UP, Setback, Transport, broken, shown};
 use prodpin_core::model::Cause;
 use std::sync::atomic::Ordering;
@@ -79,7 +80,7 @@ impl Transport {
             let limits = Limits { cap: call.cap, shorter_than: None };
             let read = timeout_at(until.into(), HttpAnswer::read(response, limits, elsewhere, None)).await;
             let broke = |_| Setback::Fleeting(Fault::new(Cause::Unreachable, format!("{}: broke off", shown(call))));
-            (self.judge(call, read.map_err(|_| slow())?.map_err(broke)?)?, None)
+            (judged(call, read.map_err(|_| slow())?.map_err(broke)?)?, None)
         };
         let (patience, deadline) = (self.timing.request, self.deadline);
         Ok(Incoming { answer, response, call, url, patience, deadline, _permit: permit })

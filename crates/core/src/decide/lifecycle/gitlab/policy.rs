@@ -1,0 +1,187 @@
+//! A project's cleanup policy and protection rules, as GitLab's REST API gives them.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::pattern::TagPattern;
+
+/// Why rules are not known, though their text is.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PolicyProblem {
+    /// No document of that form.
+    #[error("{0} is not in the form that GitLab gives it")]
+    Form(&'static str),
+    /// A value that is not read.
+    #[error("{key} {text:?}: {why}")]
+    Value {
+        /// Of which key.
+        key: &'static str,
+        /// What stands there.
+        text: String,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+/// A cleanup policy that is enabled.
+#[derive(Debug, Clone)]
+pub struct CleanupPolicy {
+    /// What goes; without one nothing does.
+    pub(super) delete: Option<TagPattern>,
+    /// What stays. The outer none: it was not told, as by releases that do not tell it.
+    pub(super) keep: Option<Option<TagPattern>>,
+    pub(super) keep_number: Option<u64>,
+    pub(super) older_than: Option<SignedDuration>,
+    next_run: Option<Timestamp>,
+    cadence: Option<SignedDuration>,
+}
+
+#[derive(Deserialize)]
+struct Document {
+    enabled: bool,
+    #[serde(default)]
+    cadence: Option<String>,
+    #[serde(default)]
+    keep_n: Option<u64>,
+    #[serde(default)]
+    older_than: Option<String>,
+    #[serde(default)]
+    name_regex: Option<String>,
+    #[serde(default)]
+    name_regex_delete: Option<String>,
+    #[serde(default)]
+    next_run_at: Option<String>,
+}
+
+impl CleanupPolicy {
+    /// Reads `container_expiration_policy` of a project; none if there is none, or it is not enabled.
+    pub fn parse(text: &str) -> Result<Option<Self>, PolicyProblem> {
+        let form = || PolicyProblem::Form("the cleanup policy");
+        let value: Value = serde_json::from_str(text).map_err(|_| form())?;
+        if value.is_null() {
+            return Ok(None);
+        }
+        let keep = value.as_object().ok_or_else(form)?.get("name_regex_keep").cloned();
+        let document: Document = serde_json::from_value(value).map_err(|_| form())?;
+        if !document.enabled {
+            return Ok(None);
+        }
+        let keep = match keep {
+            None => None,
+            Some(Value::Null) => Some(None),
+            Some(Value::String(text)) => Some(expression("name_regex_keep", &text)?),
+            Some(_) => return Err(form()),
+        };
+        // The one is the other's former name.
+        let delete = document.name_regex_delete.or(document.name_regex).unwrap_or_default();
+        Ok(Some(Self {
+            delete: expression("name_regex", &delete)?,
+            keep,
+            keep_number: document.keep_n,
+            older_than: document.older_than.as_deref().map(|text| span("older_than", text)).transpose()?,
+            next_run: document.next_run_at.and_then(|text| text.parse().ok()),
+            cadence: document.cadence.as_deref().and_then(|text| span("cadence", text).ok()),
+        }))
+    }
+
+    /// When it runs first at or after this moment; none where that is not told. An hourly job looks for what is due.
+    #[must_use]
+    pub fn run_at_or_after(&self, at: Timestamp) -> Option<Timestamp> {
+        let next = self.next_run?;
+        if next >= at {
+            return Some(next);
+        }
+        let cadence = self.cadence.filter(|cadence| cadence.is_positive())?;
+        let late = at.duration_since(next).as_secs();
+        let runs = late.checked_add(cadence.as_secs() - 1)? / cadence.as_secs();
+        next.checked_add(SignedDuration::from_secs(runs.checked_mul(cadence.as_secs())?)).ok()
+    }
+
+    /// How many of the newest it keeps.
+    #[must_use]
+    pub fn keeps(&self) -> Option<u64> {
+        self.keep_number
+    }
+
+    /// How old what it takes must be.
+    #[must_use]
+    pub fn older_than(&self) -> Option<SignedDuration> {
+        self.older_than
+    }
+}
+
+/// What is empty matches no tag: none has an empty name.
+fn expression(key: &'static str, text: &str) -> Result<Option<TagPattern>, PolicyProblem> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let unread = |error: crate::decide::lifecycle::golang::GoRegexpError| PolicyProblem::Value {
+        key,
+        text: text.to_owned(),
+        why: error.to_string().replace("Go", "RE2"),
+    };
+    TagPattern::of_policy(text).map(Some).map_err(unread)
+}
+
+/// The spans that GitLab offers: days, and months of thirty of them.
+fn span(key: &'static str, text: &str) -> Result<SignedDuration, PolicyProblem> {
+    let wrong = || PolicyProblem::Value { key, text: text.to_owned(), why: "no number of days or months".to_owned() };
+    let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
+    let (number, unit) = text.split_at(digits);
+    let number: i64 = number.parse().map_err(|_| wrong())?;
+    let days = match unit.trim() {
+        "d" | "day" | "days" => 1,
+        "month" | "months" => 30,
+        _ => return Err(wrong()),
+    };
+    let hours = number.checked_mul(days * 24).filter(|hours| *hours <= i64::from(i32::MAX)).ok_or_else(wrong)?;
+    Ok(SignedDuration::from_hours(hours))
+}
+
+/// Protected and immutable tag rules of a project. Who runs the cleanup is nobody, so that every rule holds for it.
+#[derive(Debug, Clone, Default)]
+pub struct ProtectionRules(Vec<ProtectionRule>);
+
+#[derive(Debug, Clone)]
+struct ProtectionRule {
+    pattern: TagPattern,
+    is_immutable: bool,
+}
+
+#[derive(Deserialize)]
+struct RuleDocument {
+    tag_name_pattern: String,
+    #[serde(default)]
+    minimum_access_level_for_delete: Option<String>,
+}
+
+impl ProtectionRules {
+    /// Reads the list of a project's tag rules.
+    pub fn parse(text: &str) -> Result<Self, PolicyProblem> {
+        let rules: Vec<RuleDocument> =
+            serde_json::from_str(text).map_err(|_| PolicyProblem::Form("the list of protected tags"))?;
+        let rules = rules.into_iter().map(|rule| {
+            let pattern = TagPattern::of_protection(&rule.tag_name_pattern).map_err(|error| PolicyProblem::Value {
+                key: "tag_name_pattern",
+                text: rule.tag_name_pattern.clone(),
+                why: error.to_string().replace("Go", "RE2"),
+            })?;
+            // An immutable rule names nobody who may.
+            Ok(ProtectionRule { pattern, is_immutable: rule.minimum_access_level_for_delete.is_none() })
+        });
+        rules.collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Whether a rule covers a tag of this name.
+    #[must_use]
+    pub fn protects(&self, name: &str) -> bool {
+        self.0.iter().any(|rule| rule.pattern.is_match(name))
+    }
+
+    /// Whether an immutable rule does: then nobody deletes or moves it while the rule is there.
+    #[must_use]
+    pub fn makes_immutable(&self, name: &str) -> bool {
+        self.0.iter().any(|rule| rule.is_immutable && rule.pattern.is_match(name))
+    }
+}

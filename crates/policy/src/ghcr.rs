@@ -1,0 +1,99 @@
+//! GitHub sources: an OCI registry whose packages GitHub's own interface lists.
+
+use url::Url;
+
+use super::check::Checker;
+use super::pins::RawPins;
+use super::problem::{Span, quote};
+use super::registry::{RegistryTerms, registry_source, terms};
+use super::require::RawRequire;
+use super::spanned::Spanned;
+use super::{OciConfig, RegistryInterface};
+
+registry_source! {
+    /// GitHub's container registry, read by GitHub's Packages API as well: packages, their versions with times, and versions that
+    /// were deleted and can be restored. Repositories are named as `OWNER/PACKAGE`.
+    RawGhcr as "a ghcr source" in "GhcrSource",
+    /// The registry's address: `https://ghcr.io`, or that of a GitHub Enterprise Server, such as
+    /// `https://containers.github.example.com`.
+    ghcr "ghcr",
+    {
+        /// The address of GitHub's API. Default: `https://api.github.com` for ghcr.io, `https://HOST/api/v3` for
+        /// `containers.HOST`.
+        api: Spanned<String>,
+    }
+}
+
+impl Checker<'_> {
+    pub(super) fn ghcr(&self, raw: &RawGhcr, span: Span) -> Option<OciConfig> {
+        let config = self.registry(&raw.terms(), span);
+        for entry in raw.repositories.value().into_iter().flatten() {
+            let Some((at, text)) = entry.read() else { continue };
+            if !entry.from_environment && !text.starts_with('!') && !names_its_owner(text) {
+                let fix = format!("write {}, or {} for all packages of one", quote("OWNER/PACKAGE"), quote("OWNER/**"));
+                let message =
+                    format!("GitHub lists the packages of one owner at a time, and {} names none", quote(text));
+                self.problems.error(at, message, fix);
+            }
+        }
+        let config = config?;
+        let api = match raw.api.span() {
+            Some(_) => self.api_address(&raw.api)?,
+            None => api_of(&config.url).or_else(|| {
+                let fix = "add api: https://HOST/api/v3".to_owned();
+                self.problems.error(span, "the address of this server's API is not known", fix);
+                None
+            })?,
+        };
+        Some(OciConfig { interface: RegistryInterface::Ghcr { api }, ..config })
+    }
+}
+
+/// Whether what stands before the first `/` is one owner, in full.
+fn names_its_owner(entry: &str) -> bool {
+    let glob = ['*', '?', '[', ']', '{', '}', '\\'];
+    entry.split_once('/').is_some_and(|(owner, rest)| !owner.is_empty() && !owner.contains(glob) && !rest.is_empty())
+}
+
+/// Where GitHub answers for a registry of its own.
+fn api_of(registry: &Url) -> Option<Url> {
+    let host = registry.host_str()?.trim_end_matches('.');
+    let address = match host.strip_prefix("containers.") {
+        _ if host == "ghcr.io" => "https://api.github.com/".to_owned(),
+        // GitHub Enterprise Cloud with data residency.
+        Some(server) if server.ends_with(".ghe.com") => format!("https://api.{server}/"),
+        Some(server) => format!("https://{server}/api/v3/"),
+        None => return None,
+    };
+    Url::parse(&address).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_package_has_its_owner_in_front() {
+        for entry in ["acme/api", "acme/*", "acme/**", "acme/team/api-*", "acme/{api,web}"] {
+            assert!(names_its_owner(entry), "{entry}");
+        }
+        for entry in ["api", "*", "**", "*/api", "{acme,corp}/*", "ac*/api", "/api", "acme/"] {
+            assert!(!names_its_owner(entry), "{entry}");
+        }
+    }
+
+    #[test]
+    fn each_server_of_github_has_its_api_k58() {
+        for (registry, api) in [
+            ("https://ghcr.io", Some("https://api.github.com/")),
+            ("https://GHCR.io.", Some("https://api.github.com/")),
+            ("https://containers.acme.ghe.com", Some("https://api.acme.ghe.com/")),
+            ("https://containers.github.example.com", Some("https://github.example.com/api/v3/")),
+            ("https://registry.example.com", None),
+            ("http://127.0.0.1:5000", None),
+        ] {
+            let found = api_of(&registry.parse().unwrap());
+            assert_eq!(found.as_ref().map(Url::as_str), api, "{registry}");
+        }
+    }
+}
