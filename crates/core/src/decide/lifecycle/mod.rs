@@ -27,7 +27,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::model::{Advice, ArtifactId, Due, Effect, Inspection, Severity, Snapshot, Tag, Threat};
 
 pub use effects::Foreseen;
-pub use kinds::{artifacts, foreseen, left_alone, outlook, recommend, toll, untagged};
+pub use kinds::{artifacts, foreseen, if_run_now, left_alone, outlook, recommend, toll, untagged};
 pub(super) use kinds::{
     claimed, is_for_a_tag, renumbered, under, why_not_recommended, without_pins, without_pins_of, without_tags,
 };
