@@ -54,6 +54,8 @@ in_module "$first" timeout 300 terraform init -backend=false -no-color >"$work/i
     left_out "the AWS provider cannot be had: $(grep -m1 -E 'Error|│' "$work/init.log" || tail -n 1 "$work/init.log")"
 
 terraform fmt -check -recursive terraform
+# Of a provider that is rarely at hand: read, and no more.
+terraform fmt -check -diff policies/harbor
 for module in modules/ledger-bucket modules/iam modules/ecr-protection modules/lambda \
     examples/single-account examples/organization examples/organization/member; do
     in_module "$module" terraform init -backend=false -no-color >"$work/init.log" 2>&1 || { cat "$work/init.log" >&2; exit 1; }

@@ -168,7 +168,7 @@ async fn preview(
         arrivals: &[],
         now,
     };
-    let Some(simulated) = rules::foreseen(&as_it_is, now) else {
+    let Some(simulated) = rules::if_run_now(&as_it_is) else {
         let detail = "there is no simulation to compare it with".to_owned();
         return Preview::Failed { detail };
     };

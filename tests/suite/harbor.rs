@@ -1,9 +1,15 @@
 //! Harbor by its own interface: the contract, whole runs, and a server that does not tell the truth.
 
+mod captures;
+mod confirm;
 mod contract;
+mod described;
+mod habits;
 mod lies;
+mod members;
 mod pins;
 mod releases;
+mod replication;
 mod robots;
 mod runs;
 

@@ -7,6 +7,8 @@
 #![allow(dead_code, reason = "each program that includes this uses its own part of it")]
 
 mod api;
+pub(crate) mod description;
+mod executions;
 mod protocol;
 mod world;
 
@@ -24,7 +26,7 @@ use base64::Engine as _;
 use serde_json::json;
 
 use self::world::Project;
-pub(crate) use self::world::{Account, World};
+pub(crate) use self::world::{Account, Ending, World};
 use super::registry::{Logged, Options, Registry};
 
 /// What the stand-in does in place of the truth.
@@ -57,6 +59,8 @@ pub(crate) struct Shared {
     pub(super) http: reqwest::Client,
     lies: Mutex<Vec<Lie>>,
     requests: Mutex<Vec<Logged>>,
+    /// What of them is not as the vendor describes the interface.
+    departures: Mutex<Vec<String>>,
     /// Permissions that were asked of an account: resource and action.
     pub(super) used: Mutex<BTreeSet<(String, String)>>,
     cookies: Mutex<usize>,
@@ -76,6 +80,7 @@ impl Harbor {
             http: reqwest::Client::builder().no_proxy().build().expect("a client"),
             lies: Mutex::default(),
             requests: Mutex::default(),
+            departures: Mutex::default(),
             used: Mutex::default(),
             cookies: Mutex::default(),
         });
@@ -122,6 +127,11 @@ impl Harbor {
         requests
     }
 
+    /// What of the requests is not as the vendor describes them. What nobody took is found when this is dropped.
+    pub(crate) fn take_departures(&self) -> Vec<String> {
+        std::mem::take(&mut *held(&self.shared.departures))
+    }
+
     /// Permissions that were needed: `resource:action`.
     pub(crate) fn used(&self) -> BTreeSet<String> {
         held(&self.shared.used).iter().map(|(resource, action)| format!("{resource}:{action}")).collect()
@@ -136,6 +146,9 @@ impl Harbor {
 impl Drop for Harbor {
     fn drop(&mut self) {
         self.task.abort();
+        let departures = self.take_departures();
+        // A test that failed says why itself.
+        assert!(departures.is_empty() || std::thread::panicking(), "no calls of Harbor's API: {departures:#?}");
     }
 }
 
@@ -193,8 +206,13 @@ async fn serve(State(shared): State<Arc<Shared>>, request: Request) -> Response 
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
     held(&shared.requests).push(Logged { method: parts.method.to_string(), path });
     let body = to_bytes(body, 64 << 20).await.expect("a body of a test");
-    let query = url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
+    let query: Vec<(String, String)> =
+        url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
     let (method, path) = (parts.method, parts.uri.path().to_owned());
+    if let Some(rest) = path.strip_prefix("/api/v2.0") {
+        let departures = description::departures(method.as_str(), rest, &query, &body);
+        held(&shared.departures).extend(departures);
+    }
     let who = account(&shared, &parts.headers);
     let call = Call { method, path, query, headers: parts.headers, body, who };
     if call.headers.contains_key(COOKIE) {

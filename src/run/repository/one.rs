@@ -38,6 +38,9 @@ pub(in crate::run) async fn decide_one(
         let claim = claimed.as_ref();
         if !plan.pins.is_empty() {
             setup.begin_history(&look.key, look.news(), look.at).await?;
+            if let Some(started) = decide::started_by_pins(&look.snapshot.retention) {
+                tracing::warn!("{}: {started}", look.key);
+            }
             let attempts = pins::make(source, protector.as_ref(), &setup, &look, &plan.pins, claim, &known).await;
             // What a pin call answers proves nothing; what is read back afterwards is reported (I7).
             let mut again = look.inspections.clone();

@@ -55,6 +55,7 @@ async fn each_robot_suffices_for_its_runs_and_has_no_right_that_nothing_asks_for
         if file.contains("project") {
             // It asks in vain, and goes on.
             assert!(used.remove("garbage-collection:read"));
+            assert!(used.remove("replication-policy:list"));
         }
         let unused: Vec<String> = granted(&body).difference(&used).cloned().collect();
         // For `enforce` reads an artifact by its pin before it makes it; an audit does so behind a vulnerability gate alone.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::world::{Artifact, World};
-use super::{Answer, Call, Refusal, Shared, forgets_pins, held, is_vanishing, must_be_allowed, refuse};
+use super::{Answer, Call, Refusal, Shared, executions, forgets_pins, held, is_vanishing, must_be_allowed, refuse};
 
 const NEVER: &str = "0001-01-01T00:00:00.000Z";
 
@@ -20,6 +20,11 @@ pub(super) fn answer(shared: &Shared, call: &Call) -> Answer {
             must_be_allowed(shared, call, "garbage-collection", "read", None)?;
             Ok(document(&held(&shared.world).collection))
         }
+        (&Method::GET, ["replication", "policies"]) => {
+            must_be_allowed(shared, call, "replication-policy", "list", None)?;
+            page(call, held(&shared.world).replication.clone())
+        }
+        (method, ["retentions", id, "executions", rest @ ..]) => executions::answer(shared, call, method, id, rest),
         (&Method::GET, ["retentions", id]) => retention(shared, call, id),
         (&Method::GET, ["projects"]) => projects(shared, call),
         (&Method::GET, ["projects", name]) => project(shared, call, name),
@@ -283,7 +288,7 @@ fn document(body: &Value) -> Response {
 }
 
 /// One page, with the total and where the next one is.
-fn page(call: &Call, rows: Vec<Value>) -> Answer {
+pub(super) fn page(call: &Call, rows: Vec<Value>) -> Answer {
     let number = |name: &str, usual| call.query(name).map_or(Ok(usual), str::parse::<usize>);
     let (Ok(page), Ok(size)) = (number("page", 1), number("page_size", 10)) else {
         return Err(refuse(422, "UNPROCESSABLE_ENTITY", "page"));

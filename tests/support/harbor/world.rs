@@ -58,6 +58,14 @@ pub(crate) struct World {
     pub(crate) retentions: BTreeMap<i64, Value>,
     /// `null` where none was ever set.
     pub(crate) collection: Value,
+    /// Executions of retention policies, the newest last.
+    pub(crate) executions: Vec<Execution>,
+    /// What a dry run says of artifacts that it does not retain.
+    pub(crate) verdicts: BTreeMap<Digest, &'static str>,
+    /// How the next executions end.
+    pub(crate) ending: Ending,
+    /// Replication policies, as they are listed.
+    pub(crate) replication: Vec<Value>,
     pub(crate) read_only: bool,
     pub(crate) version: String,
     /// What a vulnerability gate keeps back.
@@ -79,6 +87,29 @@ pub(crate) struct Project {
     pub(crate) repositories: BTreeMap<String, Vec<Artifact>>,
 }
 
+/// An execution of a retention policy.
+#[derive(Debug, Clone)]
+pub(crate) struct Execution {
+    pub(crate) id: i64,
+    pub(crate) policy: i64,
+    pub(crate) dry: bool,
+    /// How often it was asked for: it runs when it is asked for first.
+    pub(crate) looks: usize,
+    pub(crate) ending: Ending,
+}
+
+/// How an execution of a retention policy ends.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// A task for each repository, each of which succeeds.
+    #[default]
+    Well,
+    /// Before there is any task.
+    AtLaunch,
+    /// In each task.
+    InTasks,
+}
+
 #[derive(Debug, Clone)]
 pub(crate) struct Artifact {
     pub(crate) id: i64,
@@ -96,7 +127,7 @@ impl World {
     }
 
     /// The next id; a minute goes by.
-    fn next(&mut self) -> i64 {
+    pub(super) fn next(&mut self) -> i64 {
         self.next += 1;
         self.clock += SignedDuration::from_mins(1);
         self.next
@@ -132,6 +163,26 @@ impl World {
             "scope_selectors": { "repository": [{ "decoration": "repoMatches", "kind": "doublestar", "pattern": "**" }] },
             "tag_selectors": [{ "decoration": "matches", "kind": "doublestar", "pattern": pattern }],
         }));
+    }
+
+    /// A replication policy between this Harbor and a registry called `elsewhere`, about `shop/**`: its direction is the place
+    /// of Harbor itself, which is the registry without a number.
+    pub(crate) fn replicate(&mut self, name: &str, pushes: bool, trigger: &str, deletes: bool) {
+        let id = self.next();
+        let here = json!({ "id": 0, "name": "Local", "type": "harbor" });
+        let there = json!({ "id": 4, "name": "elsewhere", "type": "docker-registry" });
+        let (source, destination) = if pushes { (here, there) } else { (there, here) };
+        let mut policy = json!({
+            "id": id, "name": name, "enabled": true, "override": true, "src_registry": source,
+            "dest_registry": destination, "dest_namespace_replace_count": -1,
+            "filters": [{ "type": "name", "value": "shop/**" }],
+            "trigger": { "type": trigger, "trigger_settings": {} },
+        });
+        // What is false is left out.
+        if deletes {
+            policy["deletion"] = json!(true);
+        }
+        self.replication.push(policy);
     }
 
     pub(crate) fn artifacts(&self, name: &str) -> Option<&Vec<Artifact>> {

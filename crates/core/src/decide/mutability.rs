@@ -40,12 +40,7 @@ pub(super) fn finding(
     };
     let pins = has_pins && mutability.frees_pins();
     let movable: Vec<&Tag> = releases.into_iter().filter(|tag| mutability.frees(tag.as_str())).collect();
-    let what = match (pins, movable.as_slice()) {
-        (false, []) => return None,
-        (true, []) => "pins can be overwritten".to_owned(),
-        (false, tags) => format!("release tags can be overwritten: {}", examples(tags)),
-        (true, tags) => format!("pins can be overwritten, and so can release tags: {}", examples(tags)),
-    };
+    let what = overwritten(pins, &movable)?;
     if let Some(upstream) = &ecr.cached_from {
         let message = format!("{what}; this repository caches {upstream}, and its tags move when upstream's do");
         return Some(draft.finding(Code::TagsMutable, Severity::Low, message, DEPLOY_BY_DIGEST));
@@ -58,8 +53,18 @@ pub(super) fn finding(
     Some(draft.finding(Code::TagsMutable, severity, message, remedy))
 }
 
+/// What can be overwritten, of pins and release tags; none if nothing can.
+pub(super) fn overwritten(pins: bool, releases: &[&Tag]) -> Option<String> {
+    match (pins, releases) {
+        (false, []) => None,
+        (true, []) => Some("pins can be overwritten".to_owned()),
+        (false, tags) => Some(format!("release tags can be overwritten: {}", examples(tags))),
+        (true, tags) => Some(format!("pins can be overwritten, and so can release tags: {}", examples(tags))),
+    }
+}
+
 /// Whether the tag is a release that nothing in the policy lets move.
-fn must_stay(rules: &Rules, tag: &ObservedTag) -> bool {
+pub(super) fn must_stay(rules: &Rules, tag: &ObservedTag) -> bool {
     is_watched(&tag.name) && rules.is_release(tag.label()) && !rules.may_move(&tag.name, tag.label())
 }
 

@@ -36,4 +36,6 @@ pub enum AdviceKind {
     PinsIneffective,
     /// A rule does something else than it seems to.
     DoubtfulRule,
+    /// Copies between this registry and another carry over deletions or moved tags, or are started by pins.
+    Replication,
 }

@@ -26,6 +26,8 @@ pub struct HarborRepository {
     pub version: Option<Box<str>>,
     /// What garbage collection does by itself.
     pub collection: HarborCollection,
+    /// What is replicated to and from other registries.
+    pub replication: HarborReplication,
     /// The upstream that the project caches, if it does: there are no pins in it (J31).
     pub cached_from: Option<Box<str>>,
 }
@@ -44,6 +46,76 @@ pub enum HarborCollection {
         /// Whether it deletes every artifact that has no tag and that no index names.
         deletes_untagged: bool,
     },
+}
+
+/// The replication policies of the server that are enabled (J34).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HarborReplication {
+    /// They could not be read.
+    Unknown,
+    /// All of them, whatever repositories they are about.
+    Known(Arc<[HarborReplicationPolicy]>),
+}
+
+/// One replication policy: between this Harbor and another registry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HarborReplicationPolicy {
+    /// Its name.
+    pub name: Box<str>,
+    /// What the other registry is called.
+    pub registry: Box<str>,
+    /// Whether this Harbor gives or takes.
+    pub direction: HarborReplicationDirection,
+    /// What starts it.
+    pub trigger: HarborReplicationTrigger,
+    /// What it is about: whatever passes all of them.
+    pub filters: Vec<HarborReplicationFilter>,
+    /// What stands in front of names where they arrive; empty: they stay as they are.
+    pub namespace: Box<str>,
+    /// How many segments of a name that replaces; negative: all but the last.
+    pub flattened: i64,
+    /// Whether tags that name something else where they arrive are moved.
+    pub overrides: bool,
+    /// Whether deletions are carried over.
+    pub deletes: bool,
+}
+
+/// Which way a replication policy copies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HarborReplicationDirection {
+    /// From this Harbor to another registry.
+    Push,
+    /// From another registry to this Harbor.
+    Pull,
+}
+
+/// What starts a replication.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HarborReplicationTrigger {
+    /// Somebody.
+    ByHand,
+    /// A schedule.
+    Scheduled,
+    /// Every push, tag and deletion in this Harbor.
+    OnEvents,
+    /// Something that this version of prodpin does not know: it may be any of them.
+    Unknown,
+}
+
+/// What a replication policy lets pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HarborReplicationFilter {
+    /// Repositories whose whole name matches.
+    Name(Box<str>),
+    /// Tags that match, or with `excludes` those that do not.
+    Tag {
+        /// The pattern.
+        pattern: Box<str>,
+        /// Whether it says what does not pass.
+        excludes: bool,
+    },
+    /// By anything else, such as labels: it may let everything pass.
+    Other,
 }
 
 /// One artifact of a listing, whatever it is. Harbor's listings leave out accessories, and children of an index that have

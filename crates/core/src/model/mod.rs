@@ -82,7 +82,10 @@ pub use evidence::{
 pub use fail_on::FailOn;
 pub use finding::{Code, Finding, Severity, Waived};
 pub use gap::{Cause, Gap, GapTally, PinFailure, Scope};
-pub use harbor::{HarborArtifact, HarborCollection, HarborRepository, HarborTag};
+pub use harbor::{
+    HarborArtifact, HarborCollection, HarborReplication, HarborReplicationDirection, HarborReplicationFilter,
+    HarborReplicationPolicy, HarborReplicationTrigger, HarborRepository, HarborTag,
+};
 pub use history::{Mark, RepositoryState, Span, Wanting};
 pub use intent::{Intent, Speaker, is_overtaken};
 pub use layout::{Layout, LayoutError};

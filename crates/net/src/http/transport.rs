@@ -24,7 +24,7 @@ use url::Url;
 
 use self::broken::broken;
 use self::judged::judged;
-use self::permitted::{permitted, restores, unpins};
+use self::permitted::Powers;
 use super::address::Dialer;
 use super::answer::{BodyFault, Limits, Sink};
 use super::environment::Timing;
@@ -54,6 +54,8 @@ pub enum Purpose {
     Restore,
     /// Removing a pin's tag.
     Unpin,
+    /// Asking for a dry run of rules, which changes nothing and is asked for by POST.
+    Rehearse,
 }
 
 /// One call, complete but for the connection.
@@ -98,11 +100,7 @@ pub struct Transport {
     throttle: Arc<Throttle>,
     timing: Timing,
     deadline: Option<Instant>,
-    write: bool,
-    /// Whether what a vault kept may be put back. No run may: only the command that is asked to.
-    restores: bool,
-    /// Whether pins may be removed, by tag alone. No run may: only `release --apply`.
-    releases: bool,
+    powers: Powers,
     /// Calls in a row that were given up because no try had its whole answer in time.
     given_up: AtomicU32,
 }
@@ -143,20 +141,25 @@ impl Transport {
         deadline: Option<Instant>,
         write: bool,
     ) -> Self {
-        let (restores, releases, given_up) = (false, false, AtomicU32::new(0));
-        Self { http, dialer, throttle, timing, deadline, write, restores, releases, given_up }
+        Self { http, dialer, throttle, timing, deadline, powers: Powers::of(write), given_up: AtomicU32::new(0) }
     }
 
     /// The same with the power to put back what a vault kept.
     #[must_use]
     pub fn restoring(self) -> Self {
-        Self { restores: true, ..self }
+        Self { powers: Powers { restores: true, ..self.powers }, ..self }
     }
 
     /// The same with the power to remove pins, and to make again those that are needed after all.
     #[must_use]
     pub fn releasing(self) -> Self {
-        Self { releases: true, write: true, ..self }
+        Self { powers: Powers { releases: true, write: true, ..self.powers }, ..self }
+    }
+
+    /// The same with the power to ask for dry runs.
+    #[must_use]
+    pub fn rehearsing(self) -> Self {
+        Self { powers: Powers { rehearses: true, ..self.powers }, ..self }
     }
 
     /// The most requests that may ever be in flight.
@@ -251,12 +254,7 @@ impl Transport {
     }
 
     fn must_be_permitted(&self, call: &Call) -> Result<(), Fault> {
-        let permitted = match call.purpose {
-            Purpose::Restore => self.restores && restores(call),
-            Purpose::Unpin => self.releases && unpins(call),
-            _ => permitted(call, self.write),
-        };
-        match permitted {
+        match self.powers.permit(call) {
             true => Ok(()),
             false => Err(Fault::refused(format!("{} {} is no call that this run may make", call.method, shown(call)))),
         }

@@ -207,6 +207,22 @@ impl Api {
         self.registry.post_pin(&rooted(path), headers(), body).await
     }
 
+    /// Asks for a dry run of a retention policy. Every answer is handed on.
+    pub(super) async fn post_dry_run(&self, path: &str) -> Result<HttpAnswer, Fault> {
+        self.registry.post_dry_run(&rooted(path), headers(), Bytes::from_static(br#"{"dry_run":true}"#)).await
+    }
+
+    /// A text that is no document, such as a log.
+    pub(super) async fn log(&self, path: &str) -> Result<String, Fault> {
+        let what = self.what(path);
+        let answer = self.registry.read_document(&rooted(path), None, headers()).await?;
+        if answer.status != StatusCode::OK {
+            return Err(self.refusal(&answer, &what));
+        }
+        answer.must_be(&what, |media_type| media_type.starts_with("text/plain"))?;
+        String::from_utf8(answer.body.to_vec()).map_err(|_| Fault::malformed(format!("{what}: a body that is no text")))
+    }
+
     /// Removes a pin by its name. Every answer is handed on.
     pub(super) async fn delete_pin(&self, path: &str) -> Result<HttpAnswer, Fault> {
         self.registry.delete_by_name(&rooted(path), headers()).await

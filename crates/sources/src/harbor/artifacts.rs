@@ -32,11 +32,12 @@ pub(super) async fn observe(
     known: &TagTable,
 ) -> Snapshot {
     let Some(place) = Place::of(name) else { return nowhere(name) };
-    let (listed, project, version, collection) = tokio::join!(
+    let (listed, project, version, collection, replication) = tokio::join!(
         list(estate, &place, memory),
         estate.project(&place.project),
         estate.version(),
-        estate.collection()
+        estate.collection(),
+        estate.replication()
     );
     let mut fold = Fold::default();
     let mut end = listed.end;
@@ -62,6 +63,7 @@ pub(super) async fn observe(
         immutable: immutable.clone(),
         version,
         collection,
+        replication,
         cached_from: cached_from.clone(),
     };
     Snapshot {

@@ -110,6 +110,29 @@ pub(super) struct CollectionParameters {
     pub(super) delete_untagged: Option<bool>,
 }
 
+/// One execution of a retention policy. What is false is left out.
+#[derive(Debug, Deserialize)]
+pub(super) struct ExecutionRow {
+    pub(super) id: i64,
+    #[serde(default)]
+    pub(super) status: String,
+    #[serde(default)]
+    pub(super) dry_run: bool,
+}
+
+/// What it does in one repository.
+#[derive(Debug, Deserialize)]
+pub(super) struct TaskRow {
+    pub(super) id: i64,
+    /// Without the project's name.
+    pub(super) repository: Box<str>,
+    #[serde(default)]
+    pub(super) status: String,
+    /// How many rows it looked at.
+    #[serde(default)]
+    pub(super) total: i64,
+}
+
 /// A repository, in the list of them and by itself.
 #[derive(Debug, Deserialize)]
 pub(super) struct RepositoryRow {
@@ -184,6 +207,18 @@ impl Row for ArtifactRow {
 impl Row for TagRow {
     fn identity(&self) -> Cow<'_, str> {
         Cow::Borrowed(&self.name)
+    }
+}
+
+impl Row for ExecutionRow {
+    fn identity(&self) -> Cow<'_, str> {
+        Cow::Owned(self.id.to_string())
+    }
+}
+
+impl Row for TaskRow {
+    fn identity(&self) -> Cow<'_, str> {
+        Cow::Owned(self.id.to_string())
     }
 }
 

@@ -10,14 +10,15 @@ use super::documents::{
     CollectionParameters, CollectionSchedule, ImmutableRow, ProjectDocument, ProjectRow, RepositoryRow, RetentionHead,
     SystemInfo,
 };
-use prodpin_core::model::{Cause, HarborCollection, Setting};
+use super::replication::ReplicationRow;
+use prodpin_core::model::{Cause, HarborCollection, HarborReplication, Setting};
 use prodpin_net::http::fault::Fault;
 
 /// More projects, rules or repositories than this are an attempt to fill memory (I20).
 const MOST: usize = 1_000_000;
 
 /// What is asked once for each name.
-type Once<T> = Mutex<HashMap<Box<str>, Arc<OnceCell<Arc<T>>>>>;
+pub(super) type Once<T> = Mutex<HashMap<Box<str>, Arc<OnceCell<Arc<T>>>>>;
 
 /// One Harbor.
 #[derive(Debug)]
@@ -25,6 +26,7 @@ pub(super) struct Estate {
     pub(super) api: Api,
     version: OnceCell<Option<Box<str>>>,
     collection: OnceCell<HarborCollection>,
+    replication: OnceCell<HarborReplication>,
     projects: Once<Project>,
     repositories: Once<Repositories>,
 }
@@ -58,6 +60,7 @@ impl Estate {
             api,
             version: OnceCell::new(),
             collection: OnceCell::new(),
+            replication: OnceCell::new(),
             projects: Mutex::default(),
             repositories: Mutex::default(),
         }
@@ -127,6 +130,25 @@ impl Estate {
             })
         };
         self.collection.get_or_init(|| read).await.clone()
+    }
+
+    /// Which replication policies there are. Only a system robot may ask; who may not is told once, and by every look ahead.
+    pub(super) async fn replication(&self) -> HarborReplication {
+        let read = async {
+            let Rows { rows, end } = self.short_list::<ReplicationRow>("replication/policies", "sort=id").await;
+            match end {
+                None => HarborReplication::Known(rows.into_iter().filter_map(ReplicationRow::policy).collect()),
+                Some(fault) => {
+                    tracing::warn!(
+                        "whether replication moves tags here, or is started by pins, is unknown: {}; grant \
+                         replication-policy:list to the robot account",
+                        fault.detail
+                    );
+                    HarborReplication::Unknown
+                }
+            }
+        };
+        self.replication.get_or_init(|| read).await.clone()
     }
 
     async fn read_collection(&self) -> Result<HarborCollection, Fault> {
@@ -245,7 +267,7 @@ fn category(error: &serde_json::Error) -> &'static str {
     }
 }
 
-fn remembered<T>(cells: &Mutex<HashMap<Box<str>, Arc<OnceCell<T>>>>, name: &str) -> Arc<OnceCell<T>> {
+pub(super) fn remembered<T>(cells: &Mutex<HashMap<Box<str>, Arc<OnceCell<T>>>>, name: &str) -> Arc<OnceCell<T>> {
     let mut cells = cells.lock().unwrap_or_else(PoisonError::into_inner);
     Arc::clone(cells.entry(name.into()).or_default())
 }

@@ -7,18 +7,22 @@
 //! | --- | --- |
 //! | `api` | calls, pages, refusals |
 //! | `documents` | what is read of answers |
-//! | `estate` | what repositories share: login, version, garbage collection, and a project's rules |
+//! | `replication` | replication policies among them |
+//! | `estate` | what repositories share: login, version, garbage collection, replication, and a project's rules |
 //! | `repositories` | which repositories there are |
 //! | `artifacts` | every artifact of one, for the simulator |
 //! | `pin` | pins as tags that Harbor creates |
 //! | `release` | removing them |
+//! | `rehearse` | Harbor's own dry run of tag retention |
 
 mod api;
 mod artifacts;
 mod documents;
 mod estate;
 mod pin;
+mod rehearse;
 mod release;
+mod replication;
 mod repositories;
 
 use std::collections::BTreeSet;
@@ -30,13 +34,14 @@ use jiff::Timestamp;
 
 use self::api::{Api, Place};
 use self::estate::Estate;
+use self::rehearse::DryRuns;
 pub use self::release::open_to_release;
 
 use self::pin::{TagPins, artifact_at, has_tag, no_pins};
 use crate::content::Content;
 use crate::matched::Matched;
 use crate::oci::{HttpEnvironment, Known, OciError, open_known};
-use crate::{Inventory, OpenOptions, PartsLook, PinLook, Protector, Reservation, Source};
+use crate::{Inventory, OpenOptions, PartsLook, PinLook, Protector, Rehearsal, Reservation, Source};
 use prodpin_core::model::{
     ArtifactId, Cause, DeployedReference, Digest, Gap, Inspection, NamePatterns, Obstacle, Pin, PinRemoval, PinState,
     Presence, Provenance, Reference, RegistryKind, RepositoryName, Resolution, Scope, SettingFacts, Snapshot,
@@ -55,7 +60,8 @@ pub fn open_in(
     let estate = Arc::new(Estate::new(Api::new(registry)));
     let protector =
         pins.map(|by_push| Arc::new(TagPins { estate: Arc::clone(&estate), by_push }) as Arc<dyn Protector>);
-    Ok(Source { inventory: self::inventory(config, inventory, estate), protector, rehearsal: None })
+    let rehearsal = options.rehearse.then(|| Arc::new(DryRuns::new(Arc::clone(&estate))) as Arc<dyn Rehearsal>);
+    Ok(Source { inventory: self::inventory(config, inventory, estate), protector, rehearsal })
 }
 
 fn inventory(config: &OciConfig, registry: Arc<dyn Inventory>, estate: Arc<Estate>) -> Arc<dyn Inventory> {

@@ -39,7 +39,8 @@ pub(crate) fn open_known(
     options: &OpenOptions,
     environment: &HttpEnvironment,
 ) -> Result<Known, OciError> {
-    open_with(name, config, kind, (options, environment), |transport| transport, options.write)
+    let power = |transport: Transport| if options.rehearse { transport.rehearsing() } else { transport };
+    open_with(name, config, kind, (options, environment), power, options.write)
 }
 
 /// The same with the power to remove pins, and to make again those that are needed after all.
@@ -174,6 +175,12 @@ impl Registry {
     pub(crate) async fn post_pin(&self, path: &str, headers: HeaderMap, body: Bytes) -> Result<HttpAnswer, Fault> {
         let content = (HeaderValue::from_static("application/json"), body);
         self.ask((Purpose::Pin, Method::POST), (path, None), headers, Some(content)).await
+    }
+
+    /// Asks for a dry run by the registry's own interface. What leaves is judged where it leaves.
+    pub(crate) async fn post_dry_run(&self, path: &str, headers: HeaderMap, body: Bytes) -> Result<HttpAnswer, Fault> {
+        let content = (HeaderValue::from_static("application/json"), body);
+        self.ask((Purpose::Rehearse, Method::POST), (path, None), headers, Some(content)).await
     }
 
     /// Removes a pin by the registry's own interface. What leaves is judged where it leaves.

@@ -18,7 +18,9 @@ use super::input::Input;
 use super::mutation::Mutation;
 use super::outlooks::Outlooks;
 use super::workloads::workload_findings;
-use super::{access, collision, doubt, drift, evidence, mutability, refusals, requirements, witness};
+use super::{
+    access, collision, doubt, drift, evidence, members, mutability, refusals, replication, requirements, witness,
+};
 
 pub use gap::{gap_finding, next_step};
 
@@ -86,6 +88,10 @@ pub(super) fn findings(
         let (targets, gaps) = (!report.targets.is_empty(), !report.gaps.is_empty());
         found.add(mutability::finding(draft, ecr, input.rules, listed, targets, gaps));
         found.add(access::findings(draft, ecr, gaps));
+    }
+    if let Retention::Harbor(harbor) = &input.snapshot.retention {
+        found.add(replication::findings(draft, harbor, input.rules, listed, !report.targets.is_empty()));
+        found.add(members::finding(draft, harbor, !report.targets.is_empty()));
     }
     let doubt = doubt::finding(input.selection, input.rules.keep, input.inspections, draft, &report.targets);
     found.add(doubt);

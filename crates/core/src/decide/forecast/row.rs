@@ -10,7 +10,8 @@ use crate::decide::draft::Draft;
 use crate::decide::input::Input;
 use crate::decide::lifecycle::{Outlook, Situation, artifacts, is_due, severity, toll};
 use crate::decide::plan::Plan;
-use crate::model::{Advice, AdviceKind, ArtifactId, Effect, Threat};
+use crate::decide::replication;
+use crate::model::{Advice, AdviceKind, ArtifactId, Effect, ObservedTag, Retention, Threat};
 use crate::outcome::forecast::{OthersForecast, RepositoryForecast, RulesFound, TargetForecast, TargetOutlook};
 use crate::outcome::report::TargetReport;
 
@@ -38,16 +39,29 @@ pub fn row(input: &Input<'_>, plan: &Plan, as_of: Option<Timestamp>, tried: bool
         rules,
         targets: plan.report.targets.iter().map(|target| of_target(input, plan, target, as_of)).collect(),
         others: others(input, plan, as_of),
-        advice: plan.outlooks.advice().iter().map(|advice| exact(Draft::new(input), advice)).collect(),
+        advice: advice(input, plan),
         preview: None,
     }
+}
+
+/// What is wrong with the rules themselves, and what else reaches the repository.
+fn advice(input: &Input<'_>, plan: &Plan) -> Vec<Advice> {
+    let rules = plan.outlooks.advice().iter().map(|advice| exact(Draft::new(input), advice));
+    let others = match &input.snapshot.retention {
+        Retention::Harbor(harbor) => {
+            let listed: Vec<&ObservedTag> = input.snapshot.tags.iter().collect();
+            replication::advice(harbor, input.rules, &listed, !plan.report.targets.is_empty())
+        }
+        Retention::Unruled | Retention::Ecr(_) | Retention::Bucket(_) | Retention::Zot(_) => Vec::new(),
+    };
+    rules.chain(others).collect()
 }
 
 /// Advice with the command that follows it.
 fn exact(draft: Draft<'_>, advice: &Advice) -> Advice {
     match advice.kind {
         AdviceKind::PinsIneffective => Advice { remedy: collision::mend(draft, advice), ..advice.clone() },
-        AdviceKind::DoubtfulRule => advice.clone(),
+        AdviceKind::DoubtfulRule | AdviceKind::Replication => advice.clone(),
     }
 }
 

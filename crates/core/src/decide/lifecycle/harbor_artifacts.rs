@@ -9,8 +9,8 @@ use super::effects::{ArtifactOutlook, Foreseen, Stirred};
 use super::harbor::{self, Failure, Ground, Launch, Outcome, Rules};
 use super::{Known, Outlook, Situation};
 use crate::model::{
-    Advice, AdviceKind, ArtifactId, Digest, Due, HarborArtifact, HarborCollection, HarborRepository, Setting, Snapshot,
-    Tag, Threat,
+    Advice, AdviceKind, ArtifactId, Digest, Due, Effect, HarborArtifact, HarborCollection, HarborRepository, Setting,
+    Snapshot, Tag, Threat,
 };
 
 pub(super) fn outlook(situation: &Situation<'_>, repository: &HarborRepository) -> Outlook {
@@ -49,6 +49,19 @@ pub(super) fn foreseen(
             Some((ArtifactId::Manifest(digest), Foreseen { effect, rule, certainty, why }))
         });
     Some(due.collect())
+}
+
+/// What a run of tag retention at this moment would delete, whatever its schedule is, as Harbor's own dry run says it.
+pub(super) fn if_run_now(
+    situation: &Situation<'_>,
+    repository: &HarborRepository,
+) -> Option<BTreeMap<ArtifactId, Foreseen>> {
+    let rules = rules_of(situation.snapshot, repository).ok()?;
+    let foreseen = |(digest, certainty): (Digest, _)| {
+        let (rule, why) = ("tag retention".to_owned(), "no rule of the retention policy retains it".to_owned());
+        (ArtifactId::Manifest(digest), Foreseen { effect: Effect::Deletes, rule, certainty, why })
+    };
+    Some(harbor::dry_run(&rules, repository, situation.now).into_iter().map(foreseen).collect())
 }
 
 /// Whose outlook one more pin can change: where a rule counts, a pin's artifact comes to stand first, so anybody's; else its

@@ -53,6 +53,18 @@ pub fn foreseen(situation: &Situation<'_>, at: Timestamp) -> Option<BTreeMap<Art
     }
 }
 
+/// What a source's own preview is to be held against: what the rules would do if they were carried out at this moment. ECR and
+/// S3 carry theirs out all the time, Harbor by a schedule.
+#[must_use]
+pub fn if_run_now(situation: &Situation<'_>) -> Option<BTreeMap<ArtifactId, Foreseen>> {
+    match &situation.snapshot.retention {
+        Retention::Harbor(repository) => harbor_artifacts::if_run_now(situation, repository),
+        Retention::Unruled | Retention::Ecr(_) | Retention::Bucket(_) | Retention::Zot(_) => {
+            foreseen(situation, situation.now)
+        }
+    }
+}
+
 /// The repository without the pins that are there; none where they can have harmed nobody, or that cannot be known.
 pub(crate) fn without_pins(snapshot: &Snapshot) -> Option<Snapshot> {
     let retention = match &snapshot.retention {
@@ -250,9 +262,11 @@ pub fn artifacts(snapshot: &Snapshot) -> impl Iterator<Item = ArtifactId> + '_ {
     manifests.chain(objects.map(|version| version.artifact.clone()))
 }
 
-/// Those of them that no tag names. A version always has its key.
+/// Those of them that no tag names, where a preview may leave such out. A version always has its key, and Harbor's dry run has
+/// them all.
 pub fn untagged(snapshot: &Snapshot) -> impl Iterator<Item = ArtifactId> + '_ {
-    let untagged = manifests(&snapshot.retention).filter(|(_, is_tagged)| !is_tagged);
+    let has_all = matches!(snapshot.retention, Retention::Harbor(_));
+    let untagged = manifests(&snapshot.retention).filter(move |(_, is_tagged)| !is_tagged && !has_all);
     untagged.map(|(digest, _)| ArtifactId::Manifest(digest.clone()))
 }
 

@@ -30,7 +30,7 @@ use crate::model::{Advice, ArtifactId, Due, Effect, Inspection, Severity, Snapsh
 
 pub(super) use acr_commands::{CLAIM as ACR_CLAIM, readable as acr_readable};
 pub use effects::Foreseen;
-pub use kinds::{artifacts, foreseen, left_alone, outlook, recommend, toll, untagged};
+pub use kinds::{artifacts, foreseen, if_run_now, left_alone, outlook, recommend, toll, untagged};
 pub(super) use kinds::{
     claimed, is_for_a_tag, renumbered, under, why_not_recommended, without_pins, without_pins_of, without_tags,
 };

@@ -1,4 +1,5 @@
-//! Pins by Harbor's own interface: a tag is created on an artifact that is named by its digest, and no tag is moved (J39).
+//! Pins by Harbor's own interface: a tag is created on an artifact that is named by its digest, and no tag is moved (J39). And
+//! dry runs of tag retention, which delete nothing (J35).
 
 use reqwest::Method;
 use serde::Deserialize;
@@ -34,6 +35,23 @@ pub(super) fn unpins_by_name(call: &Call) -> bool {
         Some(Pin::read(&name.parse().ok()?)?.names(&digest))
     };
     call.url.query().is_none() && names_it().unwrap_or(false)
+}
+
+/// What `POST /retentions/{id}/executions` takes.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewExecution {
+    dry_run: bool,
+}
+
+/// Whether a call asks for a dry run of a retention policy, and for nothing else: the same call without that word deletes.
+pub(super) fn rehearses(call: &Call) -> bool {
+    let is_bare = call.method == Method::POST && call.redirects == Redirects::None && call.url.query().is_none();
+    let policy =
+        call.url.path().strip_prefix("/api/v2.0/retentions/").and_then(|rest| rest.strip_suffix("/executions"));
+    let is_named = policy.is_some_and(|id| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit()));
+    let sent = call.content.as_ref().and_then(|(_, body)| serde_json::from_slice::<NewExecution>(body).ok());
+    is_bare && is_named && sent.is_some_and(|sent| sent.dry_run)
 }
 
 /// The artifact, by digest, in whose place in Harbor's paths this is.

@@ -4,9 +4,39 @@ use prodpin_core::model::{Digest, Pin, Tag};
 use reqwest::Method;
 
 use super::acr::locks;
-use super::harbor::{pins_by_name, unpins_by_name};
+use super::harbor::{pins_by_name, rehearses, unpins_by_name};
 use super::{Call, Purpose};
 use crate::http::redirect::Redirects;
+
+/// What a client may send beside what reads.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Powers {
+    /// Whether pins may be made.
+    pub(super) write: bool,
+    /// Whether what a vault kept may be put back. No run may: only the command that is asked to.
+    pub(super) restores: bool,
+    /// Whether pins may be removed, by tag alone. No run may: only `release --apply`.
+    pub(super) releases: bool,
+    /// Whether dry runs may be asked for. No run may: only `forecast --confirm`.
+    pub(super) rehearses: bool,
+}
+
+impl Powers {
+    /// Those of a run.
+    pub(super) fn of(write: bool) -> Self {
+        Self { write, ..Self::default() }
+    }
+
+    /// Whether this call may leave.
+    pub(super) fn permit(self, call: &Call) -> bool {
+        match call.purpose {
+            Purpose::Restore => self.restores && restores(call),
+            Purpose::Unpin => self.releases && unpins(call),
+            Purpose::Rehearse => self.rehearses && rehearses(call),
+            _ => permitted(call, self.write),
+        }
+    }
+}
 
 /// Whether this call may leave. Reading is GET and HEAD; a token server may be sent a POST; the only write of a
 /// run is a PUT of a pin, Harbor's POST of its name, or a lock on it, where it may write
@@ -22,7 +52,7 @@ pub(super) fn permitted(call: &Call, write: bool) -> bool {
             write && (puts || pins_by_name(call) || locks(call))
         }
         // These have gates of their own.
-        Purpose::Restore | Purpose::Unpin => false,
+        Purpose::Restore | Purpose::Unpin | Purpose::Rehearse => false,
     }
 }
 

@@ -1,5 +1,7 @@
 //! Calls that may be sent.
 
+use super::harbor::rehearses;
+use super::permitted::{permitted, restores, unpins};
 use super::*;
 use prodpin_core::model::{Digest, Pin};
 
@@ -111,6 +113,45 @@ fn a_registry_of_azure_is_sent_locks_for_pins_and_manifests_and_nothing_else_i17
         (format!("{manifests}/{digest}"), "{}"),
     ] {
         assert!(!permitted(&patch(&path, body), true), "{path} {body}");
+    }
+}
+
+#[test]
+fn a_dry_run_is_asked_for_and_no_run_that_deletes_i17_j35() {
+    let post = |path: &str, body: &str| {
+        let content = Some((HeaderValue::from_static("application/json"), Bytes::from(body.to_owned())));
+        Call { content, ..call(Purpose::Rehearse, Method::POST, path) }
+    };
+    let (path, dry) = ("/api/v2.0/retentions/7/executions", r#"{"dry_run":true}"#);
+    let good = post(path, dry);
+    assert!(rehearses(&good));
+    assert!(!permitted(&good, true), "no run may: only the command that is asked to");
+    let all = Powers { write: true, restores: true, releases: true, rehearses: false };
+    assert!(!all.permit(&good));
+    assert!(Powers { rehearses: true, ..Powers::default() }.permit(&good));
+    for purpose in [Purpose::Read, Purpose::Recognise, Purpose::Pin] {
+        assert!(!permitted(&Call { purpose, ..good.clone() }, true));
+    }
+    assert!(!rehearses(&Call { redirects: Redirects::SameOrigin, ..good.clone() }));
+    assert!(!rehearses(&Call { content: None, ..good.clone() }));
+    for method in [Method::PUT, Method::PATCH, Method::DELETE, Method::GET] {
+        assert!(!rehearses(&Call { method, ..good.clone() }));
+    }
+    for (path, body) in [
+        (path, r#"{"dry_run":false}"#),
+        (path, "{}"),
+        (path, r#"{"dry_run":true,"dry_run":false}"#),
+        (path, r#"{"dry_run":true,"action":"run"}"#),
+        (path, r#"{"dry_run":"true"}"#),
+        ("/api/v2.0/retentions/7/executions?x=1", dry),
+        ("/api/v2.0/retentions//executions", dry),
+        ("/api/v2.0/retentions/7/executions/8", dry),
+        ("/api/v2.0/retentions/7x/executions", dry),
+        ("/api/v2.0/replication/executions", dry),
+        ("/api/v2.0/system/gc/schedule", dry),
+        ("/retentions/7/executions", dry),
+    ] {
+        assert!(!rehearses(&post(path, body)), "{path} {body}");
     }
 }
 

@@ -8,6 +8,7 @@ use super::fate::fates;
 use super::immutability::is_immutable;
 use super::launch::Launch;
 use super::rules::Rules;
+use super::terraform;
 use crate::model::{Digest, HarborArtifact, HarborRepository, HarborTag, Pin, Setting};
 
 /// Harbor's portal takes no more (J23).
@@ -26,7 +27,7 @@ pub struct Holding {
 /// How pins fare in the repository.
 #[must_use]
 pub fn holding(rules: &Rules, repository: &HarborRepository) -> Holding {
-    let tags = [pin()];
+    let tags = [a_pin()];
     let names: Vec<&str> = tags.iter().map(String::as_str).collect();
     let matched = is_immutable(&rules.immutable, &repository.name, &names);
     let immutable = match matched {
@@ -41,7 +42,7 @@ fn is_retained(rules: &Rules, repository: &HarborRepository) -> bool {
     let Launch::Job(in_job) = rules.launch(repository) else { return true };
     let pinned = HarborArtifact {
         digest: Digest::sha256(b""),
-        tags: vec![HarborTag { name: pin().into(), pushed: Timestamp::UNIX_EPOCH, pulled: None }],
+        tags: vec![HarborTag { name: a_pin().into(), pushed: Timestamp::UNIX_EPOCH, pulled: None }],
         pushed: Timestamp::UNIX_EPOCH,
         pulled: None,
         labels: Vec::new(),
@@ -55,12 +56,14 @@ fn is_retained(rules: &Rules, repository: &HarborRepository) -> bool {
     fates.is_idle && fates.failed.is_none() || fates.of.values().any(|fate| fate.always.is_some())
 }
 
-/// A pin like any other.
-fn pin() -> String {
+/// A pin like any other: rules that hold it hold all.
+#[must_use]
+pub fn a_pin() -> String {
     Pin::for_digest(&Digest::sha256(b"")).to_string()
 }
 
-/// The requests that are lacking, as a list of method, path and body; empty if pins hold already.
+/// The requests that are lacking, as a list of method, path and body, each with what stands for it in Terraform; empty if
+/// pins hold already.
 pub fn recommend(repository: &HarborRepository) -> Result<String, String> {
     let rules = Rules::read(repository)?;
     let holding = holding(&rules, repository);
@@ -71,6 +74,7 @@ pub fn recommend(repository: &HarborRepository) -> Result<String, String> {
             "method": "POST",
             "path": format!("/api/v2.0/projects/{}/immutabletagrules", repository.project),
             "body": immutability_rule(),
+            "terraform": terraform::immutability(&repository.project),
         })),
         None => {
             return Err(
@@ -81,7 +85,7 @@ pub fn recommend(repository: &HarborRepository) -> Result<String, String> {
         }
     }
     if let (false, Setting::Text(text)) = (holding.retained, &repository.policy) {
-        requests.push(with_retain_rule(text)?);
+        requests.push(with_retain_rule(&repository.project, text)?);
     }
     serde_json::to_string_pretty(&requests).map_err(|error| error.to_string())
 }
@@ -97,7 +101,7 @@ fn immutability_rule() -> Value {
 }
 
 /// The policy as it is with one rule more.
-fn with_retain_rule(text: &str) -> Result<Value, String> {
+fn with_retain_rule(project: &str, text: &str) -> Result<Value, String> {
     let mut policy: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
     let id = policy.get("id").and_then(Value::as_i64).ok_or("the retention policy does not tell its id")?;
     let rules = policy.get_mut("rules").and_then(Value::as_array_mut).ok_or("the retention policy has no rules")?;
@@ -111,14 +115,22 @@ fn with_retain_rule(text: &str) -> Result<Value, String> {
         "action": "retain",
         "template": "always",
         "params": {},
-        "tag_selectors": [pins()],
+        "tag_selectors": [pins_alone()],
         "scope_selectors": { "repository": [everywhere()] },
     }));
-    Ok(json!({ "method": "PUT", "path": format!("/api/v2.0/retentions/{id}"), "body": policy }))
+    let terraform = terraform::retention(project, &policy);
+    Ok(json!({ "method": "PUT", "path": format!("/api/v2.0/retentions/{id}"), "body": policy, "terraform": terraform }))
 }
 
 fn pins() -> Value {
     json!({ "kind": "doublestar", "decoration": "matches", "pattern": format!("{}*", Pin::PREFIX) })
+}
+
+/// Without it the rule would retain everything that has no tag, too (J21).
+fn pins_alone() -> Value {
+    let mut selector = pins();
+    selector["extras"] = r#"{"untagged":false}"#.into();
+    selector
 }
 
 fn everywhere() -> Value {

@@ -64,6 +64,11 @@ impl Rules {
         }
     }
 
+    /// How the server may name the repository to its immutability rules.
+    pub(super) fn ways_of_naming(&self, repository: &HarborRepository) -> &'static [NestedNames] {
+        behaviours(repository.version.as_deref())
+    }
+
     /// What a job of these rules comes to.
     #[must_use]
     pub fn outcome(&self, repository: &HarborRepository, rules: &[&RetentionRule], now: Timestamp) -> Outcome {
@@ -75,7 +80,7 @@ impl Rules {
         let in_the_core = |tag: &&str| immutability::in_the_core(&self.immutable, &repository.name, tag);
         let in_the_job =
             |names: &NestedNames| immutability::in_the_job(&self.immutable, *names, &repository.name, tags);
-        tags.iter().any(in_the_core) || behaviours(repository.version.as_deref()).iter().all(in_the_job)
+        tags.iter().any(in_the_core) || self.ways_of_naming(repository).iter().all(in_the_job)
     }
 }
 

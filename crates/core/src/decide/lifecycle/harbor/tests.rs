@@ -5,4 +5,5 @@ mod golden;
 mod literal;
 mod outlook;
 mod pins;
+mod replication;
 mod world;

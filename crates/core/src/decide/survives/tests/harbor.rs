@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::model::{HarborArtifact, HarborCollection, HarborRepository, HarborTag};
+use crate::model::{HarborArtifact, HarborCollection, HarborReplication, HarborRepository, HarborTag};
 
 fn rule(id: i64, repositories: &str, tags: &str) -> Value {
     let selector = |decoration: &str, pattern: &str| json!([{ "kind": "doublestar", "decoration": decoration, "pattern": pattern }]);
@@ -34,6 +34,7 @@ fn harbor(immutable: Setting) -> Snapshot {
         immutable,
         version: Some("v2.15.2-080b0220".into()),
         collection: HarborCollection::Unscheduled,
+        replication: HarborReplication::Known([].into()),
         cached_from: None,
     };
     Snapshot { retention: Retention::Harbor(Box::new(repository)), ..Snapshot::default() }

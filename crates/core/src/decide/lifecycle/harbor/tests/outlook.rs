@@ -12,8 +12,8 @@ use super::world::{DAY, ago, artifact, immutable, rule, selector};
 use crate::decide::harm::{self, Ground};
 use crate::decide::lifecycle::{Outlook, Situation, foreseen, outlook, recommend};
 use crate::model::{
-    AdviceKind, ArtifactId, Certainty, Due, Gap, HarborArtifact, HarborCollection, HarborRepository, HarborTag,
-    PinTerms, Retention, Scope, Setting, Snapshot, Threat,
+    AdviceKind, ArtifactId, Certainty, Due, Gap, HarborArtifact, HarborCollection, HarborReplication, HarborRepository,
+    HarborTag, PinTerms, Retention, Scope, Setting, Snapshot, Threat,
 };
 
 const DAILY: &str = "0 0 0 * * *";
@@ -32,6 +32,7 @@ fn repository(rules: &[Value], artifacts: &[HarborArtifact]) -> HarborRepository
         immutable: Setting::Text("[]".into()),
         version: Some("v2.15.2-080b0220".into()),
         collection: HarborCollection::Unscheduled,
+        replication: HarborReplication::Known([].into()),
         cached_from: None,
     }
 }
@@ -324,8 +325,25 @@ fn what_is_recommended_makes_pins_hold_d116() {
     };
     assert_eq!(look(&mended, outlook).advice(), []);
     assert_eq!(recommend(&snapshot(&mended)).unwrap(), "[]");
+    assert!(immutability["terraform"].as_str().unwrap().contains("resource \"harbor_immutable_tag_rule\""));
+    let resource = retention["terraform"].as_str().unwrap();
+    assert!(resource.starts_with("# "), "it has no project of its own here: {resource}");
     let full = repository(&vec![rule("latestPushedK", 3, &[all()]); 15], &[]);
     assert!(recommend(&snapshot(&full)).unwrap_err().contains("15"));
+}
+
+#[test]
+fn what_is_recommended_retains_pins_and_nothing_else_j21() {
+    let mut tagged = selector("matches", "v*");
+    tagged["extras"] = json!(r#"{"untagged":false}"#);
+    let artifacts = [artifact("1", DAY, &["v1"]), artifact("2", DAY, &[]), artifact("3", DAY, &["prod-pinned-3"])];
+    let before = repository(&[rule("always", 1, &[tagged])], &artifacts);
+    let requests: Vec<Value> = serde_json::from_str(&recommend(&snapshot(&before)).unwrap()).unwrap();
+    let body = requests[1]["body"].to_string();
+    let after = HarborRepository { policy: Setting::Text(body.into()), ..before.clone() };
+    let goes = |repository| threats(repository).iter().map(Option::is_some).collect::<Vec<_>>();
+    assert_eq!(goes(&before), [false, true, true]);
+    assert_eq!(goes(&after), [false, true, false]);
 }
 
 #[test]
