@@ -2,6 +2,7 @@
 
 mod contract;
 mod lies;
+mod movers;
 mod pins;
 mod releases;
 mod robots;

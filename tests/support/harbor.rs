@@ -7,6 +7,7 @@
 #![allow(dead_code, reason = "each program that includes this uses its own part of it")]
 
 mod api;
+mod audit;
 mod protocol;
 mod world;
 

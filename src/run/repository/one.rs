@@ -110,6 +110,7 @@ async fn looked<'a>(setup: &Setup, key: RepositoryKey, stop: &'a Stop) -> Result
     let mut waited = BTreeMap::new();
     for _ in 1..MOST_LOOKS {
         let mut look = look(setup, inventory, key.clone()).await?;
+        look.name_movers(setup, inventory, stop).await;
         if protector(setup, &key).is_none() {
             let plan = judge(setup, &mut look, on_look).await?;
             return Ok(Looked { look, plan, waited, known: pins::Known::now(stop) });
@@ -123,6 +124,7 @@ async fn looked<'a>(setup: &Setup, key: RepositoryKey, stop: &'a Stop) -> Result
     }
     let known = pins::Known::now(stop);
     let mut look = look(setup, inventory, key).await?;
+    look.name_movers(setup, inventory, stop).await;
     let plan = judge(setup, &mut look, on_look).await?;
     Ok(Looked { look, plan, waited, known })
 }

@@ -6,6 +6,7 @@ mod account;
 mod acr;
 mod advice;
 mod artifact;
+mod attribution;
 mod bucket;
 mod chart;
 mod cleanup;
@@ -53,13 +54,14 @@ pub use account::AwsAccount;
 pub use acr::{AcrLocks, AcrManifest, AcrOwnRules, AcrPurge, AcrRepository, AcrTag};
 pub use advice::{Advice, AdviceKind};
 pub use artifact::{ArtifactId, ArtifactIdError, Pin};
+pub use attribution::{Attribution, Confidence, TagChange, TrailAct, TrailAnswer, TrailEntry, UnnamedChange};
 pub use bucket::{
     BucketExpiration, BucketLifecycle, BucketRetention, BucketRule, BucketTransition, Checksum, Lock, LockMode,
     NoncurrentLimit, ObjectState, Replication, Retained, RuleFilter, StorageClass, TagSet, TransitionMinimum, Trigger,
 };
 pub use chart::ChartVersion;
 pub use cleanup::{Cleanup, Recognised, RegistryKind, StatedCleanup};
-pub use control::{Control, Manager, Updates};
+pub use control::{Control, Manager, Updates, Writer};
 pub use digest::{Digest, DigestError};
 pub use drill::{BrokenPart, Drill, DrillOutcome, DrilledFrom};
 pub use ecr::{
