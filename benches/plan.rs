@@ -134,6 +134,7 @@ fn planned(snapshot: &Snapshot, state: &mut RepositoryState, key: &RepositoryKey
         snapshot,
         state,
         events: &events,
+        unnamed: &Default::default(),
         labels: &labels,
         running: &[],
         selection: &selection,

@@ -131,6 +131,7 @@ fn row(number: usize, started: Timestamp) -> Row {
         reference: Some(format!("v0.{place}.0")),
         artifact: Some(artifact(place).to_string()),
         previous: Some(artifact(place + 100).to_string()),
+        moved_by: None,
         first_seen: started,
         ledger_sequence: Some(1),
         message: format!("v0.{place}.0 moved"),

@@ -116,6 +116,7 @@ mod tests {
             reference: Some(format!("v{number}")),
             artifact: None,
             previous: None,
+            moved_by: None,
             first_seen: jiff::Timestamp::UNIX_EPOCH,
             ledger_sequence: None,
             message: "moved".to_owned(),

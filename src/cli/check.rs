@@ -197,7 +197,9 @@ fn source(config: &SourceConfig) -> String {
 }
 
 fn ecr(config: &EcrConfig) -> String {
-    let EcrConfig { region, assume_role, endpoint, may_delete, manages_lifecycle, repositories, .. } = config;
+    let EcrConfig {
+        region, assume_role, endpoint, may_delete, manages_lifecycle, asks_cloudtrail, repositories, ..
+    } = config;
     let account = config.account().map_or_else(|| "of the caller's account".to_owned(), |account| account.to_owned());
     let region = region.as_deref().unwrap_or("the AWS configuration's region");
     let role = assume_role.as_ref().map(|role| format!(", as {role}")).unwrap_or_default();
@@ -211,7 +213,8 @@ fn ecr(config: &EcrConfig) -> String {
     } else {
         ""
     };
-    format!("ECR registry {account} in {region}{endpoint}{role}{cleaners}{manages}: {}", selected(repositories))
+    let who = if *asks_cloudtrail { ", where CloudTrail is asked who moved or deleted releases" } else { "" };
+    format!("ECR registry {account} in {region}{endpoint}{role}{cleaners}{manages}{who}: {}", selected(repositories))
 }
 
 fn selected(patterns: &NamePatterns) -> String {

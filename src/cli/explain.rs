@@ -20,6 +20,7 @@ macro_rules! pages {
 pages! {
     TagMoved = "tag-moved",
     TagDeleted = "tag-deleted",
+    TagAttributed = "tag-attributed",
     TagRecreated = "tag-recreated",
     TagFlapped = "tag-flapped",
     TagsMovedTogether = "tags-moved-together",

@@ -1,6 +1,7 @@
 //! One repository from recall and observation to what is planned on it; `one` leads it through its pins.
 
 mod asking;
+mod movers;
 mod sightings;
 
 use std::collections::BTreeMap;
@@ -8,6 +9,7 @@ use std::sync::PoisonError;
 
 use jiff::Timestamp;
 
+use crate::decide::attribution::Unnamed;
 use crate::decide::{self, Asked, Attempts, Input, Labels, Plan, Selection};
 use crate::ledger::{LedgerError, UnreportedEvents};
 use crate::model::{
@@ -68,6 +70,8 @@ pub(super) struct RepositoryScan {
     /// Artifacts that only tags lead to which no list names.
     left_out: BTreeMap<ArtifactId, Tag>,
     pub(super) gaps: Vec<Gap>,
+    /// What audit trails answered without naming anybody.
+    unnamed: Unnamed,
     /// What the policy says about pins here.
     terms: PinTerms,
     /// Held until everything here is let go.
@@ -142,6 +146,7 @@ impl RepositoryScan {
             snapshot: &self.snapshot,
             state: &self.state,
             events: &self.happened,
+            unnamed: &self.unnamed,
             labels: &self.labels,
             running: &self.running,
             selection: &self.selection,
@@ -210,6 +215,7 @@ pub(super) async fn look(
         words,
         left_out,
         gaps,
+        unnamed: Unnamed::new(),
         terms,
         memory,
     };

@@ -1,6 +1,7 @@
 //! What a run has in hand before it looks at the first repository: ledger, sources, and signals that are being asked.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -19,6 +20,9 @@ use prodpin_net::memory::{self, Admission};
 use super::signalled::Asking;
 use super::witness::Witnesses;
 use super::{RunError, RunOptions, descriptors};
+
+/// So many changes are asked about in one run: more at once have one cause, and trails are metered (L66).
+const TRAIL_QUESTIONS: usize = 100;
 
 /// Everything a run's parts share.
 pub(super) struct Setup {
@@ -57,6 +61,8 @@ pub(super) struct Setup {
     pub(super) witnesses: Witnesses,
     /// Signals from outside, asked while sources are listed.
     pub(super) asking: Asking,
+    /// How many questions audit trails may still be asked in this run.
+    pub(super) trail_questions: AtomicUsize,
     /// Policy entries that have matched nothing so far.
     pub(super) uses: Mutex<Uses>,
 }
@@ -110,6 +116,7 @@ impl Setup {
             witnesses: Witnesses::default(),
             sources,
             asking,
+            trail_questions: AtomicUsize::new(TRAIL_QUESTIONS),
         })
     }
 

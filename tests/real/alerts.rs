@@ -116,6 +116,7 @@ fn report() -> Report {
         reference: Some("v1.0.0".to_owned()),
         artifact: None,
         previous: None,
+        moved_by: None,
         first_seen: started,
         ledger_sequence: Some(7),
         message: "v1.0.0 moved".to_owned(),

@@ -6,6 +6,7 @@ mod calls;
 mod claiming;
 mod listing;
 mod looking;
+mod movers;
 mod pinning;
 mod rehearsing;
 mod releasing;

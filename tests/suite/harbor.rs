@@ -7,6 +7,7 @@ mod described;
 mod habits;
 mod lies;
 mod members;
+mod movers;
 mod pins;
 mod releases;
 mod replication;

@@ -68,6 +68,7 @@ impl Bucket {
             snapshot: &snapshot,
             state: &self.state,
             events: &events,
+            unnamed: &Default::default(),
             labels: &labels,
             running: &[],
             selection: &selection,

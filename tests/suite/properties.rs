@@ -214,6 +214,7 @@ pub(crate) fn decided(tags: &[(String, u8)], rules: &Rules) -> decide::Plan {
         snapshot: &snapshot,
         state: &state,
         events: &events,
+        unnamed: &Default::default(),
         labels: &BTreeMap::new(),
         running: &[],
         selection: &selection,

@@ -146,6 +146,7 @@ pub(crate) fn finding(
         reference: None,
         artifact: None,
         previous: None,
+        moved_by: None,
         first_seen: time(STARTED),
         ledger_sequence: Some(42),
         message: message.to_owned(),

@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each program that includes this uses its own part of it")]
 
 mod answers;
+pub(crate) mod cloudtrail;
 pub(crate) mod corner;
 pub(crate) mod v2;
 
@@ -184,6 +185,7 @@ impl EcrServer {
             endpoint: Some(self.url().parse().expect("a URL")),
             may_delete: Arc::default(),
             manages_lifecycle: false,
+            asks_cloudtrail: false,
             repositories: NamePatterns::new(patterns).expect("patterns"),
             max_concurrency: None,
         }
@@ -195,7 +197,12 @@ impl EcrServer {
     }
 
     pub(crate) async fn open_with(&self, config: &EcrConfig, options: &OpenOptions, key: &str) -> Source {
-        let tuning = Tuning { page_size: 7, credentials: Some(credentials(key)), tries: 3 };
+        let tuning = Tuning {
+            page_size: 7,
+            credentials: Some(credentials(key)),
+            tries: 3,
+            cloudtrail: Some(self.url().parse().expect("a URL")),
+        };
         let name = "payments".parse().expect("a name");
         open_tuned(&name, config, options, &HttpEnvironment::default(), tuning).await.expect("a source")
     }
@@ -205,7 +212,7 @@ impl EcrServer {
     /// A source of it as `release --apply` has it.
     pub(crate) async fn open_to_release(&self) -> OpenToRelease {
         let options = OpenOptions { write: false, rehearse: false, tried: false, concurrency: 8, deadline: None };
-        let tuning = Tuning { page_size: 7, credentials: Some(credentials(TRUSTED)), tries: 3 };
+        let tuning = Tuning { page_size: 7, credentials: Some(credentials(TRUSTED)), tries: 3, cloudtrail: None };
         let (name, config) = ("payments".parse().expect("a name"), self.config(&["shop/**"]));
         open_to_release(&name, &config, &options, &HttpEnvironment::default(), tuning).await.expect("a source")
     }

@@ -7,6 +7,7 @@
 #![allow(dead_code, reason = "each program that includes this uses its own part of it")]
 
 mod api;
+mod audit;
 pub(crate) mod description;
 mod executions;
 mod protocol;

@@ -63,6 +63,7 @@ fn decide_all(key: &RepositoryKey, tags: Vec<ObservedTag>, mut state: Repository
         snapshot: &snapshot,
         state: &state,
         events: &events,
+        unnamed: &Default::default(),
         labels: &labels,
         running: &[],
         selection: &selection,

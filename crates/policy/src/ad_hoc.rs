@@ -83,6 +83,7 @@ fn source(url: Url, repositories: NamePatterns) -> SourceConfig {
             endpoint: None,
             may_delete: Arc::default(),
             manages_lifecycle: false,
+            asks_cloudtrail: false,
             repositories,
             max_concurrency: None,
         }),

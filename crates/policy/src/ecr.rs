@@ -35,6 +35,7 @@ impl Checker<'_> {
             endpoint,
             may_delete: self.principals(&registry.may_delete),
             manages_lifecycle: raw.lifecycle.value() == Some(&RawLifecycle::Manage),
+            asks_cloudtrail: raw.who.value() == Some(&true),
             repositories: repositories?,
             max_concurrency: self.concurrency(&registry.max_concurrency),
         })

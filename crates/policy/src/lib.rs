@@ -245,6 +245,8 @@ pub struct EcrConfig {
     pub may_delete: Arc<[Box<str>]>,
     /// Whether `enforce` may put a rule that claims the pins in front of lifecycle policies.
     pub manages_lifecycle: bool,
+    /// Whether CloudTrail is asked who moved or deleted a release tag.
+    pub asks_cloudtrail: bool,
     /// Which repositories.
     pub repositories: NamePatterns,
     /// A cap on requests in flight; adaptive below it.

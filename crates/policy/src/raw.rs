@@ -188,6 +188,8 @@ pub(super) struct RawEcr {
     /// Who keeps the lifecycle policies: `read` (somebody else; the default), or `manage` (`enforce` puts a rule in front
     /// that keeps the pins; not where Terraform or CDK owns the policy).
     pub(super) lifecycle: Spanned<RawLifecycle>,
+    /// Whether CloudTrail is asked who moved or deleted a release tag. Takes `cloudtrail:LookupEvents`. Default: false.
+    pub(super) who: Spanned<bool>,
     /// What rollback targets are to survive here, in place of what the policy requires of all sources.
     pub(super) require: Spanned<RawRequire>,
 }

@@ -36,6 +36,7 @@ impl Report {
             reference: None,
             artifact: None,
             previous: None,
+            moved_by: None,
             first_seen: run.started,
             ledger_sequence: None,
             message: format!("the run failed: {reason}"),

@@ -21,6 +21,7 @@ pub mod memory;
 pub mod oci;
 mod owners;
 pub mod s3;
+mod trail;
 mod vendor;
 mod witness;
 
@@ -41,6 +42,7 @@ pub use prodpin_net::memory::{Full, Reservation};
 use prodpin_policy::{RegistryInterface, SourceConfig};
 
 pub use attached::{Attachments, PartsLook};
+pub use trail::{Trail, unread};
 pub use witness::PinLook;
 
 /// The gap of a repository that is larger than what there is memory for.
@@ -193,6 +195,11 @@ pub trait Inventory: Send + Sync {
 
     /// Reading manifests and blobs for a copy elsewhere; none where this source has none.
     fn content(&self) -> Option<&dyn content::Content> {
+        None
+    }
+
+    /// Who moved or deleted tags here, by the source's own word; none where it keeps no record that is read.
+    fn trail(&self) -> Option<&dyn Trail> {
         None
     }
 

@@ -69,6 +69,7 @@ fn via(event: &Event) -> Option<&str> {
 pub(super) fn ends(event: &Event) -> (Option<&ArtifactId>, Option<&ArtifactId>) {
     match event {
         Event::TagMoved { from, to, .. } => (Some(from), Some(to)),
+        Event::TagAttributed { to, .. } => (None, to.as_ref()),
         Event::TagSeen { artifact, .. }
         | Event::TagReturned { artifact, .. }
         | Event::TagRecreated { artifact, .. }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::row::ends;
+use crate::decide::attribution::says;
 use crate::model::{
     ArtifactId, DeploymentState, Drill, DrillOutcome, DrilledFrom, Entry, Event, FindingKey, Mark, PutBack, Rehearsal,
     RehearsalOutcome, RepositoryKey, RepositoryState, SourceRecord, Tag, TagStatus,
@@ -136,6 +137,7 @@ fn sentence(event: &Event) -> String {
         Event::TagReturned { tag, artifact } => format!("{tag} found again, at {artifact}"),
         Event::TagDeleted { tag } => format!("{tag} deleted: not found a second time"),
         Event::TagRecreated { tag, artifact } => format!("{tag} created again, at {artifact}"),
+        Event::TagAttributed { tag, change, by, .. } => format!("{tag} was {}", says(*change, by)),
         Event::DeploymentStarted { artifact, via, state: DeploymentState::Running, .. } => {
             format!("{artifact} runs in production, says {via}")
         }

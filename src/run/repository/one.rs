@@ -115,6 +115,7 @@ async fn looked<'a>(setup: &Setup, key: RepositoryKey, stop: &'a Stop) -> Result
     loop {
         looks += 1;
         let mut look = look(setup, inventory, key.clone()).await?;
+        look.name_movers(setup, inventory, stop).await;
         if protector(setup, &key).is_none() {
             let plan = judge(setup, &mut look, on_look).await?;
             return Ok(Looked { look, plan, waited, known: pins::Known::now(stop) });

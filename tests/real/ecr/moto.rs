@@ -56,6 +56,7 @@ impl Moto {
     pub(crate) async fn source(&self, patterns: &[&str], write: bool) -> Source {
         let config = EcrConfig {
             manages_lifecycle: false,
+            asks_cloudtrail: false,
             region: Some(REGION.to_owned()),
             assume_role: None,
             external_id: None,

@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use futures::StreamExt as _;
 use prodpin::model::Mode;
 use prodpin::outcome::release::ReleaseState;
+use prodpin::sources::memory::image;
 use serde_json::{Value, json};
 
 use super::releases::{to_release, with_one_left};
 use super::runs::rule;
-use super::{USER, opened_as, with_releases};
+use super::{USER, opened_as, pusher, with_releases};
 use crate::release::{NOW, pins, release_in};
 use crate::support::each;
 use crate::support::harbor::{Account, Harbor};
@@ -47,6 +48,11 @@ async fn each_robot_suffices_for_its_runs_and_has_no_right_that_nothing_asks_for
         if mode == Mode::Enforce {
             assert!(each(reported.targets().iter(), |target| target.protected == Some(true)), "{file}");
         }
+        // Who moved a release is in the project's log.
+        pusher(&harbor).push("shop/api", "v1.1.0", &image("other bytes")).await;
+        let source = opened_as(&harbor, &["shop/*"], Some((&name, "secret")), false);
+        let moved = estate.run_on(Mode::Audit, source).await;
+        assert!(moved.findings.iter().any(|finding| finding.moved_by.is_some()), "{file}: {}", estate.story(&moved));
         // An emptied repository is asked for by itself.
         harbor.world().project("shop").repositories.insert("empty".to_owned(), Vec::new());
         let source = opened_as(&harbor, &["shop/*"], Some((&name, "secret")), false);

@@ -75,6 +75,7 @@ fn decided_after<E: Engine>(engine: &E, keep: u32, pins: PinTerms, attempts: &At
         snapshot: &snapshot,
         state: &state,
         events: &events,
+        unnamed: &Default::default(),
         labels: &labels,
         running: &running,
         selection: &selection,

@@ -4,7 +4,7 @@ mod aws;
 mod deployers;
 mod shell;
 
-use prodpin::model::{Closure, Control, Manager, Platform, SchemaChange, Updates, Waiting};
+use prodpin::model::{Closure, Control, Manager, Platform, SchemaChange, Updates, Waiting, Writer};
 use prodpin::outcome::ready::{RollbackCommands, Verdict};
 
 use super::scene::*;
@@ -334,4 +334,28 @@ fn each_workload_has_its_own_way() {
             "kubectl --context prod-us --namespace shop rollout undo deployment/api --to-revision=6",
         ]
     );
+}
+
+/// Which client wrote what runs into the workload is said of what was started after that, under the name that it gives itself.
+#[test]
+fn who_deployed_is_the_client_that_wrote_the_images_before_they_ran_l67() {
+    let api = kubernetes("deployment", "api");
+    let by = |manager: &str, hour| Control {
+        writer: Some(Writer { manager: manager.into(), at: at(hour) }),
+        ..Control::default()
+    };
+    let scene = |control| {
+        Scene::new(&["v1"])
+            .without_database()
+            .saying([Said::now(&api, "v1", "v1", 12).revision("1").controlled(control)])
+    };
+    let told = scene(by("argocd-controller", 11));
+    assert_eq!(told.page().now[0].deployed_by.as_deref(), Some("argocd-controller"));
+    assert!(told.shown().contains("deployed by client argocd-controller"), "{}", told.shown());
+    let written_since = scene(by("kubectl-edit", 13));
+    assert_eq!(written_since.page().now[0].deployed_by, None);
+    assert!(!written_since.shown().contains("deployed by"), "{}", written_since.shown());
+    // A name from outside is a name from outside.
+    let hostile = scene(by("\u{1b}[2Jkubectl\n", 11)).shown();
+    assert!(!hostile.contains('\u{1b}'), "{hostile:?}");
 }

@@ -313,6 +313,7 @@ impl Scene {
             snapshot: &snapshot,
             state: &state,
             events: &events,
+            unnamed: &decide::attribution::Unnamed::new(),
             labels: &labels,
             running: &running,
             selection: &selection,

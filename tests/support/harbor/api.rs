@@ -7,7 +7,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::world::{Artifact, World};
-use super::{Answer, Call, Refusal, Shared, executions, forgets_pins, held, is_vanishing, must_be_allowed, refuse};
+use super::{
+    Answer, Call, Refusal, Shared, audit, executions, forgets_pins, held, is_vanishing, must_be_allowed, refuse,
+};
 
 const NEVER: &str = "0001-01-01T00:00:00.000Z";
 
@@ -33,6 +35,7 @@ pub(super) fn answer(shared: &Shared, call: &Call) -> Answer {
             let world = held(&shared.world);
             page(call, world.projects.get(*name).ok_or_else(|| no_project(name))?.immutable.clone())
         }
+        (&Method::GET, ["projects", name, log @ ("auditlog-exts" | "logs")]) => audit::answer(shared, call, name, log),
         (&Method::GET, ["projects", name, "repositories"]) => repositories(shared, call, name),
         (method, ["projects", project, "repositories", name, rest @ ..]) => {
             let name = format!("{project}/{}", name.replace("%252F", "/").replace("%2F", "/"));
@@ -74,7 +77,7 @@ fn in_repository(shared: &Shared, call: &Call, method: &Method, project: &str, n
         }
         (&Method::DELETE, ["artifacts", reference]) => {
             allowed("artifact", "delete")?;
-            delete(shared, name, reference).map(|()| StatusCode::OK.into_response())
+            delete(shared, call, name, reference).map(|()| StatusCode::OK.into_response())
         }
         (&Method::GET, ["artifacts", reference, "tags"]) => {
             allowed("tag", "list")?;
@@ -92,7 +95,7 @@ fn in_repository(shared: &Shared, call: &Call, method: &Method, project: &str, n
         }
         (&Method::DELETE, ["artifacts", reference, "tags", tag]) => {
             allowed("tag", "delete")?;
-            delete_tag(shared, name, reference, tag).map(|()| StatusCode::OK.into_response())
+            delete_tag(shared, call, name, reference, tag).map(|()| StatusCode::OK.into_response())
         }
         (&Method::POST, ["artifacts", reference, "tags"]) => {
             allowed("tag", "create")?;
@@ -101,7 +104,11 @@ fn in_repository(shared: &Shared, call: &Call, method: &Method, project: &str, n
                 body["name"].as_str().ok_or_else(|| refuse(422, "UNPROCESSABLE_ENTITY", "body in body is required"))?;
             let forgets = forgets_pins(shared);
             let mut world = held(&shared.world);
-            create_tag(&mut world, project, name, reference, tag, forgets).map_err(|refusal| match refusal {
+            let created = create_tag(&mut world, project, name, reference, tag, forgets);
+            if created.is_ok() {
+                world.audit.tagged(call, "create", name, tag);
+            }
+            created.map_err(|refusal| match refusal {
                 Some(refusal) => refusal,
                 None => no_artifact(reference),
             })
@@ -139,7 +146,7 @@ fn create_tag(
 }
 
 /// The tag alone goes, unless it is immutable; the artifact stays, whatever tags are left.
-fn delete_tag(shared: &Shared, name: &str, reference: &str, tag: &str) -> Result<(), Refusal> {
+fn delete_tag(shared: &Shared, call: &Call, name: &str, reference: &str, tag: &str) -> Result<(), Refusal> {
     let mut world = held(&shared.world);
     let missing = || refuse(404, "NOT_FOUND", format!("artifact {name}@{reference} not found"));
     let found = world.find(name, reference).ok_or_else(missing)?;
@@ -151,11 +158,12 @@ fn delete_tag(shared: &Shared, name: &str, reference: &str, tag: &str) -> Result
         return Err(refuse(412, "PRECONDITION", message));
     }
     world.remove_tag(name, tag);
+    world.audit.tagged(call, "delete", name, tag);
     Ok(())
 }
 
 /// One immutable tag keeps all of it, and so does an index that refers to it (J24).
-pub(super) fn delete(shared: &Shared, name: &str, reference: &str) -> Result<(), Refusal> {
+pub(super) fn delete(shared: &Shared, call: &Call, name: &str, reference: &str) -> Result<(), Refusal> {
     let mut world = held(&shared.world);
     let missing = || refuse(404, "NOT_FOUND", format!("artifact {name}@{reference} not found"));
     let found = world.find(name, reference).ok_or_else(missing)?.clone();
@@ -169,6 +177,7 @@ pub(super) fn delete(shared: &Shared, name: &str, reference: &str) -> Result<(),
         return Err(refuse(412, "VIOLATE_FOREIGN_KEY_CONSTRAINT", message));
     }
     world.remove(name, &found.digest.to_string());
+    world.audit.deleted(call, name, &found.digest);
     Ok(())
 }
 

@@ -62,7 +62,8 @@ async fn manifest(shared: &Shared, call: &Call, name: &str, reference: &str) -> 
     }
     if call.method == Method::DELETE {
         let digest: Digest = reference.parse().map_err(|_| refuse(400, "UNSUPPORTED", "unsupported digest"))?;
-        return super::api::delete(shared, name, &digest.to_string()).map(|()| StatusCode::ACCEPTED.into_response());
+        return super::api::delete(shared, call, name, &digest.to_string())
+            .map(|()| StatusCode::ACCEPTED.into_response());
     }
     let digest =
         held(&shared.world).find(name, reference).map(|artifact| artifact.digest.clone()).ok_or_else(unknown)?;
@@ -100,7 +101,9 @@ async fn store(shared: &Shared, call: &Call, name: &str, reference: &str) -> Ans
         let document: Value = serde_json::from_slice(&call.body).expect("a manifest that was stored");
         let children = document["manifests"].as_array().into_iter().flatten();
         let children = children.filter_map(|child| child["digest"].as_str()?.parse().ok()).collect();
-        held(&shared.world).push(name, &digest, children, tag);
+        let mut world = held(&shared.world);
+        world.push(name, &digest, children, tag);
+        world.audit.pushed(call, name, &digest, tag);
     }
     Ok(stored)
 }

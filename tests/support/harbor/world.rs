@@ -6,6 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use prodpin::model::Digest;
 use serde_json::{Value, json};
 
+use super::audit::AuditLog;
+
 /// A user or robot account.
 #[derive(Debug, Clone)]
 pub(crate) struct Account {
@@ -73,6 +75,7 @@ pub(crate) struct World {
     /// GETs of manifests, which count as pulls.
     pub(crate) pulls: usize,
     pub(crate) clock: Timestamp,
+    pub(crate) audit: AuditLog,
     next: i64,
 }
 

@@ -1,6 +1,8 @@
 //! The exact commands that findings offer: what a person pastes into a shell at night has to be right.
 
-use crate::model::{ArtifactId, BucketRetention, EcrRepository, Mutability, RepositoryKey, RepositoryName, Undelete};
+use crate::model::{
+    ArtifactId, BucketRetention, EcrRepository, Mutability, RepositoryKey, RepositoryName, Tag, Undelete,
+};
 
 /// The tags that hold every pin, as ECR's filters and lifecycle rules write them.
 pub(super) const PIN_PATTERN: &str = "prod-pinned-*";
@@ -90,6 +92,10 @@ pub(super) fn undelete(by: &Undelete) -> String {
 }
 
 /// Reads and hashes every byte of a repository's rollback targets.
+pub(super) fn history(repository: &RepositoryName, tag: &Tag) -> String {
+    format!("prodpin history {}", quoted(&format!("{repository}:{tag}")))
+}
+
 pub(super) fn drill(repository: &RepositoryName) -> String {
     format!("prodpin drill {}", quoted(repository.as_str()))
 }

@@ -9,6 +9,7 @@ use crate::model::{
     RepositoryState, Snapshot, Tag,
 };
 
+use super::attribution::Unnamed;
 use super::rollback_set::Selection;
 use super::rules::Rules;
 
@@ -32,6 +33,8 @@ pub struct Input<'a> {
     pub state: &'a RepositoryState,
     /// What happened since a run was last reported: those events, and what a run recorded that died before its report.
     pub events: &'a [Event],
+    /// What audit trails answered about changes without naming anybody.
+    pub unnamed: &'a Unnamed,
     /// Labels of tags that are no longer listed.
     pub labels: &'a BTreeMap<Tag, Box<str>>,
     /// What signals name as running here.

@@ -9,6 +9,7 @@
 //!    read back after pinning, and that second answer is what is reported.
 
 mod access;
+pub mod attribution;
 pub mod bring_back;
 mod called;
 mod candidate;

@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
     ArtifactId, Code, Content, Event, Finding, Inspection, ObservedTag, RepositoryKind, RepositoryState, Severity, Tag,
-    TagHistory, TagStatus,
+    TagChange, TagHistory, TagStatus,
 };
 
+use super::attribution::{self, Unnamed};
 use super::charts;
+use super::commands;
 use super::draft::Draft;
 use super::rules::{Rules, looks_like_release};
 
@@ -20,6 +22,8 @@ pub(super) struct Mutation<'a> {
     /// What was listed, sorted by name.
     pub(super) listed: &'a [&'a ObservedTag],
     pub(super) state: &'a RepositoryState,
+    /// What audit trails answered without naming anybody.
+    pub(super) unnamed: &'a Unnamed,
     pub(super) labels: &'a BTreeMap<Tag, Box<str>>,
     /// Tags by which production runs or ran a rollback target.
     pub(super) production_tags: &'a BTreeSet<&'a Tag>,
@@ -56,6 +60,7 @@ impl Mutation<'_> {
                 Event::TagDeleted { .. } if self.forgets => {}
                 Event::TagDeleted { tag } => findings.push(self.deleted(tag)),
                 Event::TagRecreated { tag, artifact } => findings.push(self.recreated(tag, artifact)),
+                Event::TagAttributed { tag, change, .. } => findings.extend(self.attributed(tag, *change, events)),
                 _ => {}
             }
         }
@@ -102,6 +107,51 @@ impl Mutation<'_> {
         finding.previous = Some(moved.from.to_string());
         // Whoever tells it, it has one date, and so one name: a run may tell what another one recorded.
         finding.first_seen = history.latest().map_or(finding.first_seen, |latest| latest.since().at);
+        self.name(&mut finding, moved.tag, TagChange::Moved);
+        Some(finding)
+    }
+
+    /// Says who did it, as far as an audit trail does.
+    fn name(&self, finding: &mut Finding, tag: &Tag, change: TagChange) {
+        let said = match self.state.attribution(tag, change) {
+            Some(by) => {
+                finding.moved_by = Some(by.clone());
+                attribution::says(change, by)
+            }
+            None => match self.unnamed.get(&(tag.clone(), change)) {
+                Some(answer) => attribution::says_not(change, answer),
+                None => return,
+            },
+        };
+        finding.message = format!("{}; {said}", finding.message);
+    }
+
+    /// A name that came after the change was reported: a finding of its own, so that alerts tell it.
+    fn attributed(&self, tag: &Tag, change: TagChange, events: &[Event]) -> Option<Finding> {
+        let is_told = events.iter().any(|event| match event {
+            Event::TagMoved { tag: other, .. } | Event::TagRecreated { tag: other, .. } => {
+                change == TagChange::Moved && other == tag
+            }
+            Event::TagDeleted { tag: other } => change == TagChange::Deleted && other == tag && !self.forgets,
+            _ => false,
+        });
+        let (since, by) = self.state.attributed.get(tag)?.get(&change).filter(|_| !is_told)?;
+        let severity = match change {
+            TagChange::Moved => self.severity(tag),
+            TagChange::Deleted => self.severity_of_deletion(tag),
+        };
+        let message = format!("{tag} was {}", attribution::says(change, by));
+        let remedy = format!(
+            "ask who holds these credentials whether it was meant; `{}` shows all that is known of the tag",
+            commands::history(self.draft.repository(), tag)
+        );
+        let mut finding = self.draft.finding(Code::TagAttributed, severity, message, remedy);
+        let latest = self.state.tags.get(tag).and_then(TagHistory::latest);
+        finding.reference = Some(tag.to_string());
+        finding.artifact = latest.filter(|_| change == TagChange::Moved).map(|latest| latest.artifact.to_string());
+        finding.previous = latest.filter(|_| change == TagChange::Deleted).map(|latest| latest.artifact.to_string());
+        finding.moved_by = Some(by.clone());
+        finding.first_seen = since.at;
         Some(finding)
     }
 
@@ -163,16 +213,21 @@ impl Mutation<'_> {
         finding.previous = Some(original.artifact.to_string());
         finding.first_seen = latest.since().at;
         finding.ledger_sequence = Some(latest.since().sequence);
+        self.name(&mut finding, tag, TagChange::Moved);
         Some(finding)
     }
 
-    fn deleted(&self, tag: &Tag) -> Finding {
-        let severity = match self.severity(tag) {
+    fn severity_of_deletion(&self, tag: &Tag) -> Severity {
+        match self.severity(tag) {
             Severity::Critical => Severity::High,
             Severity::High => Severity::Medium,
             Severity::Info => Severity::Info,
             _ => Severity::Low,
-        };
+        }
+    }
+
+    fn deleted(&self, tag: &Tag) -> Finding {
+        let severity = self.severity_of_deletion(tag);
         let latest = self.state.tags.get(tag).and_then(TagHistory::latest);
         let mut message = match latest {
             Some(latest) => format!("{tag} is gone; it named {}", latest.artifact.short()),
@@ -189,6 +244,7 @@ impl Mutation<'_> {
         if let Some(TagStatus::Deleted(since)) = self.state.tags.get(tag).map(|history| history.status()) {
             finding.first_seen = since.at;
         }
+        self.name(&mut finding, tag, TagChange::Deleted);
         finding
     }
 
@@ -209,6 +265,7 @@ impl Mutation<'_> {
         finding.artifact = Some(artifact.to_string());
         finding.previous = previous.map(ToString::to_string);
         finding.first_seen = sightings.last().map_or(finding.first_seen, |latest| latest.since().at);
+        self.name(&mut finding, tag, TagChange::Moved);
         finding
     }
 

@@ -76,6 +76,7 @@ mod tests {
             reference: reference.map(str::to_owned),
             artifact: None,
             previous: None,
+            moved_by: None,
             first_seen: Timestamp::UNIX_EPOCH,
             ledger_sequence: None,
             message: "moved".into(),

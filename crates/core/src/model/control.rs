@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 /// How a Kubernetes workload is controlled.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Control {
@@ -20,6 +22,27 @@ pub struct Control {
     pub lacks_ready_pods: bool,
     /// What wrote its template, and may write it again.
     pub managers: BTreeSet<Manager>,
+    /// Who last wrote the images of its template.
+    pub writer: Option<Writer>,
+}
+
+/// Who wrote a part of an object, by its managed fields (L67). It is the name that a client gives itself, and nobody's.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Writer {
+    /// The field manager: `kubectl-set`, `argocd-controller`.
+    pub manager: Arc<str>,
+    /// When it last wrote any of the fields that are its own.
+    pub at: Timestamp,
+}
+
+impl Control {
+    /// Who brought in what runs since this moment, where that is certain: who last wrote the images, before it was started, in a
+    /// workload whose pods all follow its template.
+    #[must_use]
+    pub fn brought_by(&self, since: Option<Timestamp>) -> Option<&Writer> {
+        let follows = !self.paused && self.updates == Updates::Rolling;
+        self.writer.as_ref().filter(|writer| follows && since.is_some_and(|since| writer.at <= since))
+    }
 }
 
 /// How pods follow their workload's template.
@@ -65,4 +88,29 @@ pub enum Manager {
         /// Its name.
         name: Arc<str>,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_wrote_the_images_brought_in_what_was_started_after_and_nothing_else_l67() {
+        let at = |second| Timestamp::from_second(second).ok();
+        let writer = Writer { manager: "kubectl-set".into(), at: Timestamp::from_second(100).unwrap() };
+        let usual = Control { writer: Some(writer.clone()), ..Control::default() };
+        for (control, since, expected) in [
+            (usual.clone(), at(101), true),
+            (usual.clone(), at(100), true),
+            // Written since, by whatever: what runs may be from before.
+            (usual.clone(), at(99), false),
+            (usual.clone(), None, false),
+            (Control { paused: true, ..usual.clone() }, at(101), false),
+            (Control { updates: Updates::OnDelete, ..usual.clone() }, at(101), false),
+            (Control { updates: Updates::Partition(1), ..usual.clone() }, at(101), false),
+            (Control::default(), at(101), false),
+        ] {
+            assert_eq!(control.brought_by(since), expected.then_some(&writer), "{control:?} {since:?}");
+        }
+    }
 }

@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ArtifactId, Code, Digest, Drill, DrilledFrom, Finding, PutBack, Rehearsal, RepositoryKey, RepositorySettings,
-    SettingFacts, Severity, SourceName, Tag,
+    ArtifactId, Attribution, Code, Digest, Drill, DrilledFrom, Finding, PutBack, Rehearsal, RepositoryKey,
+    RepositorySettings, SettingFacts, Severity, SourceName, Tag, TagChange,
 };
 
 pub use self::run::{Answers, Counts, Mode, RunId, RunRecord, RunScope, SourceRecord};
@@ -76,6 +76,18 @@ pub enum Event {
         tag: Tag,
         /// What it points at now.
         artifact: ArtifactId,
+    },
+    /// An audit trail names who moved or deleted a tag: a later word about a change that is on record.
+    TagAttributed {
+        /// The tag.
+        tag: Tag,
+        /// What happened to it.
+        change: TagChange,
+        /// What it was moved to; none if it was deleted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<ArtifactId>,
+        /// Who, by the trail's word.
+        by: Box<Attribution>,
     },
     /// Something was named as running in production.
     DeploymentStarted {
@@ -305,7 +317,8 @@ impl Event {
             | Self::TagAbsent { tag }
             | Self::TagReturned { tag, .. }
             | Self::TagDeleted { tag }
-            | Self::TagRecreated { tag, .. } => Some(tag),
+            | Self::TagRecreated { tag, .. }
+            | Self::TagAttributed { tag, .. } => Some(tag),
             _ => None,
         }
     }
@@ -324,6 +337,7 @@ impl Event {
     pub fn schema(&self) -> u64 {
         match self {
             Self::LifecycleClaimed { .. }
+            | Self::TagAttributed { .. }
             | Self::Attached { .. }
             | Self::Drilled { .. }
             | Self::Rehearsed { .. }
@@ -367,17 +381,6 @@ impl FindingKey {
             reference: finding.reference.clone(),
             artifact: finding.artifact.clone(),
         }
-    }
-}
-
-impl std::ops::SubAssign for Counts {
-    fn sub_assign(&mut self, other: Self) {
-        self.repositories -= other.repositories;
-        self.artifacts -= other.artifacts;
-        self.tags -= other.tags;
-        self.targets -= other.targets;
-        self.pinned -= other.pinned;
-        self.protected -= other.protected;
     }
 }
 

@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{RepositoryKey, RepositoryName, SourceName};
+use super::{Attribution, RepositoryKey, RepositoryName, SourceName};
 
 /// How much a finding matters, least first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -80,6 +80,8 @@ codes! {
     TagMoved = "tag-moved",
     /// A tag is gone, by direct look-up in two runs.
     TagDeleted = "tag-deleted",
+    /// An audit trail names who moved or deleted a tag.
+    TagAttributed = "tag-attributed",
     /// A tag that was gone is back.
     TagRecreated = "tag-recreated",
     /// A tag moved away and came back to bytes it had before.
@@ -179,6 +181,7 @@ impl Code {
         match self {
             Self::TagMoved
             | Self::TagDeleted
+            | Self::TagAttributed
             | Self::TagRecreated
             | Self::TagFlapped
             | Self::TagsMovedTogether
@@ -230,7 +233,7 @@ impl Code {
     #[must_use]
     pub const fn is_move(self) -> bool {
         match self {
-            Self::SettingsChanged => false,
+            Self::SettingsChanged | Self::TagAttributed => false,
             // A condition, for it stays until somebody mends it; what it tells is a move all the same.
             Self::PinMoved => true,
             other => other.is_event(),
@@ -263,6 +266,9 @@ pub struct Finding {
     pub artifact: Option<String>,
     /// What the reference pointed at before.
     pub previous: Option<String>,
+    /// Who moved or deleted the tag, where an audit trail names somebody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved_by: Option<Attribution>,
     /// When prodpin first saw it.
     #[schemars(with = "String")]
     pub first_seen: Timestamp,
@@ -296,6 +302,7 @@ impl Finding {
             reference: None,
             artifact: None,
             previous: None,
+            moved_by: None,
             first_seen: now,
             ledger_sequence: None,
             message: message.into(),

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ArtifactId, DeploymentState, Digest, Drill, DrilledFrom, Event, Intent, OpenFindings, Platform, PutBack, Rehearsal,
-    RepositorySettings, Tag, TagStatus, TagTable, Workload,
+    ArtifactId, Attribution, DeploymentState, Digest, Drill, DrilledFrom, Event, Intent, OpenFindings, Platform,
+    PutBack, Rehearsal, RepositorySettings, Tag, TagChange, TagStatus, TagTable, Workload,
 };
 
 /// One repository's folded state, as of some ledger sequence.
@@ -58,6 +58,9 @@ pub struct RepositoryState {
     /// Artifacts whose pins were removed by `release`, and are not pinned again.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub released: BTreeMap<ArtifactId, Mark>,
+    /// Who made the last change of a tag, where an audit trail names somebody.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributed: BTreeMap<Tag, BTreeMap<TagChange, (Mark, Attribution)>>,
 }
 
 /// A position in the ledger and the wall time noted there. Order by the sequence, show the time (I21).
@@ -158,6 +161,9 @@ const FORMER_KEPT: usize = 64;
 /// Of so many workloads it is remembered what the rehearsal of one release came to.
 const REHEARSALS_KEPT: usize = 64;
 
+/// Of so many tags it is remembered who changed them; the ledger's batches keep everything.
+const ATTRIBUTED_KEPT: usize = 256;
+
 /// A workload by its cluster and its name: two clusters may each have one of the same name.
 fn rehearsal_key(workload: &Workload) -> String {
     let context = match &workload.platform {
@@ -185,6 +191,7 @@ impl RepositoryState {
             && self.unneeded.is_empty()
             && self.releasing.is_empty()
             && self.released.is_empty()
+            && self.attributed.is_empty()
     }
 
     /// Folds one event in. Total: an event that does not fit what is known is still taken at its word, because the
@@ -194,10 +201,18 @@ impl RepositoryState {
             Event::TagSeen { tag, artifact, created } => self.sighted(tag, artifact, *created, mark),
             Event::TagMoved { tag, to: artifact, .. } | Event::TagRecreated { tag, artifact } => {
                 self.sighted(tag, artifact, None, mark);
+                self.attributed.remove(tag);
             }
+            Event::TagAttributed { tag, change, by, .. } => self.attribute(tag, *change, by, mark),
             Event::TagAbsent { tag } => self.set_status(tag, TagStatus::Absent(mark)),
             Event::TagReturned { tag, .. } => self.set_status(tag, TagStatus::Present),
-            Event::TagDeleted { tag } => self.set_status(tag, TagStatus::Deleted(mark)),
+            Event::TagDeleted { tag } => {
+                self.set_status(tag, TagStatus::Deleted(mark));
+                // Of an earlier deletion; who moved it before that is still true.
+                if let Some(known) = self.attributed.get_mut(tag) {
+                    known.remove(&TagChange::Deleted);
+                }
+            }
             Event::DeploymentStarted { artifact, via, tag, state } => {
                 self.span(artifact, via, mark).start(*state, mark);
                 if let Some(tag) = tag {
@@ -288,6 +303,21 @@ impl RepositoryState {
         self.tags.sighted(tag, artifact, created, since);
     }
 
+    fn attribute(&mut self, tag: &Tag, change: TagChange, by: &Attribution, mark: Mark) {
+        self.attributed.entry(tag.clone()).or_default().insert(change, (mark, by.clone()));
+        if self.attributed.len() > ATTRIBUTED_KEPT {
+            let last = |known: &BTreeMap<TagChange, (Mark, Attribution)>| known.values().map(|(mark, _)| *mark).max();
+            let oldest = self.attributed.iter().min_by_key(|(_, known)| last(known)).map(|(tag, _)| tag.clone());
+            oldest.and_then(|oldest| self.attributed.remove(&oldest));
+        }
+    }
+
+    /// Who made this last change of a tag, where an audit trail names somebody.
+    #[must_use]
+    pub fn attribution(&self, tag: &Tag, change: TagChange) -> Option<&Attribution> {
+        self.attributed.get(tag)?.get(&change).map(|(_, by)| by)
+    }
+
     /// Workloads come and go: of one artifact's rehearsals the oldest give way.
     fn rehearse(&mut self, artifact: &ArtifactId, rehearsal: &Rehearsal, mark: Mark) {
         let rehearsed = self.rehearsed.entry(artifact.clone()).or_default();
@@ -332,7 +362,10 @@ impl RepositoryState {
         let latest = self.tags.get(tag).and_then(|history| history.latest());
         match latest.is_some_and(|latest| latest.artifact == *artifact) {
             true => self.set_status(tag, TagStatus::Present),
-            false => self.sighted(tag, artifact, None, mark),
+            false => {
+                self.sighted(tag, artifact, None, mark);
+                self.attributed.remove(tag);
+            }
         }
     }
 

@@ -7,6 +7,7 @@ mod acr;
 mod acr_command;
 mod advice;
 mod artifact;
+mod attribution;
 mod bucket;
 mod chart;
 mod cleanup;
@@ -58,6 +59,7 @@ pub use acr::{
 };
 pub use advice::{Advice, AdviceKind};
 pub use artifact::{ArtifactId, ArtifactIdError, Pin};
+pub use attribution::{Attribution, Confidence, TagChange, TrailAct, TrailAnswer, TrailEntry, UnnamedChange};
 pub use bucket::{
     BucketExpiration, BucketLifecycle, BucketRetention, BucketRule, BucketTransition, Checksum, Lock, LockMode,
     NoncurrentLimit, ObjectState, Replication, Retained, RuleFilter, StorageClass, TagSet, TransitionMinimum, Trigger,
@@ -65,7 +67,7 @@ pub use bucket::{
 pub use chart::ChartVersion;
 pub use cleanup::{Cleanup, Recognised, RegistryKind, StatedCleanup};
 pub use compliance::{ComplianceControl, ControlArea};
-pub use control::{Control, Manager, Updates};
+pub use control::{Control, Manager, Updates, Writer};
 pub use digest::{Digest, DigestError};
 pub use drill::{BrokenPart, Drill, DrillOutcome, DrilledFrom};
 pub use ecr::{

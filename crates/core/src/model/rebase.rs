@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{ArtifactId, Event, RepositoryState, Span, Tag, TagStatus};
+use super::{ArtifactId, Event, RepositoryState, Span, Tag, TagChange, TagStatus};
 
 /// What an event becomes when another writer committed first (I14): nothing if that writer already said it, and what
 /// it means after theirs if they said something else. A deletion is never made of two concurrent runs' single looks.
@@ -27,6 +27,16 @@ pub fn rebase(event: Event, state: &RepositoryState) -> Option<Event> {
             TagStatus::Present => Some(Event::TagAbsent { tag }),
             TagStatus::Deleted(_) => None,
         },
+        // About a change that is not the last one any more, or that another writer has a name for.
+        Event::TagAttributed { tag, change, to, by } => {
+            let history = state.tags.get(&tag)?;
+            let is_last = match change {
+                TagChange::Moved => history.latest().map(|latest| &latest.artifact) == to.as_ref(),
+                TagChange::Deleted => matches!(history.status(), TagStatus::Deleted(_)),
+            };
+            let is_news = is_last && state.attribution(&tag, change).is_none();
+            is_news.then_some(Event::TagAttributed { tag, change, to, by })
+        }
         deployment @ (Event::DeploymentStarted { .. }
         | Event::DeploymentEnded { .. }
         | Event::DeploymentRecalled { .. }) => is_news_of_deployment(&deployment, state).then_some(deployment),

@@ -159,6 +159,9 @@ pub struct RunningNow {
     pub since: Option<Timestamp>,
     /// Whether it is on its way out: the workload brings another release in.
     pub leaving: bool,
+    /// The client that wrote its images into the workload, by the name that it gives itself there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployed_by: Option<String>,
 }
 
 /// One thing that is wanted, and of which nothing runs.

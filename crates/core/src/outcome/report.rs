@@ -370,9 +370,10 @@ pub fn finding_order(finding: &Finding) -> (std::cmp::Reverse<Severity>, Code, O
 #[must_use]
 pub fn total_finding_order(a: &Finding, b: &Finding) -> std::cmp::Ordering {
     let rest = |finding: &Finding| {
-        let Finding { source, artifact, previous, first_seen, ledger_sequence, message, remedy, waived, .. } =
-            finding.clone();
-        (source, artifact, previous, first_seen, ledger_sequence, message, remedy, waived)
+        let Finding {
+            source, artifact, previous, moved_by, first_seen, ledger_sequence, message, remedy, waived, ..
+        } = finding.clone();
+        (source, artifact, previous, first_seen, ledger_sequence, message, remedy, waived, moved_by)
     };
     finding_order(a).cmp(&finding_order(b)).then_with(|| rest(a).cmp(&rest(b)))
 }

@@ -2,6 +2,7 @@
 
 mod chain;
 mod gate;
+mod signed;
 
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
@@ -22,6 +23,7 @@ use prodpin_core::model::Cause;
 
 pub use self::chain::{assume, loader, timeouts};
 pub use self::gate::{Allowed, Gated, RequestBlocked};
+pub use self::signed::{JsonFailure, JsonOperation};
 
 /// Ends an answer that is larger than any that the service gives. The SDK reads whole bodies into memory (I20).
 #[derive(Debug, Clone, Copy)]
@@ -167,19 +169,8 @@ pub fn cause<E>(error: &SdkError<E, HttpResponse>, code: Option<&str>, status: O
 where
     E: std::error::Error + 'static,
 {
-    if let Some(code) = code {
-        for (codes, cause) in [
-            (EXPIRED, Cause::Denied),
-            (DENIED, Cause::Denied),
-            (THROTTLED, Cause::Throttled),
-            (NOT_FOUND, Cause::NotFound),
-            (UNSUPPORTED, Cause::Unsupported),
-            (OUT_OF_ROOM, Cause::Refused),
-        ] {
-            if codes.contains(&code) {
-                return cause;
-            }
-        }
+    if let Some(cause) = code.and_then(by_code) {
+        return cause;
     }
     match error {
         SdkError::TimeoutError(_) => Cause::TimedOut,
@@ -191,6 +182,18 @@ where
         SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) => Cause::Unreachable,
         _ => by_status(status),
     }
+}
+
+fn by_code(code: &str) -> Option<Cause> {
+    let known = [
+        (EXPIRED, Cause::Denied),
+        (DENIED, Cause::Denied),
+        (THROTTLED, Cause::Throttled),
+        (NOT_FOUND, Cause::NotFound),
+        (UNSUPPORTED, Cause::Unsupported),
+        (OUT_OF_ROOM, Cause::Refused),
+    ];
+    known.into_iter().find(|(codes, _)| codes.contains(&code)).map(|(_, cause)| cause)
 }
 
 fn by_status(status: Option<u16>) -> Cause {

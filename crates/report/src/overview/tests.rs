@@ -26,6 +26,7 @@ fn row(name: &str, severity: Severity, findings: usize) -> Row {
         reference: Some(format!("v{number}")),
         artifact: None,
         previous: None,
+        moved_by: None,
         first_seen: jiff::Timestamp::UNIX_EPOCH,
         ledger_sequence: None,
         message: "moved".to_owned(),

@@ -65,6 +65,10 @@ pub(super) fn running(row: &RepositoryReady, now: &RunningNow, at: Timestamp) ->
         Some(revision) => reported.say(", ").then(Phrase::name(&last_part(revision))),
         None => reported,
     };
+    let reported = match &now.deployed_by {
+        Some(client) => reported.say(", deployed by client ").then(Phrase::name(client)),
+        None => reported,
+    };
     if now.leaving { reported.say(" · on its way out") } else { reported }
 }
 

@@ -9,6 +9,7 @@ mod argocd;
 mod client_certificate;
 mod connect;
 mod exec;
+mod fields;
 mod flux;
 mod helm;
 mod image;

@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 
+use super::fields;
 use super::list::Namespaced;
 use super::pods::{Pod, PodSpec};
-use prodpin_core::model::Updates;
+use prodpin_core::model::{Updates, Writer};
 
 /// What Go's JSON writes as `null` where it means an empty list (F20).
 pub(super) fn nullable<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
@@ -36,6 +37,9 @@ pub(super) struct Metadata {
     pub(super) annotations: Annotations,
     #[serde(deserialize_with = "nullable")]
     pub(super) owner_references: Vec<Owner>,
+    /// Who last wrote the images of its template.
+    #[serde(rename = "managedFields", deserialize_with = "fields::writer")]
+    pub(super) writer: Option<Writer>,
 }
 
 impl Metadata {

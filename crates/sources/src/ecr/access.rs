@@ -1,19 +1,24 @@
 //! Who asks: the AWS chain or a role, and the SDK's client made from it, as often as credentials run out.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::ConfigLoader;
 use aws_sdk_ecr::Client;
 use aws_sdk_ecr::config::retry::RetryConfig;
 use aws_sdk_ecr::config::{Region, SharedCredentialsProvider};
+use url::Url;
 
 use crate::OpenOptions;
 use prodpin_core::model::{SourceName, is_account, is_region};
-use prodpin_net::aws::{self, AnswerCap, Gated, NamesItself};
+use prodpin_net::aws::{self, AnswerCap, Gated, JsonOperation, NamesItself};
+use prodpin_net::http::HttpEnvironment;
+use prodpin_net::http::client::{client, dialer};
 use prodpin_policy::EcrConfig;
 
 use super::EcrError;
 use super::gate::Gate;
+use super::trail;
 
 /// One attempt, body included: a page of 1,000 images is under a megabyte.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
@@ -100,6 +105,33 @@ impl Access {
             ecr = ecr.endpoint_url(endpoint);
         }
         Client::from_conf(ecr.build())
+    }
+
+    /// The account's event history, asked with the same credentials.
+    pub(super) async fn event_history(
+        &self,
+        endpoint: Option<&Url>,
+        environment: &HttpEnvironment,
+    ) -> Result<JsonOperation, String> {
+        let shared = self.loader().load().await;
+        let credentials = match &self.role {
+            Some((role, external_id)) => {
+                let external_id = external_id.as_ref().map(prodpin_policy::Secret::expose);
+                aws::assume(&shared, role, external_id).await
+            }
+            None => shared.credentials_provider().ok_or_else(|| aws::CREDENTIALS_SOUGHT.to_owned())?,
+        };
+        let region = self.region();
+        let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+        let usual = format!("https://{}.{region}.{domain}/", trail::SERVICE);
+        let configured = environment.variables.get("AWS_ENDPOINT_URL_CLOUDTRAIL").or(shared.endpoint_url());
+        let address = endpoint.map(Url::as_str).or(configured).unwrap_or(&usual);
+        let url: Url = address.parse().map_err(|_| "the address of CloudTrail is no URL".to_owned())?;
+        // A private endpoint has a private address.
+        let dialer = Arc::new(dialer(true, [], environment));
+        let http = client(&url, None, &dialer, environment).map_err(|_| "no HTTP client could be built".to_owned())?;
+        let (service, target) = (trail::SERVICE, trail::TARGET);
+        Ok(JsonOperation { http, url, service, region: region.to_owned(), target, credentials })
     }
 
     /// Where calls go, for a person.

@@ -14,6 +14,7 @@
 //! | `pull` | bytes, by the registry protocol, and putting them back |
 //! | `release` | removing a pin's tag, for `prodpin release --apply` alone |
 //! | `lifecycle` | the rule in front that claims pins, put there where the policy says so |
+//! | `trail` | who moved or deleted a tag, from CloudTrail, where the policy says so |
 //! | `rehearse` | ECR's own preview of its lifecycle policy (A39) |
 //!
 //! A tag is a tag, an artifact a manifest, a pin one more tag on it. What that pin is worth, only the lifecycle policy
@@ -35,6 +36,7 @@ mod rehearse;
 mod release;
 mod repositories;
 mod settings;
+mod trail;
 mod transport;
 
 use std::collections::BTreeSet;
@@ -57,10 +59,11 @@ use self::described::Handover;
 use self::pull::Pulling;
 pub use self::pull::open_to_restore;
 use self::settings::CacheRules;
+use self::trail::CloudTrail;
 use self::transport::EcrTransport;
 use super::content::Content;
 use super::matched::Matched;
-use super::{Inventory, OpenOptions, OpenToRelease, Reservation, Source, oci};
+use super::{Inventory, OpenOptions, OpenToRelease, Reservation, Source, Trail, oci};
 
 /// Why a registry cannot be a source.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -88,11 +91,13 @@ pub struct Tuning {
     pub credentials: Option<SharedCredentialsProvider>,
     /// How often a call is sent before a fault is final.
     pub tries: u32,
+    /// CloudTrail's address in place of the region's own.
+    pub cloudtrail: Option<url::Url>,
 }
 
 impl Default for Tuning {
     fn default() -> Self {
-        Self { page_size: 1000, credentials: None, tries: 6 }
+        Self { page_size: 1000, credentials: None, tries: 6, cloudtrail: None }
     }
 }
 
@@ -154,6 +159,8 @@ async fn registry(
         options: options.clone(),
         environment: environment.clone(),
         pulling: Pulling::default(),
+        cloudtrail: tuning.cloudtrail.clone(),
+        history: OnceCell::new(),
     })
 }
 
@@ -174,12 +181,26 @@ struct Registry {
     options: OpenOptions,
     environment: oci::HttpEnvironment,
     pulling: Pulling,
+    /// CloudTrail's address, where it is not the region's own.
+    cloudtrail: Option<url::Url>,
+    /// The account's event history, or why it cannot be asked.
+    history: OnceCell<Result<CloudTrail, String>>,
 }
 
 impl Registry {
     /// The account as calls name it (A11); none means the caller's own.
     fn id(&self) -> Option<String> {
         self.config.registry.clone()
+    }
+
+    /// The account's event history.
+    async fn event_history(&self) -> Result<&CloudTrail, String> {
+        let open = async {
+            let access = self.transport.access();
+            let operation = access.event_history(self.cloudtrail.as_ref(), &self.environment).await?;
+            Ok(CloudTrail::new(operation, self.transport.account(), self.transport.deadline()))
+        };
+        self.history.get_or_init(|| open).await.as_ref().map_err(Clone::clone)
     }
 
     fn note_match(&self, repository: &str) {
@@ -271,5 +292,9 @@ impl Inventory for Registry {
 
     fn content(&self) -> Option<&dyn Content> {
         Some(self)
+    }
+
+    fn trail(&self) -> Option<&dyn Trail> {
+        self.config.asks_cloudtrail.then_some(self)
     }
 }

@@ -1,4 +1,5 @@
-//! The pace of writes. ECR takes ten `PutImage` a second in an account and region, whoever sends them (A7).
+//! The pace of calls that an account has few of. ECR takes ten `PutImage` a second in an account and region, whoever sends them
+//! (A7).
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -10,20 +11,37 @@ const APART: Duration = Duration::from_millis(200);
 /// Writes that may follow each other at once.
 const BURST: u32 = 5;
 
-/// Turns to write, one after the other.
-#[derive(Debug, Default)]
+/// Turns, one after the other.
+#[derive(Debug)]
 pub(super) struct Pace {
+    /// Between two of them.
+    apart: Duration,
+    /// So many may follow each other at once.
+    burst: u32,
     /// When the next turn would be if nobody had waited before.
     next: Mutex<Option<Instant>>,
 }
 
+/// That of writes.
+impl Default for Pace {
+    fn default() -> Self {
+        Self { apart: APART, burst: BURST, next: Mutex::default() }
+    }
+}
+
 impl Pace {
-    /// The one pace of an account and region. The quota is the account's, so it is this whole process's, however many
+    /// The one pace of writes in an account and region. The quota is the account's, so it is this whole process's, however many
     /// sources look at it.
     pub(super) fn for_account(place: &str) -> Arc<Self> {
+        Self::of(place, APART, BURST)
+    }
+
+    /// The one pace of calls at a place.
+    pub(super) fn of(place: &str, apart: Duration, burst: u32) -> Arc<Self> {
         static PACES: LazyLock<Mutex<HashMap<String, Arc<Pace>>>> = LazyLock::new(Mutex::default);
         let mut paces = PACES.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(paces.entry(place.to_owned()).or_default())
+        let new = || Arc::new(Self { apart, burst, next: Mutex::default() });
+        Arc::clone(paces.entry(place.to_owned()).or_insert_with(new))
     }
 
     /// Waits for a turn; not where it would come too late.
@@ -36,13 +54,13 @@ impl Pace {
 
     fn take(&self, now: Instant, deadline: Option<Instant>) -> Result<Instant, TooLate> {
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
-        let earliest = now.checked_sub(APART * (BURST - 1)).unwrap_or(now);
+        let earliest = now.checked_sub(self.apart * (self.burst - 1)).unwrap_or(now);
         let slot = next.unwrap_or(earliest).max(earliest);
         let at = slot.max(now);
         if deadline.is_some_and(|end| at >= end) {
             return Err(TooLate);
         }
-        *next = Some(slot + APART);
+        *next = Some(slot + self.apart);
         Ok(at)
     }
 }

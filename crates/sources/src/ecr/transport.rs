@@ -162,6 +162,11 @@ impl EcrTransport {
         self.access.clone().pulling().connect().await
     }
 
+    /// Who asks.
+    pub(super) fn access(&self) -> &Access {
+        &self.access
+    }
+
     /// An answer that ECR cannot have given.
     pub(super) fn malformed(&self, call: &Call<'_>, reason: impl AsRef<str>) -> EcrFailure {
         EcrFailure::malformed(&self.place, call, reason)

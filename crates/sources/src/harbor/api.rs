@@ -191,6 +191,17 @@ impl Api {
         ended(rows, Fault::malformed(detail))
     }
 
+    /// One page of a list that is not read to its end, and whether there is another one.
+    pub(super) async fn one_page<T: Row>(
+        &self,
+        path: &str,
+        query: &str,
+        number: usize,
+    ) -> Result<(Vec<T>, bool), Fault> {
+        let Page { rows, has_next, .. } = self.page(path, query, number).await?;
+        Ok((rows, has_next))
+    }
+
     async fn page<T: Row>(&self, path: &str, query: &str, number: usize) -> Result<Page<T>, Fault> {
         static TOTAL: HeaderName = HeaderName::from_static("x-total-count");
         let asked = format!("page={number}&page_size={PAGE}{}{query}", if query.is_empty() { "" } else { "&" });

@@ -11,12 +11,14 @@
 //! | `estate` | what repositories share: login, version, garbage collection, replication, and a project's rules |
 //! | `repositories` | which repositories there are |
 //! | `artifacts` | every artifact of one, for the simulator |
+//! | `audit_log` | who moved or deleted a tag |
 //! | `pin` | pins as tags that Harbor creates |
 //! | `release` | removing them |
 //! | `rehearse` | Harbor's own dry run of tag retention |
 
 mod api;
 mod artifacts;
+mod audit_log;
 mod documents;
 mod estate;
 mod pin;
@@ -41,7 +43,7 @@ use self::pin::{TagPins, artifact_at, has_tag, no_pins};
 use crate::content::Content;
 use crate::matched::Matched;
 use crate::oci::{HttpEnvironment, Known, OciError, open_known};
-use crate::{Inventory, OpenOptions, PartsLook, PinLook, Protector, Rehearsal, Reservation, Source};
+use crate::{Inventory, OpenOptions, PartsLook, PinLook, Protector, Rehearsal, Reservation, Source, Trail};
 use prodpin_core::model::{
     ArtifactId, Cause, DeployedReference, Digest, Gap, Inspection, NamePatterns, Obstacle, Pin, PinRemoval, PinState,
     Presence, Provenance, Reference, RegistryKind, RepositoryName, Resolution, Scope, SettingFacts, Snapshot,
@@ -237,5 +239,9 @@ impl Inventory for HarborInventory {
 
     fn content(&self) -> Option<&dyn Content> {
         self.registry.content()
+    }
+
+    fn trail(&self) -> Option<&dyn Trail> {
+        Some(self.estate.as_ref())
     }
 }

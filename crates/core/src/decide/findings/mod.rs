@@ -56,6 +56,7 @@ pub(super) fn findings(
         rules: input.rules,
         listed,
         state: input.state,
+        unnamed: input.unnamed,
         labels: input.labels,
         production_tags: &production_tags,
         cached_from: input.snapshot.retention.cached_from(),

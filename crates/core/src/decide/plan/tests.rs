@@ -81,6 +81,7 @@ impl Look {
             snapshot: &self.snapshot,
             state: &state,
             events: &events,
+            unnamed: &Default::default(),
             labels: &BTreeMap::new(),
             running: &[],
             selection: &selection,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::decide::readiness::is_wanted;
-use crate::model::{ArtifactId, Tenure};
+use crate::model::{ArtifactId, Deployment, Tenure};
 use crate::outcome::ready::{RunningNow, WantedNow};
 
 use super::{Facts, Uses};
@@ -31,6 +31,7 @@ pub(super) fn now(facts: &Facts<'_>, uses: &Uses<'_>) -> Vec<RunningNow> {
                 revision: key.2.clone(),
                 since,
                 leaving: facts.plan.readiness.rollout_state.is_leaving(used),
+                deployed_by: deployed_by(facts, used),
             };
             let known = now.entry(key).or_insert(entry);
             known.since = [known.since, since].into_iter().flatten().min();
@@ -54,11 +55,19 @@ pub(super) fn now(facts: &Facts<'_>, uses: &Uses<'_>) -> Vec<RunningNow> {
                 revision: None,
                 since,
                 leaving: false,
+                deployed_by: None,
             };
             now.insert((target.artifact.clone(), via, None), entry);
         }
     }
     now.into_values().collect()
+}
+
+/// Who brought it in, where the workload tells and brings nothing else.
+fn deployed_by(facts: &Facts<'_>, used: &Deployment) -> Option<String> {
+    let Tenure::Now { since } = used.tenure else { return None };
+    let control = used.control.as_ref().filter(|_| !facts.plan.readiness.rollout_state.is_leaving(used))?;
+    control.brought_by(since).map(|writer| writer.manager.to_string())
 }
 
 /// Everything that is wanted and of which nothing runs.

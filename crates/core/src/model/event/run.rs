@@ -183,3 +183,14 @@ pub struct RunRecord {
     #[serde(default, skip_serializing_if = "Answers::is_for_everything")]
     pub answers: Answers,
 }
+
+impl std::ops::SubAssign for Counts {
+    fn sub_assign(&mut self, other: Self) {
+        self.repositories -= other.repositories;
+        self.artifacts -= other.artifacts;
+        self.tags -= other.tags;
+        self.targets -= other.targets;
+        self.pinned -= other.pinned;
+        self.protected -= other.protected;
+    }
+}

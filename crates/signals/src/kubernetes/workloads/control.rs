@@ -21,6 +21,7 @@ pub(super) fn from_workload(workload: &Templated) -> Control {
         update_revision: workload.status.update_revision.as_deref().map(Arc::from),
         lacks_ready_pods: workload.status.ready_replicas.unwrap_or(0) < spec.replicas.unwrap_or(1),
         managers: managers(&workload.metadata),
+        writer: workload.metadata.writer.clone(),
     }
 }
 
