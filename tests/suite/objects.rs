@@ -102,6 +102,8 @@ impl Bucket {
             object: None,
             artifact,
             parts: Default::default(),
+            pin_is_immutable: None,
+            undeletable: None,
         }
     }
 }

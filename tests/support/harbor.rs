@@ -27,6 +27,7 @@ use base64::Engine as _;
 use serde_json::json;
 
 use self::world::Project;
+#[allow(unused_imports, reason = "each program that includes this uses its own part of it")]
 pub(crate) use self::world::{Account, Ending, World};
 use super::registry::{Logged, Options, Registry};
 

@@ -108,6 +108,8 @@ pub(super) fn whole(artifact: &ArtifactId, snapshot: &Snapshot) -> Inspection {
         lost_attestations: Vec::new(),
         children: Vec::new(),
         parts: Default::default(),
+        pin_is_immutable: None,
+        undeletable: None,
     }
 }
 

@@ -159,6 +159,8 @@ pub(crate) fn whole(artifact: &ArtifactId) -> Inspection {
         lost_attestations: Vec::new(),
         gaps: Vec::new(),
         parts: Default::default(),
+        pin_is_immutable: None,
+        undeletable: None,
     }
 }
 

@@ -191,6 +191,8 @@ impl Inventory for Bucket {
             gaps: Vec::new(),
             object: None,
             parts: Default::default(),
+            pin_is_immutable: None,
+            undeletable: None,
         };
         let ArtifactId::ObjectVersion { key, version } = artifact else { return seen };
         let stored = state.keys.get(key).into_iter().flatten().find(|stored| stored.id == **version);

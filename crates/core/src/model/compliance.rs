@@ -117,6 +117,7 @@ impl Code {
             | Self::VaultIncomplete => ControlArea::Recovery,
             Self::TagMoved
             | Self::TagDeleted
+            | Self::TagAttributed
             | Self::TagRecreated
             | Self::TagFlapped
             | Self::TagsMovedTogether

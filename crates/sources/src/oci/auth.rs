@@ -152,7 +152,9 @@ impl Auth {
     pub(super) async fn pair(&self) -> Result<Option<(&str, &Secret)>, Fault> {
         match self.keys.get().await? {
             Credentials::Password { username, password } => Ok(Some((username, password))),
-            Credentials::Anonymous | Credentials::Identity(_) | Credentials::Token(_) => Ok(None),
+            Credentials::Anonymous | Credentials::Identity(_) | Credentials::Token(_) | Credentials::Access(_) => {
+                Ok(None)
+            }
         }
     }
 

@@ -70,6 +70,8 @@ fn inspected(id: &str, lock: Lock) -> (ArtifactId, Inspection) {
         gaps: Vec::new(),
         object: Some(Box::new(object)),
         parts: Default::default(),
+        pin_is_immutable: None,
+        undeletable: None,
     };
     (artifact(id), inspection)
 }
