@@ -171,3 +171,19 @@ fn five_lacking_parts_are_all_named_f96() {
         assert_eq!((told.len(), told.iter().flatten().next().copied()), (5, more));
     }
 }
+
+#[test]
+fn a_part_that_is_named_with_its_platform_is_not_named_once_more_f96() {
+    let (one, two) = (Digest::sha256(b"1"), Digest::sha256(b"2"));
+    let missing = |digest: &Digest, part: Option<&str>| Obstacle::PartMissing {
+        digest: digest.clone(),
+        part: part.map(Into::into),
+        more: None,
+    };
+    let named = missing(&one, Some("platform linux/arm64"));
+    let closure = Closure::Broken(vec![one.clone(), two.clone()]);
+    let told = judged(&Inspection { closure, obstacles: vec![named.clone()], ..seen() }, true).obstacles;
+    let mut expected = vec![named, missing(&two, None)];
+    expected.sort();
+    assert_eq!(told, expected);
+}

@@ -154,3 +154,38 @@ fn bytes_that_came_by_moving_a_release_tag_are_kept_beside_and_push_none_out() {
         assert_eq!((kept(Presence::Present), kept(Presence::NotFound)), ([true], gone), "v2 names {last}");
     }
 }
+
+#[test]
+fn what_several_rules_say_of_an_artifact_adds_up() {
+    let (snapshot, state) = history(&[&[("prod", "1"), ("stable", "1")]]);
+    let targets = selected(vec![moving("prod"), moving("stable")], 5, &snapshot, &state).targets(5, &BTreeMap::new());
+    assert_eq!(contents(&targets), ["1"]);
+    assert!(targets[0].running && targets[0].reasons.len() == 2, "{:?}", targets[0].reasons);
+
+    let (snapshot, state) = history(&[&[("v1", "1"), ("v2", "2"), ("v3", "3"), ("v4", "4")]]);
+    let gone = ["4", "3"].map(|content| seen(content, Presence::NotFound));
+    let inspections: BTreeMap<ArtifactId, Inspection> = gone.into();
+    let lost = |production: Vec<ProductionRule>, from: &str| -> Vec<(ArtifactId, bool, usize)> {
+        let lost = selected(production, 1, &snapshot, &state).lost(1, &inspections, &artifact(from));
+        lost.into_iter().map(|lost| (lost.artifact, lost.above, lost.reasons.len())).collect()
+    };
+    assert_eq!(lost(vec![releases("v*")], "2"), [(artifact("3"), true, 1)]);
+    assert_eq!(lost(vec![releases("v*"), releases("v*")], "2"), [(artifact("3"), true, 2)], "by both rules");
+}
+
+/// A platform's manifest is reached by its index: its own tag keeps nothing that the index does not.
+#[test]
+fn a_platform_with_a_tag_of_its_own_is_no_target_beside_its_index() {
+    let (snapshot, state) = history(&[&[("v1", "1"), ("v1-arm64", "2"), ("v2", "3")]]);
+    let selection = selected(vec![releases("v*")], 5, &snapshot, &state);
+    let part = artifact("2").digest().unwrap().clone();
+    for (children, targets, platforms) in
+        [(vec![part], &["3", "1"][..], &[tag("v1-arm64")][..]), (vec![], &["3", "1", "2"], &[])]
+    {
+        let index = Inspection { children, ..Inspection::whole(artifact("1")) };
+        let inspections = BTreeMap::from([(artifact("1"), index)]);
+        assert_eq!(contents(&selection.targets(5, &inspections)), targets);
+        let told: Vec<Tag> = selection.platform_tags(5, &inspections).into_iter().cloned().collect();
+        assert_eq!(told, platforms);
+    }
+}
