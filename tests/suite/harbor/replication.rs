@@ -66,7 +66,7 @@ async fn a_copy_that_follows_deletions_is_no_second_copy_and_pins_start_it_j34()
 
 #[tokio::test]
 async fn policies_that_may_not_be_read_are_unknown_and_cost_no_run_its_completeness_j34() {
-    for (status, code) in [(403, "FORBIDDEN"), (500, "UNKNOWN"), (404, "NOT_FOUND")] {
+    for (status, code) in [(403, "FORBIDDEN"), (404, "NOT_FOUND")] {
         let (harbor, estate) = held().await;
         harbor.world().replicate("mirror", false, "scheduled", true);
         harbor.lie(Lie::Answer(Method::GET, "/replication/policies", status, code));
@@ -80,4 +80,20 @@ async fn policies_that_may_not_be_read_are_unknown_and_cost_no_run_its_completen
         let ahead = said_ahead(&harbor, &estate).await;
         assert!(ahead.contains("is unknown: the replication policies could not be read"), "{ahead}");
     }
+}
+
+#[tokio::test]
+async fn a_failure_to_read_policies_is_a_gap_and_settles_nothing_that_was_found_f48_j34() {
+    let (harbor, estate) = held().await;
+    harbor.world().replicate("mirror", false, "scheduled", false);
+    let first = estate.run_on(Mode::Enforce, opened(&harbor, true)).await;
+    let seen = about(&first, "mirror")[0].first_seen;
+    harbor.lie(Lie::Answer(Method::GET, "/replication/policies", 500, "UNKNOWN"));
+    let failed = estate.run_on(Mode::Enforce, opened(&harbor, true)).await;
+    let story = estate.story(&failed);
+    assert!(!failed.complete, "{story}");
+    assert!(each(failed.targets().iter(), |target| target.protected == Some(true)), "{story}");
+    harbor.be_honest();
+    let again = estate.run_on(Mode::Enforce, opened(&harbor, true)).await;
+    assert_eq!(about(&again, "mirror")[0].first_seen, seen, "it was open all the time: {}", estate.story(&again));
 }

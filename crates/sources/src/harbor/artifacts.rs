@@ -32,7 +32,7 @@ pub(super) async fn observe(
     known: &TagTable,
 ) -> Snapshot {
     let Some(place) = Place::of(name) else { return nowhere(name) };
-    let (listed, project, version, collection, replication) = tokio::join!(
+    let (listed, project, version, collection, (replication, unread)) = tokio::join!(
         list(estate, &place, memory),
         estate.project(&place.project),
         estate.version(),
@@ -51,7 +51,7 @@ pub(super) async fn observe(
     gaps.extend(end.map(|fault| fault.gap(Scope::Repository)));
     if !is_gone {
         // The list of tags is whole without them.
-        gaps.extend(project.faults.iter().cloned().map(|fault| fault.gap(Scope::Setting)));
+        gaps.extend(project.faults.iter().cloned().chain(unread).map(|fault| fault.gap(Scope::Setting)));
     }
     let Project { cached_from, policy, immutable, neighbours, .. } = &*project;
     let retention = HarborRepository {

@@ -26,7 +26,7 @@ pub(super) struct Estate {
     pub(super) api: Api,
     version: OnceCell<Option<Box<str>>>,
     collection: OnceCell<HarborCollection>,
-    replication: OnceCell<HarborReplication>,
+    replication: OnceCell<(HarborReplication, Option<Fault>)>,
     projects: Once<Project>,
     repositories: Once<Repositories>,
 }
@@ -132,21 +132,24 @@ impl Estate {
         self.collection.get_or_init(|| read).await.clone()
     }
 
-    /// Which replication policies there are. Only a system robot may ask; who may not is told once, and by every look ahead.
-    pub(super) async fn replication(&self) -> HarborReplication {
+    /// Which replication policies there are. Only a system robot may ask; who may not is told once, and by every look ahead. Any
+    /// other failure is a gap: what was found before is not known to be settled.
+    pub(super) async fn replication(&self) -> (HarborReplication, Option<Fault>) {
         let read = async {
             let Rows { rows, end } = self.short_list::<ReplicationRow>("replication/policies", "sort=id").await;
-            match end {
-                None => HarborReplication::Known(rows.into_iter().filter_map(ReplicationRow::policy).collect()),
-                Some(fault) => {
-                    tracing::warn!(
-                        "whether replication moves tags here, or is started by pins, is unknown: {}; grant \
-                         replication-policy:list to the robot account",
-                        fault.detail
-                    );
-                    HarborReplication::Unknown
-                }
+            let Some(fault) = end else {
+                let policies = rows.into_iter().filter_map(ReplicationRow::policy).collect();
+                return (HarborReplication::Known(policies), None);
+            };
+            if !matches!(fault.cause, Cause::Denied | Cause::NotFound | Cause::Unsupported) {
+                return (HarborReplication::Unknown, Some(fault));
             }
+            tracing::warn!(
+                "whether replication moves tags here, or is started by pins, is unknown: {}; grant \
+                 replication-policy:list to the robot account",
+                fault.detail
+            );
+            (HarborReplication::Unknown, None)
         };
         self.replication.get_or_init(|| read).await.clone()
     }

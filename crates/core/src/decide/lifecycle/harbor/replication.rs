@@ -35,7 +35,7 @@ impl HarborReplicationPolicy {
         self.filters.iter().all(|filter| match filter {
             // Without a pattern everything passes, whatever it is to do with what matches.
             HarborReplicationFilter::Tag { pattern, excludes } => {
-                pattern.is_empty() || matches(pattern, tag).map_or(true, |found| found != *excludes)
+                pattern.is_empty() || matches(pattern, tag) != Ok(*excludes)
             }
             HarborReplicationFilter::Name(_) | HarborReplicationFilter::Other => true,
         })
