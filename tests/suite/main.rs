@@ -61,3 +61,4 @@ mod vault;
 mod vault_registry;
 mod watch;
 mod witness;
+mod zot;

@@ -102,10 +102,13 @@ fn the_policies_that_are_published_are_policies() {
                 ];
                 let ecr = ["payments", "ecr", "assume_role", "external_id", "registry", "may_delete"];
                 let harbor = ["images", "harbor"];
+                let zot = ["edge", "zot", "config"];
                 let charts = ["charts", "helm", "foreign_hosts", "credentials_for", "chartmuseum"];
                 let rule = rest.starts_with("- {");
                 rule || (rest[..].contains(&format!("{word}:"))
-                    && [&keys[..], &bucket, &ecr, &harbor, &charts].iter().any(|keys| keys.contains(&word.as_str())))
+                    && [&keys[..], &bucket, &ecr, &harbor, &zot, &charts]
+                        .iter()
+                        .any(|keys| keys.contains(&word.as_str())))
             });
             let indent = &line[..line.len() - line.trim_start().len()];
             code.map_or_else(|| format!("{line}\n"), |code| format!("{indent}{code}\n"))
@@ -113,7 +116,7 @@ fn the_policies_that_are_published_are_policies() {
         .collect();
     let secrets = ["REGISTRY_PASSWORD", "PRODPIN_EXTERNAL_ID", "CHARTS_PASSWORD"];
     let whole = good(&secrets.iter().fold(whole, |text, secret| text.replace(secret, "PASSWORD")));
-    assert_eq!((whole.sources.len(), whole.production.len(), whole.signals.len()), (5, 4, 7));
+    assert_eq!((whole.sources.len(), whole.production.len(), whole.signals.len()), (6, 4, 7));
     assert_eq!(
         whole.schedule.map(|schedule| schedule.to_string()).as_deref(),
         Some("*/15 * * * *, by the clock of Europe/Berlin")

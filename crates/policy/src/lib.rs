@@ -32,6 +32,7 @@ mod spanned;
 mod tree;
 mod vault;
 mod waivers;
+mod zot;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -152,6 +153,11 @@ pub enum RegistryInterface {
     None,
     /// Harbor's API v2.0 (`harbor:`).
     Harbor,
+    /// zot's configuration file (`zot:`).
+    Zot {
+        /// The file, if it is given.
+        config: Option<PathBuf>,
+    },
 }
 
 /// An OCI registry, or one of a kind that has an interface of its own beside that.

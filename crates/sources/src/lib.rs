@@ -18,6 +18,7 @@ pub mod memory;
 pub mod oci;
 pub mod s3;
 mod witness;
+pub mod zot;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -290,6 +291,9 @@ pub async fn open_to_release(
         SourceConfig::Oci(config) => match &config.interface {
             RegistryInterface::None => oci::open_to_release(name, config, options, environment),
             RegistryInterface::Harbor => harbor::open_to_release(name, config, options, environment),
+            RegistryInterface::Zot { config: file } => {
+                zot::open_to_release(name, config, file.as_deref(), options, environment)
+            }
         }
         .map_err(|error| error.to_string()),
         SourceConfig::Ecr(config) => {
@@ -362,6 +366,9 @@ pub async fn open(
         SourceConfig::Oci(config) => match &config.interface {
             RegistryInterface::None => oci::open_in(name, config, options, environment),
             RegistryInterface::Harbor => harbor::open_in(name, config, options, environment),
+            RegistryInterface::Zot { config: file } => {
+                zot::open_in(name, config, file.as_deref(), options, environment)
+            }
         }
         .map_err(|error| error.to_string()),
         SourceConfig::Ecr(config) => {

@@ -198,7 +198,9 @@ fn readable(draft: Draft<'_>) -> String {
              account that prodpin runs as, and run again",
             harbor.project
         ),
-        Retention::Unruled | Retention::Bucket(_) | Retention::Zot(_) => {
+        // Its rules are known, and what they count is not.
+        Retention::Zot(_) => lifecycle::ZOT_CLAIM.to_owned(),
+        Retention::Unruled | Retention::Bucket(_) => {
             "grant the permission to read the lifecycle rules, and run again".to_owned()
         }
     }
