@@ -180,8 +180,13 @@ fn source(config: &SourceConfig) -> String {
                 RegistryInterface::DockerHub { .. } => "Docker Hub",
                 RegistryInterface::Ghcr { .. } => "GitHub's registry",
                 RegistryInterface::Harbor => "Harbor",
+                RegistryInterface::Zot { .. } => "zot",
             };
-            format!("{kind} {url}{login}{private}{cleanup}: {}", selected(repositories))
+            let rules = match interface {
+                RegistryInterface::Zot { config: Some(path) } => format!(", whose rules are in {}", path.display()),
+                _ => String::new(),
+            };
+            format!("{kind} {url}{login}{private}{cleanup}{rules}: {}", selected(repositories))
         }
         SourceConfig::S3(S3Config { bucket, layout, repositories, region, endpoint, owner, .. }) => {
             let region = region.as_ref().map(|region| format!(" in {region}")).unwrap_or_default();

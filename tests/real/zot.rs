@@ -1,5 +1,5 @@
 //! A registry that cleans up by rules which nobody can read from outside: zot, which keeps the newest tags of a repository
-//! (F123). It is built by hand, so these are left out where `PRODPIN_TEST_ZOT` names no program.
+//! (F123), and the same read by its configuration file. It is built by hand, so these are left out where `PRODPIN_TEST_ZOT` names no program.
 
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -42,7 +42,8 @@ impl Zot {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    fn start(&mut self, collects: bool) {
+    /// Writes a configuration file beside its data.
+    fn write(&self, name: &str, collects: bool) -> std::path::PathBuf {
         let policies = json!([{ "repositories": ["**"], "deleteReferrers": false, "keepTags": self.keep_tags }]);
         let mut storage = json!({
             "rootDirectory": self.folder.path().join("data"),
@@ -60,8 +61,13 @@ impl Zot {
             "http": { "address": "127.0.0.1", "port": self.port.to_string() },
             "log": { "level": "error" },
         });
-        let path = self.folder.path().join("zot.json");
+        let path = self.folder.path().join(name);
         std::fs::write(&path, configuration.to_string()).unwrap();
+        path
+    }
+
+    fn start(&mut self, collects: bool) {
+        let path = self.write("zot.json", collects);
         let mut serve = Command::new(&self.program);
         serve.arg("serve").arg(&path).stdout(Stdio::null()).stderr(Stdio::null());
         self.process = Some(serve.spawn().unwrap());
@@ -96,8 +102,13 @@ impl Zot {
 
     /// Runs the program, and tells how each target's pin stands and whether it is protected.
     async fn run(&self, mode: &str, cleanup: &str, status: i32) -> Vec<(String, Value)> {
+        self.run_as("oci", mode, cleanup, status).await
+    }
+
+    /// The same with a source of this kind.
+    async fn run_as(&self, kind: &str, mode: &str, more: &str, status: i32) -> Vec<(String, Value)> {
         let policy = format!(
-            "version: 1\nledger: ./ledger\nsources:\n  shop: {{ oci: \"{}\", repositories: [\"shop/*\"]{cleanup} \
+            "version: 1\nledger: ./ledger\nsources:\n  shop: {{ {kind}: \"{}\", repositories: [\"shop/*\"]{more} \
              }}\nproduction:\n  - {{ tags: [\"v*\"], order: semver }}\n",
             self.url()
         );
@@ -156,4 +167,28 @@ async fn with_an_entry_of_their_own_pins_and_releases_stay_f123() {
     expected.sort();
     assert_eq!(zot.cleaned().await, expected);
     assert_eq!(zot.run("enforce", ", cleanup: none", 0).await, all("present", Value::Bool(true)));
+}
+
+/// By the very file that the server runs with: what is called protected stays, and what is refused would have cost a release.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn by_its_configuration_file_pins_are_made_where_they_hold_i22_k55() {
+    let first = json!([{ "patterns": ["^prod-pinned-"] }, { "patterns": [".*"], "mostRecentlyPushedCount": 2 }]);
+    let Some(mut zot) = Zot::new(first) else { return };
+    zot.start(false);
+    let releases = releases(&zot).await;
+    // As it will run when it collects.
+    zot.write("then.json", true);
+    assert_eq!(zot.run_as("zot", "enforce", ", config: then.json", 0).await, all("created", Value::Bool(true)));
+    let pins = releases[1..].iter().map(|(_, artifact)| Pin::for_digest(artifact.digest().unwrap()).to_string());
+    let left = zot.cleaned().await;
+    for pin in pins {
+        assert!(left.contains(&pin), "{pin} of {left:?}");
+    }
+    let Some(mut counted) = Zot::new(json!([{ "mostRecentlyPushedCount": 6 }])) else { return };
+    counted.start(false);
+    let releases = self::releases(&counted).await;
+    counted.write("then.json", true);
+    assert_eq!(counted.run_as("zot", "enforce", ", config: then.json", 3).await, all("refused", Value::Null));
+    let expected: Vec<String> = releases.into_iter().map(|(tag, _)| tag).collect();
+    assert_eq!(counted.cleaned().await, expected);
 }

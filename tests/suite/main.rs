@@ -65,3 +65,4 @@ mod vault;
 mod vault_registry;
 mod watch;
 mod witness;
+mod zot;

@@ -35,6 +35,7 @@ mod spanned;
 mod tree;
 mod vault;
 mod waivers;
+mod zot;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -170,6 +171,11 @@ pub enum RegistryInterface {
     },
     /// Harbor's API v2.0 (`harbor:`).
     Harbor,
+    /// zot's configuration file (`zot:`).
+    Zot {
+        /// The file, if it is given.
+        config: Option<PathBuf>,
+    },
 }
 
 /// An OCI registry, or one of a kind that has an interface of its own beside that.

@@ -17,6 +17,7 @@ use super::raw_production::RawProduction;
 use super::require::RawRequire;
 use super::spanned::{Entries, Spanned};
 use super::waivers::{RawSecurityHub, RawWaiver};
+use super::zot::RawZot;
 use prodpin_core::model::{FailOn, StatedCleanup};
 
 /// A prodpin policy: which releases to keep ready to roll back to, where they are, and how to tell what production runs.
@@ -106,6 +107,7 @@ pub(super) enum RawSource {
     S3(RawS3),
     Ecr(RawEcr),
     Helm(Box<RawHelm>),
+    Zot(RawZot),
 }
 
 /// Any OCI registry.

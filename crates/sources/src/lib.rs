@@ -24,6 +24,7 @@ pub mod s3;
 mod trail;
 mod vendor;
 mod witness;
+pub mod zot;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -307,6 +308,9 @@ pub async fn open_to_release(
             }
             RegistryInterface::Ghcr { api } => ghcr::open_to_release(name, (config, api), options, environment),
             RegistryInterface::Harbor => harbor::open_to_release(name, config, options, environment),
+            RegistryInterface::Zot { config: file } => {
+                zot::open_to_release(name, config, file.as_deref(), options, environment)
+            }
         }
         .map_err(|error| error.to_string()),
         SourceConfig::Ecr(config) => {
@@ -382,6 +386,9 @@ pub async fn open(
             RegistryInterface::DockerHub { api } => dockerhub::open_in(name, (config, api), options, environment),
             RegistryInterface::Ghcr { api } => ghcr::open_in(name, (config, api), options, environment),
             RegistryInterface::Harbor => harbor::open_in(name, config, options, environment),
+            RegistryInterface::Zot { config: file } => {
+                zot::open_in(name, config, file.as_deref(), options, environment)
+            }
         }
         .map_err(|error| error.to_string()),
         SourceConfig::Ecr(config) => {

@@ -40,6 +40,30 @@ fn what_cleans_up_is_stated_where_it_cannot_be_read_and_nowhere_else_f123() {
 }
 
 #[test]
+fn a_zot_is_an_oci_registry_whose_rules_stand_in_a_file_or_are_stated_k55() {
+    let policy =
+        good(&with_source("{ zot: https://z.example, repositories: [\"shop/*\"], config: zot.json, private: true }"));
+    let config = oci(&policy);
+    let RegistryInterface::Zot { config: Some(file) } = &config.interface else { panic!("{config:?}") };
+    assert!(file.ends_with("zot.json") && config.private && config.cleanup.is_none());
+    let stated = good(&with_source("{ zot: https://z.example, repositories: [a], cleanup: untagged }"));
+    assert_eq!(oci(&stated).interface, RegistryInterface::Zot { config: None });
+    assert_eq!(oci(&stated).cleanup, Some(StatedCleanup::Untagged));
+    for (wrong, said) in [
+        ("zot: https://z.example, repositories: [a], config: z.json, cleanup: none", "take cleanup out, or config"),
+        ("zot: https://z.example/v2, repositories: [a]", "the address must end after host and port"),
+        (
+            "zot: https://z.example, repositories: [a], configuration: z.json",
+            "unknown key \"configuration\" in a zot source",
+        ),
+        ("oci: https://z.example, repositories: [a], config: z.json", "unknown key \"config\" in an oci source"),
+    ] {
+        let reported = reported([with_source(&format!("{{ {wrong} }}"))]);
+        assert!(reported.contains(said), "{wrong}: {reported}");
+    }
+}
+
+#[test]
 fn a_harbor_is_an_oci_registry_whose_repositories_have_a_project_in_front() {
     let policy = good(&with_source(
         "{ harbor: https://h.example, repositories: [\"shop/*\", pay/team/api], username: \"robot$$shop+pin\", \

@@ -1,7 +1,7 @@
 //! Cases of zot's garbage collection: a repository as a line describes it, read into the model's facts, and the answer
 //! written as the cases write it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use prodpin_core::decide::lifecycle::zot::{Collected, Fate, collect};
@@ -78,6 +78,7 @@ impl Case {
         Ok(ZotRepository {
             name: self.repository.parse::<RepositoryName>().map_err(|error| error.to_string())?,
             settings: ZotSettings {
+                collects: true,
                 has_database: self.metadb,
                 dry_run: self.dry_run,
                 delay: duration(&self.gc_delay)?,
@@ -91,6 +92,8 @@ impl Case {
                 .iter()
                 .map(|text| tag(text))
                 .collect::<Result<_, _>>()?,
+            unresolved: BTreeSet::new(),
+            knows_use: true,
         })
     }
 

@@ -200,7 +200,9 @@ fn readable(draft: Draft<'_>) -> String {
             harbor.project
         ),
         Retention::Acr(acr) => lifecycle::acr_readable(acr),
-        Retention::Unruled | Retention::Bucket(_) | Retention::Zot(_) => {
+        // Its rules are known, and what they count is not.
+        Retention::Zot(_) => lifecycle::ZOT_CLAIM.to_owned(),
+        Retention::Unruled | Retention::Bucket(_) => {
             "grant the permission to read the lifecycle rules, and run again".to_owned()
         }
     }

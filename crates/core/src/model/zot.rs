@@ -21,11 +21,18 @@ pub struct ZotRepository {
     pub tags_only_in_database: BTreeMap<Tag, Digest>,
     /// Tags that `index.json` names and zot's database does not know.
     pub tags_missing_in_database: BTreeSet<Tag>,
+    /// Tags of which it is not known what they name. They take places all the same.
+    pub unresolved: BTreeSet<Tag>,
+    /// Whether `ZotManifest::used` is what zot's database says. Where nobody knows when tags were pushed and pulled, what a
+    /// rule by count or time keeps is open.
+    pub knows_use: bool,
 }
 
 /// What zot's configuration file says of garbage collection and retention.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ZotSettings {
+    /// `gc`: whether anything is collected at all.
+    pub collects: bool,
     /// Whether zot keeps a database. A server whose policies have a rule by count or time makes one by itself.
     pub has_database: bool,
     /// `retention.dryRun`: what would be removed is logged only.

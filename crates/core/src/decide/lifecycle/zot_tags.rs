@@ -63,6 +63,13 @@ pub(super) fn stirred(situation: &Situation<'_>, repository: &ZotRepository) -> 
     }
     match zot::pin_entry(repository) {
         Ok(PinEntry::NotAsked | PinEntry::Keeps) => Stirred::Nobody,
+        Ok(PinEntry::Limits(entry)) if !repository.knows_use => {
+            let detail = format!(
+                "the pin would fall to keepTags[{entry}], which keeps tags by count or time, and zot does not say when tags were \
+                 pushed and pulled"
+            );
+            Stirred::Unknown { detail }
+        }
         Ok(PinEntry::None | PinEntry::Limits(_)) => {
             let all = repository.manifests.iter().map(|manifest| ArtifactId::Manifest(manifest.digest.clone()));
             Stirred::These(all.collect())
@@ -176,7 +183,8 @@ impl Future {
         Ok(Self { repository, policy, instants, most, tried })
     }
 
-    /// What takes it first; none inside where nothing does, none at all where it was not listed.
+    /// What takes it first; none inside where nothing does, none at all where it was not listed, or where that depends on
+    /// times that nobody knows.
     fn threats(&self, artifact: &ArtifactId) -> Option<Vec<Threat>> {
         let digest = artifact.digest()?;
         let manifest = self.repository.manifests.iter().find(|manifest| manifest.digest == *digest)?;
@@ -185,6 +193,9 @@ impl Future {
             certainty(self.fate(digest, at, pushes)).map(|certainty| threat(self.policy, manifest, due, certainty))
         };
         let goes = |at, pushes| self.fate(digest, at, pushes) != Fate::Stays;
+        if !self.repository.knows_use && self.fate(digest, 0, 0) == Fate::Open {
+            return None;
+        }
         let found = if goes(last, 0) {
             let first = first(last, |at| goes(at, 0));
             threat(first, 0, if first == 0 { Due::Now } else { Due::On(self.instants[first]) })

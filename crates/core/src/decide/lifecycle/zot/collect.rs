@@ -8,8 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Panic;
 use super::rows::{Row, Rows};
-use super::rules::{Candidate, has_rules, kept_in_order};
-use crate::model::{Digest, Tag, ZotKeep, ZotPolicy, ZotRepository};
+use super::rules::{Candidate, has_rules, kept_in_order, must_not_be_below_nought};
+use crate::model::{Digest, Tag, ZotKeep, ZotPolicy, ZotRepository, ZotUse};
 
 /// What one run leaves.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +43,10 @@ pub(super) struct Run<'a, 'r> {
 impl<'a> Run<'a, '_> {
     /// Carries it out. `kept`: the tags that retention keeps; none where it takes no tags.
     pub(super) fn carry_out(mut self, kept: Option<&BTreeSet<&'a Tag>>) -> Result<Left<'a>, Panic> {
+        if !self.repository.settings.collects {
+            let manifests = self.rows.stored.keys().copied().collect();
+            return Ok(Left { tags: self.rows.tags().collect(), manifests });
+        }
         if let Some(kept) = kept {
             let gone: Vec<&Tag> = self.rows.tags().filter(|tag| !kept.contains(tag)).collect();
             for tag in gone {
@@ -125,6 +129,12 @@ impl<'a> Run<'a, '_> {
             return Ok(BTreeSet::new());
         }
         let untagged = self.rows.rows.iter().filter(|row| row.tag.is_none()).map(|row| row.manifest);
+        if !self.repository.knows_use {
+            must_not_be_below_nought(keep)?;
+            self.is_open.set(true);
+            let stay = untagged.filter(|_| self.ties == Ties::AllStay);
+            return Ok(stay.map(|manifest| &manifest.digest).collect());
+        }
         let (counted, unknown): (Vec<_>, Vec<_>) = untagged.partition(|manifest| manifest.used.is_some());
         let candidates: Vec<Candidate<&Digest>> = counted
             .iter()
@@ -172,6 +182,13 @@ fn signed_by(tag: &Tag) -> Option<Option<Digest>> {
     let encoded = encoded.strip_suffix(".sig").unwrap_or(encoded);
     let encoded = encoded.strip_suffix(".sbom").unwrap_or(encoded);
     Some(format!("{algorithm}:{encoded}").parse().ok())
+}
+
+/// Every tag that a rule may count, where nobody knows what the database knows.
+pub(super) fn uncounted_tags(repository: &ZotRepository) -> Vec<Candidate<&Tag>> {
+    let named = repository.manifests.iter().flat_map(|manifest| &manifest.tags);
+    let all: BTreeSet<&Tag> = named.chain(&repository.unresolved).collect();
+    all.into_iter().map(|key| Candidate { key, used: ZotUse::default() }).collect()
 }
 
 /// What the database knows of every tag, where it knows the tag and has statistics of its digest.

@@ -20,11 +20,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::golang::parse_duration;
 use crate::model::{Digest, Tag, ZotPolicy, ZotRepository};
-use collect::{Left, Run, Ties, counted_tags, deletes_untagged};
+use collect::{Left, Run, Ties, counted_tags, deletes_untagged, uncounted_tags};
 pub use pins::{Harm, PinEntry, harm_of_pins, pin_entry, with_pins};
 use policy::{Entries, policy_of};
 use rows::Rows;
-use rules::{Candidate, Kept, has_rules, kept};
+use rules::{Candidate, Kept, has_rules, kept, kept_at_any_time};
 
 /// What one collection comes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,7 +99,7 @@ pub fn collect_after(repository: &ZotRepository, now: Timestamp, pushes: usize) 
         manifests: BTreeMap::new(),
         panic: None,
     };
-    let kept = match policy.filter(|_| collected.takes_tags) {
+    let kept = match policy.filter(|_| collected.takes_tags && repository.settings.collects) {
         Some(policy) => kept_tags(repository, policy, now, pushes)?.map(Some),
         None => Ok(None),
     };
@@ -144,7 +144,10 @@ fn kept_tags<'a>(
         let always = named.into_iter().filter(|tag| entries.entry_of(tag).is_some()).collect();
         return Ok(Ok(KeptTags { always, by_entry: Vec::new() }));
     }
-    let candidates = counted_tags(repository);
+    let candidates = match repository.knows_use {
+        true => counted_tags(repository),
+        false => uncounted_tags(repository),
+    };
     let known: BTreeSet<&Tag> = candidates.iter().map(|candidate| candidate.key).collect();
     let mut always: BTreeSet<&Tag> = named.into_iter().filter(|tag| !known.contains(tag)).collect();
     let mut groups: BTreeMap<usize, Vec<Candidate<&Tag>>> = BTreeMap::new();
@@ -160,7 +163,11 @@ fn kept_tags<'a>(
             always.extend(group.iter().map(|candidate| candidate.key));
             continue;
         }
-        match kept(keep, &group, now, pushes) {
+        let kept = match repository.knows_use {
+            true => kept(keep, &group, now, pushes),
+            false => kept_at_any_time(keep, &group, pushes),
+        };
+        match kept {
             Ok(kept) => by_entry.push(kept),
             Err(panic) => return Ok(Err(panic)),
         }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::policy::{Entries, policy_of};
 use super::rules::has_rules;
 use super::{Fate, Unclear, collect};
-use crate::model::{Digest, Pin, Tag, ZotManifest, ZotRepository};
+use crate::model::{Digest, Pin, Tag, ZotManifest, ZotPolicy, ZotRepository};
 
 /// The repository with a pin on each of these that has none. zot's database counts pushes by digest: what is pinned is no
 /// newer for it (K55).
@@ -45,7 +45,8 @@ pub enum PinEntry {
 /// What becomes of pins, one on each manifest that is there.
 pub fn pin_entry(repository: &ZotRepository) -> Result<PinEntry, Unclear> {
     let policy = policy_of(repository)?.and_then(|place| repository.settings.policies.get(place));
-    let Some(policy) = policy.filter(|policy| !policy.keep_tags.is_empty()) else { return Ok(PinEntry::NotAsked) };
+    let takes_tags = |policy: &&ZotPolicy| repository.settings.collects && !policy.keep_tags.is_empty();
+    let Some(policy) = policy.filter(takes_tags) else { return Ok(PinEntry::NotAsked) };
     let entries = Entries::read(policy)?;
     let mut worst = PinEntry::Keeps;
     for manifest in &repository.manifests {

@@ -75,6 +75,22 @@ pub(super) fn kept<K: Copy + Ord>(
     Ok(Kept::Ways(ways.into_iter().collect()))
 }
 
+/// The same where nobody knows when they were pushed or pulled: as many as a count has places are kept whoever comes first,
+/// and of more than that, any may be.
+pub(super) fn kept_at_any_time<K: Copy + Ord>(
+    keep: &ZotKeep,
+    candidates: &[Candidate<K>],
+    before: usize,
+) -> Result<Kept<K>, Panic> {
+    must_not_be_below_nought(keep)?;
+    let all = candidates.iter().map(|candidate| candidate.key).collect();
+    let most = places(keep.pulled_count).max(places(keep.pushed_count)).saturating_sub(before);
+    Ok(match candidates.len() <= most {
+        true => Kept::Bounds { surely: all, perhaps: BTreeSet::new() },
+        false => Kept::Bounds { surely: BTreeSet::new(), perhaps: all },
+    })
+}
+
 /// What the rules keep of candidates in the order in which `index.json` names them, and those beside it that more than
 /// twelve candidates of one time leave open.
 pub(super) fn kept_in_order<K: Copy + Ord>(
@@ -101,9 +117,7 @@ pub(super) fn kept_in_order<K: Copy + Ord>(
 
 /// What the rules by time keep. A count below nought ends zot's process, as soon as there is anything to count.
 fn recent<K: Copy + Ord>(keep: &ZotKeep, candidates: &[Candidate<K>], now: Timestamp) -> Result<BTreeSet<K>, Panic> {
-    if let Some(count) = [keep.pulled_count, keep.pushed_count].into_iter().find(|count| *count < 0) {
-        return Err(Panic { count });
-    }
+    must_not_be_below_nought(keep)?;
     let within = |time: Option<Timestamp>, span: Option<SignedDuration>| match (time, span) {
         (Some(time), Some(span)) => now.duration_since(time) < span,
         _ => false,
@@ -114,6 +128,12 @@ fn recent<K: Copy + Ord>(keep: &ZotKeep, candidates: &[Candidate<K>], now: Times
             || within(used.pushed, keep.pushed_within)
     };
     Ok(candidates.iter().filter(|candidate| stays(&candidate.used)).map(|candidate| candidate.key).collect())
+}
+
+/// A count below nought ends zot's process.
+pub(super) fn must_not_be_below_nought(keep: &ZotKeep) -> Result<(), Panic> {
+    let below = [keep.pulled_count, keep.pushed_count].into_iter().find(|count| *count < 0);
+    below.map_or(Ok(()), |count| Err(Panic { count }))
 }
 
 fn places(count: i64) -> usize {

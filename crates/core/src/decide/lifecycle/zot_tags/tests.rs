@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::super::effects::Stirred;
 use super::super::zot::tests::world::{NOW, digest, hours, releases};
 use super::super::{Known, Outlook, Situation, foreseen, outlook};
 use crate::model::{ArtifactId, Due, Retention, Snapshot, ZotKeep, ZotRepository};
@@ -102,4 +103,34 @@ fn what_cannot_be_worked_out_is_unknown_and_never_safe() {
     assert!(unknown(repository.clone()));
     repository.settings.policies[0].keep_tags[0] = ZotKeep { patterns: vec!["(?i)*".to_owned()], ..ZotKeep::default() };
     assert!(unknown(repository));
+}
+
+/// Where times are not known, a pin that would be counted is not judged harmless, and what a count may take is no threat with a
+/// date but unknown (I7, I22).
+#[test]
+fn at_unknown_times_a_counted_pin_is_not_known_to_be_harmless_i7_i22() {
+    let mut repository = releases(4);
+    repository.knows_use = false;
+    repository.manifests.iter_mut().for_each(|manifest| manifest.used = None);
+    repository.settings.policies[0].keep_tags[0].pushed_count = 3;
+    let found = known(&snapshot(repository.clone()), &[]);
+    assert_eq!((found.unseen.len(), found.threats.len()), (4, 0));
+    let stirred = |repository: &ZotRepository| {
+        let (snapshot, none) = (snapshot(repository.clone()), BTreeSet::new());
+        let situation = Situation {
+            snapshot: &snapshot,
+            targets: &none,
+            pinned: &none,
+            inspections: &BTreeMap::new(),
+            arrivals: &[],
+            now: NOW,
+        };
+        super::stirred(&situation, repository)
+    };
+    assert!(matches!(stirred(&repository), Stirred::Unknown { detail } if detail.contains("keepTags[0]")));
+    let pins = ZotKeep { patterns: vec!["^prod-pinned-".to_owned()], ..ZotKeep::default() };
+    repository.settings.policies[0].keep_tags.insert(0, pins);
+    assert_eq!(stirred(&repository), Stirred::Nobody);
+    let found = known(&snapshot(repository), &[1, 2, 3, 4]);
+    assert_eq!((found.unseen.len(), found.threats.len()), (0, 0), "an entry of their own holds them at any time");
 }

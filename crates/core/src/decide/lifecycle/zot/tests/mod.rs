@@ -2,6 +2,7 @@
 
 mod literal;
 mod pins;
+mod unknown;
 pub(in crate::decide::lifecycle) mod world;
 
 use std::collections::BTreeSet;

@@ -105,6 +105,7 @@ pub(super) fn repository() -> impl Strategy<Value = ZotRepository> {
             ZotRepository {
                 name: "shop/api".parse().unwrap(),
                 settings: ZotSettings {
+                    collects: true,
                     has_database: has_database || delay > 0,
                     dry_run: false,
                     delay: hours(delay),
@@ -113,6 +114,8 @@ pub(super) fn repository() -> impl Strategy<Value = ZotRepository> {
                 },
                 tags_missing_in_database: missing.map(|(tag, _)| tag.clone()).collect(),
                 tags_only_in_database: ghosts.collect(),
+                unresolved: BTreeSet::new(),
+                knows_use: true,
                 manifests,
             }
         },
@@ -138,6 +141,7 @@ pub(in crate::decide::lifecycle) fn releases(count: usize) -> ZotRepository {
     ZotRepository {
         name: "shop/api".parse().unwrap(),
         settings: ZotSettings {
+            collects: true,
             has_database: true,
             dry_run: false,
             delay: SignedDuration::ZERO,
@@ -147,5 +151,7 @@ pub(in crate::decide::lifecycle) fn releases(count: usize) -> ZotRepository {
         manifests: (1..=count).map(release).collect(),
         tags_only_in_database: BTreeMap::new(),
         tags_missing_in_database: BTreeSet::new(),
+        unresolved: BTreeSet::new(),
+        knows_use: true,
     }
 }
