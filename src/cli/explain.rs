@@ -20,7 +20,6 @@ macro_rules! pages {
 pages! {
     TagMoved = "tag-moved",
     TagDeleted = "tag-deleted",
-    TagAttributed = "tag-attributed",
     TagRecreated = "tag-recreated",
     TagFlapped = "tag-flapped",
     TagsMovedTogether = "tags-moved-together",
@@ -65,6 +64,7 @@ pages! {
     PinChildrenUnprotected = "pin-children-unprotected",
     SignatureMissing = "signature-missing",
     VaultIncomplete = "vault-incomplete",
+    TagAttributed = "tag-attributed",
 }
 
 /// Prints the page about one code, or every code with what it means.

@@ -8,7 +8,7 @@ use parquet::basic::{Encoding, LogicalType, Repetition, TimeUnit};
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use parquet::record::{Field, Row};
 use prodpin::ledger::{Access, Ledger};
-use prodpin::model::{DeploymentState, Entry, Event, RepositoryKey};
+use prodpin::model::{Attribution, Confidence, DeploymentState, Entry, Event, RepositoryKey, TagChange};
 use prodpin::policy::LedgerLocation;
 use serde_json::Value;
 
@@ -303,4 +303,49 @@ async fn an_export_takes_the_place_of_neither_ledger_nor_policy_nor_through_a_li
     assert_eq!(std::fs::read(reported.path().join("old.csv")).unwrap(), b"old");
     reported.tell(&["--export", "csv=old.csv"]);
     assert!(std::fs::read_to_string(reported.path().join("old.csv")).unwrap().starts_with("entry,"));
+}
+
+#[tokio::test]
+async fn who_moved_and_deleted_a_tag_is_a_line_of_its_history_and_no_more_than_its_words_j36_i19() {
+    let reported = RecordedRuns::new().await;
+    let api = key("shop", "shop/api");
+    let by = |principal: &str, confidence| Attribution {
+        principal: principal.into(),
+        via: "PutImage (docker/27.3.1)".into(),
+        at: at(1),
+        source: "CloudTrail".into(),
+        confidence,
+        shared: true,
+    };
+    let named = |name: &str, to: &str, by| Event::TagAttributed {
+        tag: tag(name),
+        change: TagChange::Moved,
+        to: Some(artifact(to)),
+        by: Box::new(by),
+    };
+    let hostile = "=cmd\u{1b}[2J\n<script>";
+    let entries = vec![
+        entry(5, &api, named("latest", "c", by("arn:aws:sts::1:assumed-role/ci/run-42", Confidence::Exact))),
+        entry(5, &api, named("v1", "a", by(hostile, Confidence::Likely))),
+        source_record(5),
+        run_record(5),
+    ];
+    let ledger = Ledger::open(&reported.location(), Access::Write).await.unwrap();
+    ledger.commit(entries).await.unwrap();
+    drop(ledger);
+    let told = reported.tell(&["r.example/shop/api"]);
+    let line = format!(
+        "latest was moved by arn:aws:sts::1:assumed-role/ci/run-42 (credentials that several may share) via PutImage \
+         (docker/27.3.1) at {}, says CloudTrail",
+        at(1)
+    );
+    assert!(told.contains(&line), "{told}");
+    assert!(told.contains("v1 was moved by =cmd") && told.contains("which names the tag and not the bytes"), "{told}");
+    assert!(!told.contains('\u{1b}') && told.lines().all(|line| !line.starts_with('<')), "{told:?}");
+    let json: Value = serde_json::from_str(&reported.tell(&["r.example/shop/api", "--json"])).unwrap();
+    let last = json.as_array().unwrap().iter().rev().find(|entry| entry["event"]["type"] == "tag-attributed").unwrap();
+    assert_eq!((&last["event"]["change"], &last["event"]["by"]["principal"]), (&"moved".into(), &hostile.into()));
+    assert_eq!(last["event"]["by"]["confidence"], "likely");
+    // What it pointed at is what was seen, whoever is named for it.
+    assert!(reported.tell(&["shop/api:latest", "--at", &at(9).to_string()]).contains("pointed at"));
 }

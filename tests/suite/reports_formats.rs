@@ -244,7 +244,8 @@ fn every_kind_of_move_is_drawn_f139() {
         let drawn = section.is_some_and(|section| section.contains("the-name-that-moved"));
         let expected = match code {
             Code::PinMoved => true,
-            Code::SettingsChanged => false,
+            // What happened is in the row of the move itself.
+            Code::SettingsChanged | Code::TagAttributed => false,
             other => other.is_event(),
         };
         assert_eq!(drawn, expected, "{code}");

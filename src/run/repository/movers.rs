@@ -2,7 +2,7 @@
 //! decided by it: a name is a later word about what is on record (L64, L66).
 
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::decide::attribution::{attributed, unnamed_changes};
 use crate::decide::{self, Labels};
@@ -31,9 +31,9 @@ impl RepositoryScan {
         if open.is_empty() {
             return;
         }
-        let answers = tokio::time::timeout(ASKED_FOR, trail.who(&self.key.name, &open)).await;
-        let late = format!("the audit trail did not answer within {} s; the next run asks again", ASKED_FOR.as_secs());
-        let answers = answers.unwrap_or_else(|_| unread(&open, Cause::TimedOut, &late));
+        let answers = tokio::time::timeout(time(stop), trail.who(&self.key.name, &open)).await;
+        let late = "the audit trail did not answer in the time that there is for it; the next run asks again";
+        let answers = answers.unwrap_or_else(|_| unread(&open, Cause::TimedOut, late));
         for (change, answer) in open.iter().zip(answers) {
             match answer {
                 TrailAnswer::Named(by) => {
@@ -46,6 +46,12 @@ impl RepositoryScan {
             }
         }
     }
+}
+
+/// No more than a tenth of what is left.
+fn time(stop: &Stop) -> Duration {
+    let left = stop.deadline().map(|deadline| deadline.saturating_duration_since(Instant::now()));
+    left.map_or(ASKED_FOR, |left| ASKED_FOR.min(left / 10))
 }
 
 /// How many of so many questions there is room for in this run.

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Digest, Gap, Tag};
 
-/// What an audit trail says of a change. Addresses are left out: the ledger keeps what it has for good, and they are data about
-/// persons (L68).
+/// What an audit trail says of a change, without addresses.
+// The ledger keeps what it has for good, and addresses are data about persons (L68).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Attribution {
     /// The account, role or robot whose credentials were used.

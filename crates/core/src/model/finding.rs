@@ -80,8 +80,6 @@ codes! {
     TagMoved = "tag-moved",
     /// A tag is gone, by direct look-up in two runs.
     TagDeleted = "tag-deleted",
-    /// An audit trail names who moved or deleted a tag.
-    TagAttributed = "tag-attributed",
     /// A tag that was gone is back.
     TagRecreated = "tag-recreated",
     /// A tag moved away and came back to bytes it had before.
@@ -170,6 +168,8 @@ codes! {
     SignatureMissing = "signature-missing",
     /// The vault does not hold every rollback target whole.
     VaultIncomplete = "vault-incomplete",
+    /// An audit trail names who moved or deleted a tag.
+    TagAttributed = "tag-attributed",
 }
 
 impl Code {

@@ -88,7 +88,6 @@ pub(super) fn writer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Optio
 mod tests {
     use serde_json::{Value, json};
 
-    use super::*;
     use crate::kubernetes::objects::Metadata;
 
     fn entry(manager: &str, minute: u32, fields: &Value) -> Value {
