@@ -85,7 +85,7 @@ impl World {
     /// What a tag or digest names.
     pub(super) fn find(&self, name: &str, reference: &str) -> Option<Digest> {
         let repository = self.repositories.get(name)?;
-        let by_digest = reference.parse().ok().filter(|digest| repository.manifests.contains(digest));
+        let by_digest = reference.parse::<Digest>().ok().filter(|digest| repository.manifests.contains(digest));
         by_digest.or_else(|| repository.tags.get(reference).map(|(digest, _)| digest.clone()))
     }
 }

@@ -93,9 +93,10 @@ impl CleanupPolicy {
             return Some(next);
         }
         let cadence = self.cadence.filter(|cadence| cadence.is_positive())?;
-        let late = at.duration_since(next).as_secs();
-        let runs = late.checked_add(cadence.as_secs() - 1)? / cadence.as_secs();
-        next.checked_add(SignedDuration::from_secs(runs.checked_mul(cadence.as_secs())?)).ok()
+        let passed = at.duration_since(next).as_secs() / cadence.as_secs();
+        let run =
+            |number: i64| next.checked_add(SignedDuration::from_secs(number.checked_mul(cadence.as_secs())?)).ok();
+        run(passed).filter(|run| *run >= at).or_else(|| run(passed.checked_add(1)?))
     }
 
     /// How many of the newest it keeps.
