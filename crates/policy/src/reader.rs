@@ -127,9 +127,7 @@ fn misplaced(table: &str, key: &str) -> Option<&'static str> {
         "an ecr source" | "an s3 source" | "a harbor source" | "a helm source" if key == "cleanup" => {
             "the rules of this source are read where they are: take cleanup out"
         }
-        "a dockerhub source" | "a ghcr source" if key == "cleanup" => {
-            "there are no cleanup rules there: take cleanup out"
-        }
+        "a dockerhub source" | "a ghcr source" if key == "cleanup" => "it has no such rules: take cleanup out",
         PRODUCTION if key == "helm_releases" => {
             "helm_releases belongs to a cluster: write kubernetes: { helm_releases: true, … }"
         }

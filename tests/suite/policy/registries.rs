@@ -123,7 +123,7 @@ fn a_ghcr_is_an_oci_registry_whose_owners_are_named_and_whose_api_is_known_k58()
     for (wrong, said) in [
         ("ghcr: https://ghcr.io, repositories: [api]", "\"api\" names none"),
         ("ghcr: https://ghcr.io, repositories: [\"*/api\"]", "GitHub lists the packages of one owner at a time"),
-        ("ghcr: https://ghcr.io, repositories: [acme/api], cleanup: none", "there are no cleanup rules there"),
+        ("ghcr: https://ghcr.io, repositories: [acme/api], cleanup: none", "it has no such rules: take cleanup out"),
         (
             "ghcr: https://registry.example.com, repositories: [acme/api]",
             "the address of this server's API is not known",
@@ -158,7 +158,7 @@ fn a_dockerhub_is_an_oci_registry_whose_namespaces_are_named_k59() {
         ),
         (
             "dockerhub: https://hub.docker.com, repositories: [acme/api], cleanup: none",
-            "there are no cleanup rules there",
+            "it has no such rules: take cleanup out",
         ),
         ("dockerhub: acme, repositories: [acme/api]", "the address has no scheme"),
     ] {
