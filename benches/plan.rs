@@ -161,6 +161,8 @@ fn whole(artifact: ArtifactId) -> Inspection {
         gaps: Vec::new(),
         object: None,
         parts: Default::default(),
+        pin_is_immutable: None,
+        undeletable: None,
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::arguments::PastReportArguments;
 use super::deadline::in_time;
 use super::exit::{Ending, Misuse};
-use super::forecast::{all_found, wanted};
+use super::forecast::wanted;
 use super::outcome::{choose_ledger, doubt_line, looked_up, open_ledger};
 use super::output::{Around, Outputs, ReportTarget, to_stdout};
 use super::values::WhichRun;
@@ -46,7 +46,15 @@ async fn look(path: &Path, policy: &Policy, arguments: &PastReportArguments) -> 
     let report = read(&ledger, arguments.run.as_ref().unwrap_or(&WhichRun::Last(0))).await?;
     let (part, wanted) = part(arguments)?;
     let keys = report.body.repositories();
-    all_found(&unmatched(&wanted, keys.iter()))?;
+    let missing = unmatched(&wanted, keys.iter());
+    if let Some(missing) = missing.first() {
+        let near = missing.near.first().map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+        let message = format!(
+            "the report of {} has no repository {}: it was not seen by that run{near}",
+            report.run.id, missing.asked
+        );
+        return Err(Misuse(message).into());
+    }
     let wants = |key: &RepositoryKey| wanted.is_empty() || wanted.iter().any(|wanted| wanted.matches(key));
     let report = report.part(&part, wants)?;
     match &arguments.since {

@@ -41,8 +41,8 @@ pub struct Stop {
 /// The deadline passed and something still held the run up: by then nothing but the ledger's store can.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the deadline passed before the run could end, and it was cut off while it waited for the ledger or for a last answer \
-     of a source; what was recorded stays, and the next run does the rest; give it more time, or see with -v what is slow"
+    "the deadline passed before the run could end, and it was cut off: the ledger's store, what signs for it, or a source's last \
+     answer did not come in time; what was recorded stays, and the next run does the rest"
 )]
 pub struct CutOff;
 

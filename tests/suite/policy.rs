@@ -105,7 +105,7 @@ fn the_policies_that_are_published_are_policies() {
                 let harbor = ["images", "harbor"];
                 let azure = ["azure", "acr", "purge"];
                 let ghcr = ["packages", "ghcr", "api"];
-                let hub = ["hub", "dockerhub"];
+                let hub = ["public", "dockerhub"];
                 let zot = ["edge", "zot", "config"];
                 let charts = ["charts", "helm", "foreign_hosts", "credentials_for", "chartmuseum"];
                 let rule = rest.starts_with("- {");

@@ -55,8 +55,12 @@ fn names_its_owner(entry: &str) -> bool {
     entry.split_once('/').is_some_and(|(owner, rest)| !owner.is_empty() && !owner.contains(glob) && !rest.is_empty())
 }
 
-/// Where GitHub answers for a registry of its own.
-fn api_of(registry: &Url) -> Option<Url> {
+/// Where GitHub answers for a registry of its own; none for every other registry, and for whatever listens on a port beside it.
+#[must_use]
+pub fn api_of(registry: &Url) -> Option<Url> {
+    if registry.port().is_some() {
+        return None;
+    }
     let host = registry.host_str()?.trim_end_matches('.');
     let address = match host.strip_prefix("containers.") {
         _ if host == "ghcr.io" => "https://api.github.com/".to_owned(),
@@ -89,6 +93,9 @@ mod tests {
             ("https://GHCR.io.", Some("https://api.github.com/")),
             ("https://containers.acme.ghe.com", Some("https://api.acme.ghe.com/")),
             ("https://containers.github.example.com", Some("https://github.example.com/api/v3/")),
+            ("https://ghcr.io:443", Some("https://api.github.com/")),
+            ("https://ghcr.io:8443", None),
+            ("https://containers.github.example.com:5000", None),
             ("https://registry.example.com", None),
             ("http://127.0.0.1:5000", None),
         ] {

@@ -52,6 +52,7 @@ use prodpin_core::schedule::Schedule;
 pub use ad_hoc::{AdHocError, ad_hoc};
 pub use drill::DrillPolicy;
 pub use events::SenderProof;
+pub use ghcr::api_of as github_api_of;
 pub use helm::{HelmBucket, HelmConfig, HelmHttp, HelmLogin, HelmPlace};
 pub use load::{PolicyError, load, parse};
 pub use pins::PinPolicy;

@@ -125,6 +125,11 @@ impl BodyWriter {
     /// one of them for each fault of a source or policy entry, so they are few.
     pub fn push(&mut self, mut row: Row) -> io::Result<()> {
         row.judge();
+        self.push_judged(row)
+    }
+
+    /// The same of a row whose service was put in a word by all that was found, which may be more than is in the row.
+    pub(super) fn push_judged(&mut self, mut row: Row) -> io::Result<()> {
         row.findings.iter().for_each(|finding| self.summary.findings.count(finding));
         let Some(repository) = &row.repository else {
             self.loose.append(&mut row.findings);

@@ -4,7 +4,7 @@ use std::io;
 
 use super::body::{BodyWriter, Report};
 use prodpin_core::model::{Code, Finding, RepositoryKey, Severity};
-use prodpin_core::outcome::report::{Row, Summary};
+use prodpin_core::outcome::report::Row;
 
 /// Which part.
 #[derive(Debug, Clone, Default)]
@@ -40,13 +40,12 @@ impl Part {
 }
 
 impl Report {
-    /// That part of it. A repository of which no finding is left is not in it, where findings were chosen. It counts what is in it,
-    /// and says at its head that it is a part.
+    /// That part of it: these repositories, with those of their findings. What the run said of each service stays, whichever of its
+    /// findings are shown. It counts what is in it, and says at its head that it is a part.
     pub fn part(self, part: &Part, wants: impl Fn(&RepositoryKey) -> bool) -> io::Result<Self> {
         if part.is_all() {
             return Ok(self);
         }
-        let chooses = part.severity.is_some() || !part.codes.is_empty();
         let mut writer = BodyWriter::new()?;
         for row in self.body.rows() {
             let Row { repository, mut findings } = row?;
@@ -55,13 +54,13 @@ impl Report {
                 Some(report) => wants(&RepositoryKey { source: report.source.clone(), name: report.name.clone() }),
             };
             findings.retain(|finding| part.has(finding));
-            if is_wanted && !(chooses && findings.is_empty()) {
-                writer.push(Row { repository, findings })?;
+            if is_wanted {
+                writer.push_judged(Row { repository, findings })?;
             }
         }
         let body = writer.finish()?;
         let mut run = self.run;
         run.scope.shown = Some(part.in_words());
-        Ok(Self { run, summary: Summary { ..body.summary() }, body })
+        Ok(Self { run, summary: body.summary(), body })
     }
 }

@@ -36,7 +36,7 @@ impl<'a> Pulls<'a> {
             return None;
         };
         let secrets: Vec<PullSecret<'_>> =
-            secrets.iter().map(|secret| (secret.name.as_str(), secret.configuration.as_ref())).collect();
+            secrets.iter().map(|secret| (secret.name.as_str(), &secret.configuration)).collect();
         Some(oci::pulls(config, &self.options, &self.environment, &secrets, &key.name, digest).await)
     }
 }

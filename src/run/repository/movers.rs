@@ -34,6 +34,9 @@ impl RepositoryScan {
         let answers = tokio::time::timeout(time(stop), trail.who(&self.key.name, &open)).await;
         let late = "the audit trail did not answer in the time that there is for it; the next run asks again";
         let answers = answers.unwrap_or_else(|_| unread(&open, Cause::TimedOut, late));
+        if answers.iter().any(is_too_much) {
+            setup.trail_questions.store(0, Ordering::Relaxed);
+        }
         for (change, answer) in open.iter().zip(answers) {
             match answer {
                 TrailAnswer::Named(by) => {
@@ -46,6 +49,12 @@ impl RepositoryScan {
             }
         }
     }
+}
+
+/// Whether the trail answers too slowly, or wants to be asked less: then nothing more is asked in this run, and no other repository
+/// waits in vain.
+fn is_too_much(answer: &TrailAnswer) -> bool {
+    matches!(answer, TrailAnswer::Unread(gap) if matches!(gap.cause, Cause::TimedOut | Cause::Throttled))
 }
 
 /// No more than a tenth of what is left.

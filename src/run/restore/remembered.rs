@@ -93,6 +93,11 @@ impl Remembered {
         if let Err(error) = ledger.commit(artifacts.iter().map(entry).collect()).await {
             return Some(error.to_string());
         }
+        // A release may have begun between that look and this word.
+        let state = match ledger.recall_again(key).await {
+            Ok(state) => state,
+            Err(error) => return Some(error.to_string()),
+        };
         let now = Timestamp::now();
         let is_under_way =
             |artifact: &ArtifactId| state.releasing.get(artifact).is_some_and(|intent| !intent.has_arrived(now));

@@ -42,7 +42,6 @@ async fn wrong_credentials_are_never_an_empty_estate_f129() {
             assert_eq!(names, []);
             let [gap] = &gaps[..] else { panic!("{user:?}: {gaps:?}") };
             assert_eq!((&gap.scope, gap.cause), (&Scope::Source, Cause::Denied), "{gap:?}");
-            assert_eq!(source.inventory.unmatched_patterns(), [""; 0], "what a stranger is not shown matched nothing");
         }
     }
     acr.be_honest();

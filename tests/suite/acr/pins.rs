@@ -1,7 +1,7 @@
 //! Pins as locked tags, and what of them is believed.
 
 use axum::http::Method;
-use prodpin::model::{ArtifactId, Cause, Mode, PinState};
+use prodpin::model::{ArtifactId, Cause, Mode, Pin, PinState};
 use prodpin::sources::memory::{image, index};
 
 use super::{USER, opened, opened_as, pusher, started, with_releases};
@@ -12,6 +12,11 @@ async fn with_one() -> (Acr, ArtifactId) {
     let artifact = pusher(&acr).push("shop/api", "v1.0.0", &image("one")).await;
     acr.forget_requests();
     (acr, artifact)
+}
+
+fn has_pin(acr: &Acr, artifact: &ArtifactId) -> bool {
+    let pin = Pin::for_digest(artifact.digest().unwrap()).to_string();
+    acr.world().repository("shop/api").tags.contains_key(&pin)
 }
 
 #[tokio::test]
@@ -38,7 +43,8 @@ async fn a_refused_lock_says_what_was_done_and_what_to_grant_k46() {
         let repository = "shop/api".parse().unwrap();
         let failure = source.protector.unwrap().pin(&repository, &artifact).await.expect_err("refused");
         assert_eq!(failure.cause, cause, "{failure}");
-        assert!(failure.detail.contains("has its pin's tag, and not all of it could be locked"), "{failure}");
+        assert!(failure.detail.contains("gets no pin's tag, because not all of it could be locked"), "{failure}");
+        assert!(!has_pin(&acr, &artifact), "a tag without a lock takes a place of `--keep`");
         let grant = failure.detail.contains("grant metadata/write");
         assert_eq!(grant, cause == Cause::Denied, "{failure}");
         assert_eq!(source.inventory.inspect(&repository, &artifact).await.pin, PinState::Absent, "{code}");
@@ -59,6 +65,17 @@ async fn who_may_not_write_metadata_is_told_the_permission_k46() {
     let failure = protector.pin(&"shop/api".parse().unwrap(), &artifact).await.expect_err("refused");
     assert_eq!(failure.cause, Cause::Denied);
     assert!(failure.detail.contains("grant metadata/write"), "{failure}");
+    assert!(!has_pin(&acr, &artifact));
+}
+
+#[tokio::test]
+async fn a_tag_that_cannot_be_locked_is_said_to_be_there_k46() {
+    let (acr, artifact) = with_one().await;
+    acr.lie(Lie::Answer(Method::PATCH, "/_tags/", 403, "DENIED"));
+    let protector = opened(&acr, true).protector.unwrap();
+    let failure = protector.pin(&"shop/api".parse().unwrap(), &artifact).await.expect_err("refused");
+    assert!(failure.detail.contains("has its pin's tag, which could not be locked"), "{failure}");
+    assert!(has_pin(&acr, &artifact));
 }
 
 #[tokio::test]
@@ -82,7 +99,7 @@ async fn locks_that_cannot_be_read_are_unknown_and_never_there_i4_k47() {
     }
     // Its own interface says that it names something else.
     let other = pusher(&acr).push("shop/api", "v1.1.0", &image("two")).await;
-    let pin = prodpin::model::Pin::for_digest(artifact.digest().unwrap()).to_string();
+    let pin = Pin::for_digest(artifact.digest().unwrap()).to_string();
     acr.world().repository_mut("shop/api").tags.get_mut(&pin).unwrap().digest = other.digest().unwrap().clone();
     let seen = opened(&acr, false).inventory.inspect(&repository, &artifact).await;
     assert_eq!(seen.pin, PinState::Moved(other));
@@ -107,7 +124,7 @@ async fn every_lock_counts_wherever_it_is_k47() {
         acr.world().lock("shop/api", &digest, false);
     }
     for (delete, write) in [(true, false), (false, true)] {
-        let pin = prodpin::model::Pin::for_digest(artifact.digest().unwrap()).to_string();
+        let pin = Pin::for_digest(artifact.digest().unwrap()).to_string();
         let set = |delete, write| {
             let mut world = acr.world();
             let tag = world.repository_mut("shop/api").tags.get_mut(&pin).unwrap();

@@ -35,7 +35,9 @@ async fn targets_are_pinned_by_locked_tags_and_a_second_run_writes_nothing_i13_k
     let audit = estate.run_on(Mode::Audit, opened(&acr, false)).await;
     assert_eq!(acr.writes(), [], "an audit writes nothing");
     assert!(acr.scopes().iter().all(|scope| !scope.contains("write") && !scope.contains("push")), "nor may it");
-    assert_eq!(with_code(&audit, Code::PinMissing).len(), 5, "{}", estate.story(&audit));
+    // Releases that only wait for a pin are one finding.
+    let missing = with_code(&audit, Code::PinMissing);
+    assert!(missing.len() == 1 && missing[0].message.starts_with("5 releases are not pinned yet"), "{missing:?}");
 
     let enforced = estate.run_on(Mode::Enforce, opened(&acr, true)).await;
     let story = estate.story(&enforced);
@@ -108,7 +110,11 @@ async fn an_index_is_locked_with_every_manifest_below_it_k47() {
         );
         assert!(!acr.world().repository("shop/api").manifests[&child.id().to_string()].attributes.delete);
     }
-    assert!(at(pin_of(&artifact)) < at(below[0].id().to_string()), "its tag first: {patched:?}");
+    assert!(at(artifact.to_string()) < at(pin_of(&artifact)), "its tag at the end: {patched:?}");
+    let writes: Vec<(String, String)> = acr.writes().into_iter().map(|it| (it.method, it.path)).collect();
+    let place = |method: &str, end: String| writes.iter().position(|(by, path)| by == method && path.ends_with(&end));
+    let (locked, pushed) = (place("PATCH", artifact.to_string()), place("PUT", pin_of(&artifact)));
+    assert!(locked.is_some() && locked < pushed, "no tag before all is locked: {writes:?}");
     assert!(nothing_of_users_is_locked(&acr));
     // What it is worth: the registry refuses to delete any of it.
     for digest in [artifact.to_string(), below[0].id().to_string()] {

@@ -163,7 +163,7 @@ fn reports_and_history_come_back_from_the_ledger() {
     let of_code = part(&["--code", code_of]).1;
     assert!(of_code["findings"].as_array().unwrap().iter().all(|one| one["code"] == code_of), "{of_code}");
     let (status, _, said) = part(&["--repository", "shop/apo"]);
-    assert!(status == 2 && said.contains("no repository of the policy's sources is called shop/apo"), "{said}");
+    assert!(status == 2 && said.contains("has no repository shop/apo: it was not seen by that run"), "{said}");
     let (status, _, said) = part(&["--severity", "high", "--report", "attestation=x.json"]);
     assert!(status == 2 && said.contains("an attestation is about a whole report"), "{said}");
     let both = run(directory.path(), &["report", "--run", &id[..8]]);

@@ -34,12 +34,21 @@ async fn wrong_or_no_credentials_are_never_an_empty_estate_f129() {
         assert_eq!((&gap.scope, gap.cause), (&Scope::Source, Cause::Denied), "{gap:?}");
         assert!(gap.detail.contains(said) && !gap.detail.contains("dckr_pat"), "{gap:?}");
         assert_eq!(source.inventory.unmatched_patterns(), [""; 0]);
+        hub.forget_requests();
+        assert_eq!(listed(&source).await.1.len(), 1);
+        assert!(!hub.requests().iter().any(|call| call.path == "api:/v2/auth/token"), "refused once is enough");
     }
     hub.world().repositories.get_mut("shop/api").unwrap().is_public = true;
     let (names, gaps) = listed(&opened_as(&hub, &["shop/*"], None, false)).await;
     assert_eq!((names.len(), gaps.len()), (1, 1), "what is public is looked at, and may not be all");
     let (names, gaps) = listed(&opened(&hub, false)).await;
     assert_eq!((names.len(), gaps), (1, vec![]));
+    // A namespace of which nothing is shown, whoever asks.
+    let (names, gaps) = listed(&opened_as(&hub, &["nobody/*"], Some(USER), false)).await;
+    assert!(
+        names.is_empty() && gaps[0].cause == Cause::Denied && gaps[0].detail.contains("or the login may not see them"),
+        "{gaps:?}"
+    );
 }
 
 #[tokio::test]

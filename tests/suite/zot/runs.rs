@@ -1,11 +1,12 @@
 //! Whole runs under rules that stand in a file, and what is left once zot has collected by them.
 
-use prodpin::model::{Answer, Code, Mode, Pin};
+use prodpin::model::{Answer, Code, Mode, Pin, Retention};
 use prodpin::outcome::report::PinReport;
 use prodpin::run::ForecastOptions;
+use prodpin::sources::Reservation;
 use serde_json::{Value, json};
 
-use super::server::Zot;
+use super::server::{REPOSITORY, Zot};
 use crate::estate::RunResult;
 use crate::support::each;
 
@@ -132,4 +133,22 @@ async fn patterns_that_are_not_surely_read_and_missing_files_are_as_an_oci_sourc
     let without = estate.run_on(Mode::Enforce, zot.opened_with(None, &["shop/*"], true)).await;
     assert!(each(without.targets().iter(), |target| target.pin == PinReport::Withheld), "{}", estate.story(&without));
     assert_eq!(zot.writes(), Vec::<String>::new());
+}
+
+/// Where memory ends before what the rules count is there, the rules are unknown, and never none.
+#[tokio::test]
+async fn rules_for_which_there_is_no_memory_are_not_taken_for_none_i20_k55() {
+    const ALL: usize = 1 << 17;
+    let (zot, _estate) = Zot::with_releases(7).await;
+    zot.keeps(&newest(2, true));
+    let (inventory, repository) = (zot.opened(false).inventory, REPOSITORY.parse().unwrap());
+    let mut cut = 0;
+    for room in (ALL / 2..=ALL).step_by(2_048) {
+        let memory = Reservation::with_limit(ALL as u64);
+        memory.take(ALL - room).unwrap();
+        let snapshot = inventory.observe_within(&repository, &memory).await;
+        assert!(matches!(snapshot.retention, Retention::Zot(_)), "{room}: {:?}", snapshot.retention);
+        cut += usize::from(snapshot.tags.len() == 7 && !snapshot.listing_is_complete());
+    }
+    assert!(cut > 0, "it never came to that");
 }

@@ -51,7 +51,7 @@ impl History {
             "eventSource": "ecr.amazonaws.com", "eventName": name, "awsRegion": REGION,
             "sourceIPAddress": "203.0.113.7", "userAgent": "docker/27.3.1",
             "userIdentity": { "type": "AssumedRole", "arn": format!("arn:aws:sts::{ACCOUNT}:assumed-role/ci/run-42") },
-            "requestParameters": asked, "responseElements": answered,
+            "requestParameters": asked, "responseElements": answered, "recipientAccountId": ACCOUNT,
         });
         self.events.push(Kept { name: name.to_owned(), repository: repository.to_owned(), record });
     }

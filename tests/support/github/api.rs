@@ -1,4 +1,5 @@
 //! GitHub's Packages API, as far as it is asked.
+#![allow(clippy::result_large_err, reason = "an answer is an answer, whichever of the two it is")]
 
 use axum::http::header::{CONTENT_TYPE, LINK};
 use axum::http::{Method, StatusCode};

@@ -1,4 +1,5 @@
 //! The registry protocol, through GitHub: who asks, and what a tag names. Bytes come from behind.
+#![allow(clippy::result_large_err, reason = "an answer is an answer, whichever of the two it is")]
 
 use axum::http::header::{CONTENT_TYPE, LINK, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Method, StatusCode};

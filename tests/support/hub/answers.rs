@@ -1,4 +1,5 @@
 //! What Docker Hub's interface and registry answer.
+#![allow(clippy::result_large_err, reason = "an answer is an answer, whichever of the two it is")]
 
 use axum::http::header::{CONTENT_TYPE, LINK, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Method, StatusCode};
@@ -128,7 +129,7 @@ async fn registry(shared: &Shared, call: &Call) -> Answer {
     if call.sent("Bearer ").is_none() {
         return Err(challenge(call));
     }
-    for part in ["/manifests/", "/tags/list", "/blobs/"] {
+    for part in ["/manifests/", "/tags/list", "/blobs/", "/referrers/"] {
         let Some((name, reference)) = rest.split_once(part) else { continue };
         return match part {
             "/manifests/" => manifest(shared, call, name, reference).await,
@@ -161,16 +162,18 @@ fn token(shared: &Shared, call: &Call) -> Answer {
 async fn manifest(shared: &Shared, call: &Call, name: &str, reference: &str) -> Answer {
     match call.method {
         Method::PUT => return store(shared, call, name, reference).await,
-        Method::GET => held(&shared.world).pulls += 1,
-        Method::HEAD => {}
+        Method::GET | Method::HEAD => {}
         _ => return Err(refuse(405, "UNSUPPORTED", "The operation is unsupported.")),
     }
     let digest = {
-        let world = held(&shared.world);
+        let mut world = held(&shared.world);
         if !world.repositories.contains_key(name) {
             return Err(refuse(404, "NAME_UNKNOWN", "repository name not known to registry"));
         }
-        world.find(name, reference).ok_or_else(|| refuse(404, "MANIFEST_UNKNOWN", "manifest unknown"))?
+        let found = world.find(name, reference).ok_or_else(|| refuse(404, "MANIFEST_UNKNOWN", "manifest unknown"))?;
+        // What names nothing is no pull.
+        world.pulls += usize::from(call.method == Method::GET);
+        found
     };
     Ok(shared.behind.ask(call.handed(), &format!("/v2/{name}/manifests/{digest}")).await)
 }

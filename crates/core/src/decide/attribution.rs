@@ -42,12 +42,16 @@ pub fn unnamed_changes(
     if snapshot.retention.cached_from().is_some() {
         return Vec::new();
     }
+    // One more name would make another one forgotten, which would then be asked about again.
+    if state.remembers_no_more_names() {
+        return Vec::new();
+    }
     let asks = |tag: &Tag| is_asked(tag, labels.label(tag), state, rules);
     let changed = state.tags.iter().filter(|(_, history)| is_changed(history));
     let mut open: Vec<UnnamedChange> = changed
         .flat_map(|(tag, history)| [moved(tag, history), deleted(tag, history)])
         .flatten()
-        .filter(|change| now.duration_since(change.until) < ASKED_FOR)
+        .filter(|change| now.duration_since(change.until).abs() < ASKED_FOR)
         .filter(|change| state.attribution(&change.tag, change.change).is_none())
         .filter(|change| asks(&change.tag))
         .collect();
@@ -92,13 +96,20 @@ fn deleted(tag: &Tag, history: &TagHistory) -> Option<UnnamedChange> {
     })
 }
 
-/// What the entries of a trail about a change come to: the latest of those that fit best. `source` is the trail's name.
+/// What the entries of a trail about a change come to: the latest of those that fit best. That a tag was put on something names
+/// somebody only where no other entry fits: it may be about any push of that time. `source` is the trail's name.
 #[must_use]
 pub fn attribute(change: &UnnamedChange, entries: &[TrailEntry], source: &str) -> Option<Attribution> {
     let window = earliest(change)..=latest(change);
-    let fitting = entries.iter().filter(|entry| window.contains(&entry.at) && !entry.principal.trim().is_empty());
-    let fitting = fitting.filter_map(|entry| Some((fit(change, &entry.act)?, entry)));
-    let (confidence, entry) = fitting.max_by_key(|(confidence, entry)| (*confidence, entry.at))?;
+    let within = entries.iter().filter(|entry| window.contains(&entry.at));
+    let fitting: Vec<_> = within.filter_map(|entry| Some((fit(change, &entry.act)?, entry))).collect();
+    let named = fitting.iter().filter(|(_, entry)| !entry.principal.trim().is_empty());
+    let (confidence, entry) = *named.max_by_key(|(confidence, entry)| (*confidence, entry.at))?;
+    let is_guess = confidence == Confidence::Likely && change.change == TagChange::Moved;
+    // A trail may hand out one entry twice.
+    if is_guess && fitting.iter().any(|(_, other)| *other != entry) {
+        return None;
+    }
     Some(Attribution {
         principal: cut(&entry.principal),
         via: cut(&entry.via),

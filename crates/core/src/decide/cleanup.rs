@@ -126,9 +126,9 @@ const fn safe_pins(kind: RegistryKind) -> &'static str {
              is a push there, and making it pulls the manifest"
         }
         RegistryKind::Zot => {
-            "write `zot:` in place of `oci:` on the source, with `config:` the path of its configuration file, whose rules \
-             are then simulated; or under storage.retention put an own keepTags entry first in each policy: \
-             {\"patterns\": [\"^prod-pinned-\"]}, and use no mostRecentlyPulledCount: making a pin pulls its manifest"
+            "in a `zot` source name its configuration file with `config:`; in an `oci` source write `zot:` in place of it, \
+             or state `cleanup:` once under storage.retention an own keepTags entry stands first in each policy: \
+             {\"patterns\": [\"^prod-pinned-\"]}, and none has mostRecentlyPulledCount: making a pin pulls its manifest"
         }
         RegistryKind::Quay => {
             "add an immutability policy with the tag pattern prod-pinned-.* to the organization (Quay 3.17 or later, \

@@ -1,9 +1,11 @@
 //! How to bring back what a registry keeps of what was deleted in it: the command, and until when it works (K58).
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::commands;
-use crate::model::{DeletedManifest, Inspection, Undelete};
+use crate::model::{ArtifactId, Closure, DeletedManifest, Digest, Inspection, Presence, Undelete};
 
 /// GitHub keeps deleted versions for so long.
 const GITHUB_KEEPS: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -22,6 +24,29 @@ fn until(deleted: &DeletedManifest) -> Option<Timestamp> {
 fn kept(seen: &Inspection, now: Timestamp) -> impl Iterator<Item = &DeletedManifest> {
     let kept = seen.undeletable.iter().flat_map(|undeletable| &undeletable.kept);
     kept.filter(move |deleted| until(deleted).is_none_or(|until| until > now))
+}
+
+/// What is gone of an artifact, itself among it.
+fn gone(seen: &Inspection) -> BTreeSet<&Digest> {
+    let own = match (&seen.artifact, seen.presence) {
+        (ArtifactId::Manifest(digest), Presence::NotFound) => Some(digest),
+        _ => None,
+    };
+    let parts = match &seen.closure {
+        Closure::Broken(parts) => parts.as_slice(),
+        Closure::Complete | Closure::Unknown => &[],
+    };
+    own.into_iter().chain(parts).chain(&seen.lost_attestations).collect()
+}
+
+/// In a sentence: what is kept, and what restoring that comes to. A part is not called the whole.
+fn amount(seen: &Inspection, now: Timestamp) -> (String, &'static str) {
+    let all = gone(seen);
+    let still: BTreeSet<&Digest> = kept(seen, now).map(|deleted| &deleted.digest).collect();
+    match (all.intersection(&still).count(), all.len()) {
+        (count, all) if count < all => (format!("{count} of the {all} that are gone"), "that much"),
+        _ => ("it".to_owned(), "it"),
+    }
 }
 
 /// The commands that put back what is gone of an artifact, as far as its registry keeps that.
@@ -46,8 +71,9 @@ pub(super) fn remedy(seen: Option<&Inspection>, now: Timestamp) -> Option<String
         || "for 30 days after it was deleted".to_owned(),
         |until| format!("until {}", until.round(jiff::Unit::Second).unwrap_or(until)),
     );
+    let (what, restored) = amount(seen, now);
     Some(format!(
-        "GitHub keeps it {when}; an administrator of the package restores it: {}{more}; then run `prodpin enforce`",
+        "GitHub keeps {what} {when}; an administrator of the package restores {restored}: {}{more}; then run `prodpin enforce`",
         calls.join(", ")
     ))
 }
@@ -55,7 +81,7 @@ pub(super) fn remedy(seen: Option<&Inspection>, now: Timestamp) -> Option<String
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Digest, Undeletable};
+    use crate::model::Undeletable;
 
     fn deleted(name: &str, at: Option<&str>) -> DeletedManifest {
         let path = format!("/orgs/acme/packages/container/team%2Fapi/versions/{name}/restore").into();
@@ -85,6 +111,19 @@ mod tests {
 
         let undated = remedy(Some(&seen(vec![deleted("1", None)], None)), now).unwrap();
         assert!(undated.contains("for 30 days after it was deleted"), "{undated}");
+    }
+
+    #[test]
+    fn of_two_that_are_gone_one_is_not_called_the_whole_k58() {
+        let now: Timestamp = "2026-06-20T00:00:00Z".parse().unwrap();
+        for (also_gone, said) in
+            [(None, "GitHub keeps it for"), (Some("2"), "GitHub keeps 1 of the 2 that are gone for")]
+        {
+            let gone = ["1"].into_iter().chain(also_gone).map(|name| Digest::sha256(name.as_bytes())).collect();
+            let seen = Inspection { closure: Closure::Broken(gone), ..seen(vec![deleted("1", None)], None) };
+            let remedy = remedy(Some(&seen), now).unwrap();
+            assert!(remedy.starts_with(said), "{remedy}");
+        }
     }
 
     #[test]

@@ -312,6 +312,12 @@ impl RepositoryState {
         }
     }
 
+    /// Whether the next tag with a name would make another one forgotten.
+    #[must_use]
+    pub fn remembers_no_more_names(&self) -> bool {
+        self.attributed.len() >= ATTRIBUTED_KEPT
+    }
+
     /// Who made this last change of a tag, where an audit trail names somebody.
     #[must_use]
     pub fn attribution(&self, tag: &Tag, change: TagChange) -> Option<&Attribution> {

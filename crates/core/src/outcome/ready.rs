@@ -125,7 +125,7 @@ pub struct RepositoryReady {
     #[serde(default)]
     pub restore_first: Vec<String>,
     /// Commands that put back what was deleted and the registry still keeps, most recent release first.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     pub undelete: Vec<String>,
 }
 

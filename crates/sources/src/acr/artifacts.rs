@@ -121,8 +121,9 @@ async fn read(
         };
         api.list::<ManifestPage, _>(name, "_manifests", &mut ask).await
     };
-    let manifests_listed = manifests.len();
     manifests.into_iter().for_each(|row| fold.take_manifest(row));
+    // One that is listed twice is one.
+    let manifests_listed = fold.manifests.len();
     if let Some(fault) = end {
         return (fold, Err(fault));
     }

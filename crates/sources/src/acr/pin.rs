@@ -1,8 +1,9 @@
 //! Pins as tags that are locked. Nothing of a user's is locked against writing, and no tag of theirs against anything.
 //!
-//! The order decides what is left where a run is cut off. The tag first: with it alone nothing is worse than before. Then its
-//! lock, by which it is neither counted nor taken. Then what is below, the lowest first, and the manifest at the end: an index
-//! that is locked before its parts would leave these to the next purge (K47).
+//! The order decides what is left where a run is cut off, or where locks are refused. What is below first, the lowest before
+//! all, and then the manifest: an index that is locked before its parts would leave these to the next purge (K47). Then the
+//! tag, and at once its lock: without it the tag takes a place of `--keep` from others (K49), so that no tag is made where
+//! nothing can be locked.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -29,26 +30,32 @@ pub(super) struct LockedPins {
 #[async_trait]
 impl Protector for LockedPins {
     async fn pin(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Result<(), PinFailure> {
-        self.by_push.pin(repository, artifact).await?;
-        let Some(digest) = artifact.digest() else { return Ok(()) };
-        self.lock(repository, digest).await.map_err(|fault| PinFailure {
+        let Some(digest) = artifact.digest() else { return self.by_push.pin(repository, artifact).await };
+        let failed = |fault: Fault, what: &str| PinFailure {
             cause: fault.cause,
-            detail: format!(
-                "{repository}@{artifact} has its pin's tag, and not all of it could be locked: {}",
-                fault.detail
-            ),
-        })
+            detail: format!("{repository}@{artifact} {what}: {}", fault.detail),
+        };
+        let locked = self.lock_manifests(repository, digest).await;
+        locked.map_err(|fault| failed(fault, "gets no pin's tag, because not all of it could be locked"))?;
+        self.by_push.pin(repository, artifact).await?;
+        let locked = self.lock_tag(repository, digest).await;
+        locked.map_err(|fault| failed(fault, "has its pin's tag, which could not be locked"))
     }
 }
 
 impl LockedPins {
-    async fn lock(&self, name: &RepositoryName, digest: &Digest) -> Result<(), Fault> {
+    async fn lock_tag(&self, name: &RepositoryName, digest: &Digest) -> Result<(), Fault> {
         if !holds_tag(of_pin(&self.api, name, digest).await?) {
             let tag: Tag =
                 Pin::for_digest(digest).to_string().parse().map_err(|_| Fault::malformed("a pin that is no tag"))?;
             let body = json!({ "deleteEnabled": false, "writeEnabled": false });
             self.api.lock(name, &tag_path(name, &tag), &body).await?;
         }
+        Ok(())
+    }
+
+    /// It and what is below it, the lowest first.
+    async fn lock_manifests(&self, name: &RepositoryName, digest: &Digest) -> Result<(), Fault> {
         for digest in self.closure(name, digest).await? {
             if !holds_manifest(of_manifest(&self.api, name, &digest).await?) {
                 let body = json!({ "deleteEnabled": false });

@@ -24,8 +24,16 @@ const LACKS: &str = "use a personal or organization access token that may read t
 #[derive(Debug)]
 pub(super) struct Api {
     beside: Beside,
-    /// What the login gave; none before, and for whoever has no credentials.
-    held: Mutex<Option<HeaderValue>>,
+    login: Mutex<Login>,
+}
+
+/// What came of the login.
+#[derive(Debug, Default)]
+struct Login {
+    /// What it gave; none before, and for whoever has no credentials.
+    token: Option<HeaderValue>,
+    /// That it was refused: whoever tries again and again is locked out.
+    refused: Option<Fault>,
 }
 
 /// A page of a list.
@@ -42,7 +50,7 @@ struct Page<T> {
 
 impl Api {
     pub(super) fn new(beside: Beside) -> Self {
-        Self { beside, held: Mutex::new(None) }
+        Self { beside, login: Mutex::default() }
     }
 
     pub(super) fn host(&self) -> &str {
@@ -108,14 +116,19 @@ impl Api {
 
     /// What proves who asks; nothing for whoever has no credentials. One call logs in for all that wait.
     async fn token(&self, stale: Option<&HeaderValue>) -> Result<Option<HeaderValue>, Fault> {
-        let mut held = self.held.lock().await;
-        if let Some(known) = held.as_ref().filter(|known| Some(*known) != stale) {
+        let mut login = self.login.lock().await;
+        if let Some(refused) = &login.refused {
+            return Err(refused.clone());
+        }
+        if let Some(known) = login.token.as_ref().filter(|known| Some(*known) != stale) {
             return Ok(Some(known.clone()));
         }
         if !self.has_login().await? {
             return Ok(None);
         }
-        *held = self.beside.log_in("v2/auth/token", LACKS).await?;
-        Ok(held.clone())
+        let answer = self.beside.log_in("v2/auth/token", LACKS).await;
+        login.refused = answer.as_ref().err().filter(|fault| fault.cause == Cause::Denied).cloned();
+        login.token = answer?;
+        Ok(login.token.clone())
     }
 }

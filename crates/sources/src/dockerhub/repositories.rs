@@ -33,7 +33,16 @@ impl ListsOwners for Api {
             return Err(Fault::malformed(detail));
         }
         match self.has_login().await? {
-            true => Ok(()),
+            true if count > 0 => Ok(()),
+            // A login proves nothing about a namespace: what it may not see is left out of the list (F129).
+            true => Err(Fault::new(
+                Cause::Denied,
+                format!(
+                    "{} lists no repository of {namespace}: there is none, or the login may not see them; use one that may \
+                     read the namespace",
+                    self.host()
+                ),
+            )),
             // A stranger is shown what is public (F129).
             false => Err(Fault::new(
                 Cause::Denied,

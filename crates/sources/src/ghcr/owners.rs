@@ -19,10 +19,13 @@ pub(super) struct Owner {
     pub(super) lists_deleted: bool,
 }
 
+/// What an owner is, asked once.
+type Asked = Arc<OnceCell<Result<Owner, Fault>>>;
+
 /// Owners that were asked about.
 pub(super) struct Owners {
     pub(super) api: Api,
-    known: Mutex<HashMap<Box<str>, Arc<OnceCell<Result<Owner, Fault>>>>>,
+    known: Mutex<HashMap<Box<str>, Asked>>,
     me: OnceCell<Option<Box<str>>>,
 }
 
@@ -53,7 +56,7 @@ impl Owners {
         let account: Account = self.api.document(&path).await?;
         match &*account.kind {
             "Organization" => Ok(Owner { prefix: format!("orgs/{name}").into(), lists_deleted: true }),
-            "User" => Ok(match self.me().await {
+            "User" => Ok(match self.me().await? {
                 Some(me) if me.eq_ignore_ascii_case(name) => Owner { prefix: "user".into(), lists_deleted: true },
                 _ => Owner { prefix: path.into(), lists_deleted: false },
             }),
@@ -64,9 +67,15 @@ impl Owners {
         }
     }
 
-    /// Whose token it is. That of a workflow or an app is nobody's, and then no owner is the same.
-    async fn me(&self) -> Option<&str> {
-        let ask = async { self.api.document::<Account>("user").await.ok().map(|account| account.login) };
-        self.me.get_or_init(|| ask).await.as_deref()
+    /// Whose token it is. That of a workflow or an app is nobody's, which is a refusal, and then no owner is the same.
+    async fn me(&self) -> Result<Option<&str>, Fault> {
+        let ask = async {
+            match self.api.document::<Account>("user").await {
+                Ok(account) => Ok(Some(account.login)),
+                Err(fault) if fault.cause == Cause::Denied => Ok(None),
+                Err(fault) => Err(fault),
+            }
+        };
+        self.me.get_or_try_init(|| ask).await.map(Option::as_deref)
     }
 }

@@ -129,9 +129,9 @@ impl Auth {
         Self { keys, token_realms, known: RwLock::new(None), issuer: OnceLock::new(), exchanged: OnceCell::new() }
     }
 
-    /// Whether a text holds the secret of this source (I18).
+    /// Whether a text holds the secret of this source, or what that was exchanged for (I18).
     pub(super) fn is_reported_by(&self, text: &str) -> bool {
-        self.keys.is_reported_by(text)
+        self.keys.is_reported_by(text) || self.exchanged.get().is_some_and(|token| text.contains(token.expose()))
     }
 
     /// A refusal, with what may explain it.

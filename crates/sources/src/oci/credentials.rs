@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use reqwest::header::HeaderValue;
 use tokio::sync::OnceCell;
+use url::Url;
 
 use super::docker_config::Found;
 use super::environment::HttpEnvironment;
@@ -15,7 +16,7 @@ use super::fault::Fault;
 use super::host::RegistryHost;
 use super::{OciError, docker_config};
 use prodpin_core::model::{Cause, SourceName};
-use prodpin_policy::{OciConfig, RegistryInterface, Secret};
+use prodpin_policy::{OciConfig, RegistryInterface, Secret, github_api_of};
 
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -221,12 +222,13 @@ fn from_environment(name: &SourceName, environment: &HttpEnvironment) -> Result<
     Ok(None)
 }
 
-/// The token that GitHub gives its own workflows, for the server that gave it and no other. It is that of github.com unless
-/// `GITHUB_API_URL` says otherwise.
+/// The token that GitHub gives its own workflows, for the server that gave it and that server's own registry, and no other. It is
+/// that of github.com unless `GITHUB_API_URL` says otherwise.
 fn from_github(config: &OciConfig, environment: &HttpEnvironment) -> Result<Option<Credentials>, OciError> {
     let RegistryInterface::Ghcr { api } = &config.interface else { return Ok(None) };
     let giver = environment.variables.get("GITHUB_API_URL").unwrap_or("https://api.github.com");
-    if giver.trim_end_matches('/') != api.as_str().trim_end_matches('/') {
+    let is_givers = |api: &Url| giver.trim_end_matches('/') == api.as_str().trim_end_matches('/');
+    if !is_givers(api) || github_api_of(&config.url).is_none_or(|own| !is_givers(&own)) {
         return Ok(None);
     }
     let Some(token) = environment.variables.get("GITHUB_TOKEN") else { return Ok(None) };
@@ -343,17 +345,24 @@ mod tests {
 
     #[test]
     fn the_token_of_a_workflow_goes_to_the_server_that_gave_it_i18() {
-        let find = |api: &str, variables: &[(&str, &str)]| {
+        let find_at = |registry: &str, api: &str, variables: &[(&str, &str)]| {
             let interface = RegistryInterface::Ghcr { api: api.parse().unwrap() };
-            find_in(interface, "https://ghcr.io", (None, None), variables)
+            find_in(interface, registry, (None, None), variables)
         };
+        let find = |api: &str, variables: &[(&str, &str)]| find_at("https://ghcr.io", api, variables);
         let (api, own) = ("https://api.github.com/", [("GITHUB_TOKEN", "ghs_1"), ("GITHUB_ACTOR", "octocat")]);
         assert_eq!(find(api, &own), Ok(user("octocat", "ghs_1")));
         assert_eq!(find(api, &own[..1]), Ok(user("prodpin", "ghs_1")));
         let server = [own[0], ("GITHUB_API_URL", "https://github.example.com/api/v3")];
-        assert_eq!(find("https://github.example.com/api/v3/", &server), Ok(user("prodpin", "ghs_1")));
+        let (enterprise, its_registry) =
+            ("https://github.example.com/api/v3/", "https://containers.github.example.com");
+        assert_eq!(find_at(its_registry, enterprise, &server), Ok(user("prodpin", "ghs_1")));
+        assert_eq!(find(enterprise, &server), Ok(Credentials::Anonymous), "the registry is another server's");
+        for registry in ["https://registry.example.com", "https://ghcr.io:8443", its_registry] {
+            assert_eq!(find_at(registry, api, &own), Ok(Credentials::Anonymous), "{registry}");
+        }
         assert_eq!(find(api, &server), Ok(Credentials::Anonymous));
-        assert_eq!(find("https://github.example.com/api/v3/", &own), Ok(Credentials::Anonymous));
+        assert_eq!(find_at(its_registry, enterprise, &own), Ok(Credentials::Anonymous));
         let named = [own[0], ("PRODPIN_MY_SHOP_1_USERNAME", "bot"), ("PRODPIN_MY_SHOP_1_PASSWORD", "2")];
         assert_eq!(find(api, &named), Ok(user("bot", "2")));
         assert_eq!(

@@ -3,22 +3,20 @@
 
 use std::sync::Arc;
 
-use reqwest::StatusCode;
-
 use super::auth::Auth;
 use super::credentials::{Credentials, Keys};
 use super::docker_config::for_image;
 use super::environment::HttpEnvironment;
 use super::fault::Fault;
 use super::host::RegistryHost;
-use super::registry::Registry;
+use super::registry::{Lack, Registry};
 use super::{OciError, registry_with};
 use crate::OpenOptions;
 use prodpin_core::model::{Cause, Digest, Pull, RepositoryName};
 use prodpin_policy::{OciConfig, Secret};
 
-/// A pull Secret: its name, and the configuration of Docker that it holds, if it holds any.
-pub type PullSecret<'s> = (&'s str, Option<&'s Secret>);
+/// A pull Secret: its name, and the configuration of Docker that it holds.
+pub type PullSecret<'s> = (&'s str, &'s Secret);
 
 /// Asks for one image, with what the pull Secrets of a pod hold for its registry.
 pub async fn pulls(
@@ -46,11 +44,7 @@ impl Asking<'_> {
         let host = RegistryHost::new(&self.config.url)?;
         let mut fitting: Vec<(&str, Credentials)> = Vec::new();
         for (name, document) in secrets {
-            let found = match document {
-                Some(document) => for_image(document.expose(), &host, self.repository.as_str()),
-                None => Err("holds no configuration of Docker".to_owned()),
-            };
-            match found {
+            match for_image(document.expose(), &host, self.repository.as_str()) {
                 Ok(found) => fitting.extend(found.into_iter().map(|credentials| (*name, credentials))),
                 // A node that cannot read one of them pulls nothing.
                 Err(why) => {
@@ -64,8 +58,10 @@ impl Asking<'_> {
         if fitting.is_empty() {
             return Ok(match self.asks(Credentials::Anonymous, &host).await? {
                 Ok(()) => Pull::Served,
-                Err(fault) if fault.cause == Cause::Denied => Pull::Unknown(format!(
-                    "no pull Secret of its pod is for {}, which asks for a login: the node needs credentials of its own",
+                // Some hide with a 404 what asks for a login.
+                Err(fault) if matches!(fault.cause, Cause::Denied | Cause::NotFound) => Pull::Unknown(format!(
+                    "no pull Secret of its pod is for {}, which does not show it to everybody: the node needs credentials of \
+                     its own",
                     host.shown()
                 )),
                 Err(fault) => of_fault(fault, &host, None),
@@ -75,6 +71,8 @@ impl Asking<'_> {
         for (name, credentials) in fitting {
             match self.asks(credentials, &host).await? {
                 Ok(()) => return Ok(Pull::Served),
+                // One that could not be tried may be the one that serves.
+                Err(_) if matches!(last, Some(Pull::Unknown(_))) => {}
                 Err(fault) => last = Some(of_fault(fault, &host, Some(name))),
             }
         }
@@ -102,17 +100,18 @@ fn of_fault(fault: Fault, host: &RegistryHost, secret: Option<&str>) -> Pull {
 }
 
 impl Registry {
-    /// Whether the registry hands out this manifest, by its own word.
+    /// Whether the registry hands out this manifest, by its bytes: a HEAD is refused where a GET is not, and answered by pages that are
+    /// no manifest.
     async fn hands_out(&self, repository: &RepositoryName, digest: &Digest) -> Result<(), Fault> {
         let repository = self.repository(repository)?;
         let what = format!("{}/{}@{digest}", self.host.shown(), repository.name);
-        let answer = self.head_manifest(&repository, &digest.to_string()).await?;
-        match answer.status {
-            StatusCode::OK => Ok(()),
-            StatusCode::NOT_FOUND => {
+        match self.get_manifest(&repository, &digest.to_string()).await {
+            Ok((answer, _room)) if digest.matches(&answer.body) => Ok(()),
+            Ok(_) => Err(Fault::malformed(format!("{what}: what it serves does not hash to that"))),
+            Err(Lack::NotFound) => {
                 Err(Fault::new(Cause::NotFound, format!("{what}: 404, as for what is not there or may not be seen")))
             }
-            _ => Err(self.blocked(&answer, &what).unwrap_or_else(|| Fault::from_answer(&answer, &what))),
+            Err(Lack::Unknown(fault)) => Err(fault),
         }
     }
 }

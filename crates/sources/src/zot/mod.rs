@@ -170,6 +170,8 @@ impl Inventory for ZotInventory {
         let Some(stores) = self.stores().await else { return snapshot };
         if memory.take(snapshot.tags.len() * observed::TAG_COST).is_err() {
             // Without what the rules count nothing is said of them: the list counts as not read to its end.
+            let nothing = observed::repository(repository, stores.of(repository), &Snapshot::default());
+            snapshot.retention = Retention::Zot(Box::new(nothing));
             snapshot.gaps.push(outgrown(snapshot.tags.len(), "tags"));
         } else {
             let seen = observed::repository(repository, stores.of(repository), &snapshot);

@@ -88,6 +88,7 @@ fn releases_that_moved_or_went_are_asked_about_and_nothing_else_l66() {
     assert_eq!((asked[0].after, asked[0].until, &asked[0].digest), (at(0), at(13), &digest("b")));
     assert_eq!(names(&open(&state, at(10) + ASKED_FOR)), [("v2", TagChange::Deleted), ("build", TagChange::Moved)]);
     assert_eq!(open(&state, at(13) + ASKED_FOR), [], "not for ever");
+    assert_eq!(open(&state, at(10) - ASKED_FOR), [], "nor where a clock was far ahead");
 }
 
 #[test]
@@ -150,6 +151,21 @@ fn of_more_changes_than_are_asked_about_the_latest_come_first_l66() {
     assert!(asked.is_sorted_by(|a, b| a.until >= b.until));
 }
 
+#[test]
+fn where_no_more_names_are_remembered_nothing_is_asked_l66() {
+    let mut events = vec![(0, seen("v1", "a")), (10, moved_to("v1", "a", "b"))];
+    for number in 0..300 {
+        let name = format!("v2.{number}.0");
+        let to = Some(digest("b").into());
+        events.push((0, seen(&name, "a")));
+        events.push((1, moved_to(&name, "a", "b")));
+        events
+            .push((2, Event::TagAttributed { tag: tag(&name), change: TagChange::Moved, to, by: Box::new(by("ada")) }));
+    }
+    assert_eq!(open(&state(&events), at(20)), []);
+    assert_eq!(names(&open(&state(&events[..5]), at(20))), [("v1", TagChange::Moved)]);
+}
+
 fn change(change: TagChange) -> UnnamedChange {
     UnnamedChange { tag: tag("v1"), change, digest: digest("b"), after: at(0), until: at(60) }
 }
@@ -185,7 +201,12 @@ fn the_latest_entry_that_fits_best_names_somebody_j36_l64() {
     entries.reverse();
     assert_eq!(named(&entries), Some(("bob".to_owned(), Confidence::Exact)), "in whatever order");
     entries.retain(|entry| !matches!(&*entry.principal, "ada" | "bob"));
+    assert_eq!(named(&entries), None, "somebody without a name fits as well");
+    entries.retain(|entry| &*entry.principal != "  ");
     assert_eq!(named(&entries), Some(("eve".to_owned(), Confidence::Likely)));
+    let with = |more: TrailEntry| named(&[entries.clone(), vec![more]].concat()).map(|(name, _)| name);
+    assert_eq!(with(entry(30, put("v1", None), "eve")), Some("eve".to_owned()), "the same one twice");
+    assert_eq!(with(entry(31, put("v1", None), "ada")), None, "either may have been it");
     entries.retain(|entry| &*entry.principal != "eve");
     assert_eq!(named(&entries), None);
     // Clocks differ by a little.

@@ -74,6 +74,9 @@ pub(super) fn stirred(situation: &Situation<'_>, acr: &AcrRetention) -> Stirred 
         Err(unclear) => unknown(&unclear),
         Ok(reached) if !reached.contains(&true) => Stirred::Nobody,
         Ok(_) if !situation.snapshot.listing_is_complete() => unknown(UNLISTED),
+        Ok(_) if acr.repository.manifests.len() > MOST_STIRRED => {
+            unknown("acr purge commands unlock pins here, and what a pin does to so many manifests is not worked out")
+        }
         Ok(_) => {
             let all = acr.repository.manifests.iter().map(|manifest| ArtifactId::Manifest(manifest.digest.clone()));
             Stirred::These(all.collect())
@@ -107,6 +110,9 @@ pub(super) fn without(acr: &AcrRetention, goes: &dyn Fn(&Digest, &Tag) -> bool) 
     }
     Some(then)
 }
+
+/// More than these are not asked about one by one.
+const MOST_STIRRED: usize = 2_000;
 
 const UNSTATED: &str = "which acr purge commands are run on this registry is not known";
 

@@ -11,6 +11,10 @@ impl Target<'_> {
             AcrPurges::Unknown | AcrPurges::Stated { others: true, .. } => {
                 Survival::unknown("which acr purge commands are run on this registry is not known")
             }
+            // The registry itself may take what has no tag.
+            AcrPurges::Stated { .. } if self.pinned() != Some(true) && self.tag.is_none() => {
+                Survival::unknown("the registry's own retention policy for untagged manifests is not read")
+            }
             AcrPurges::Stated { commands, .. } if commands.is_empty() => {
                 Survival::yes("the policy says that no acr purge is run on this registry")
             }
@@ -28,6 +32,9 @@ impl Target<'_> {
         let listed = acr.repository.manifests.iter().find(|manifest| manifest.digest == *digest);
         let is_locked = listed.map(|manifest| manifest.locks.delete_enabled == Some(false));
         match (self.pinned(), is_locked) {
+            (Some(true), _) if self.is_index() && !self.saw_below() => {
+                Survival::unknown("it is locked, and whether every manifest below it is could not be read")
+            }
             (Some(true), _) => Survival::yes(
                 "it is locked with every manifest below it, and the registry refuses to delete it until somebody who may \
                  write metadata unlocks it",
@@ -42,8 +49,9 @@ impl Target<'_> {
         }
     }
 
-    /// How what is below it outlives a cleanup of untagged manifests, as the end of a sentence.
+    /// How what is below it outlives a cleanup of untagged manifests, as the end of a sentence; none where not all of it was
+    /// seen.
     pub(super) fn locks_below(&self) -> Option<&'static str> {
-        (self.pinned() == Some(true)).then_some(", and every manifest below it is locked with it")
+        (self.pinned() == Some(true) && self.saw_below()).then_some(", and every manifest below it is locked with it")
     }
 }

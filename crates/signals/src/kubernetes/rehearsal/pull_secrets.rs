@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::super::question::{Question, is_name};
 use super::{Opened, is_not_found};
 use prodpin_core::decide::rehearsed::may_not_read;
+use prodpin_core::model::Pull;
 use prodpin_policy::Secret;
 
 /// More than any pod names.
@@ -27,8 +28,19 @@ pub enum PullSecrets {
 pub struct PullSecret {
     /// Its name.
     pub name: String,
-    /// What it holds: a configuration of Docker, as `config.json` is; none where it holds none.
-    pub configuration: Option<Secret>,
+    /// What it holds: a configuration of Docker, as `config.json` is, or what was meant to be one.
+    pub configuration: Secret,
+}
+
+impl PullSecrets {
+    /// That nobody asked with them, and why; nothing where that was not to be done.
+    #[must_use]
+    pub fn unasked(&self, why: &str) -> Option<Pull> {
+        match self {
+            Self::NotAsked => None,
+            Self::Unknown(_) | Self::Read(_) => Some(Pull::Unknown(why.to_owned())),
+        }
+    }
 }
 
 impl Opened {
@@ -39,8 +51,9 @@ impl Opened {
             let path = format!("/api/v1/namespaces/{namespace}/secrets/{name}");
             match self.cluster.try_out(&Question::get(&path)).await {
                 Ok(body) => {
+                    // A node passes over a Secret that is of another kind.
                     let configuration = configuration(&body).map(Secret::new);
-                    read.push(PullSecret { name: name.to_owned(), configuration });
+                    read.extend(configuration.map(|configuration| PullSecret { name: name.to_owned(), configuration }));
                 }
                 // A node goes on without it.
                 Err(failure) if is_not_found(&failure) => {}
@@ -56,16 +69,18 @@ impl Opened {
     }
 }
 
-/// What a Secret holds of Docker's configuration. Of the two kinds that there are, the older holds the inner part alone.
+/// What a Secret holds of Docker's configuration; none where it is of another kind. Of the two kinds that there are, the older holds the
+/// inner part alone. What is no JSON is left for whoever reads it.
 fn configuration(body: &[u8]) -> Option<String> {
     let secret: Value = serde_json::from_slice(body).ok()?;
     let text = |key: &str| {
-        let decoded = BASE64_STANDARD.decode(secret["data"][key].as_str()?).ok()?;
-        String::from_utf8(decoded).ok()
+        let decoded = BASE64_STANDARD.decode(secret["data"][key].as_str()?).unwrap_or_default();
+        Some(String::from_utf8_lossy(&decoded).into_owned())
     };
     text(".dockerconfigjson").or_else(|| {
-        let auths: Value = serde_json::from_str(&text(".dockercfg")?).ok()?;
-        Some(json!({ "auths": auths }).to_string())
+        let inner = text(".dockercfg")?;
+        let auths = serde_json::from_str::<Value>(&inner);
+        Some(auths.map_or(inner, |auths| json!({ "auths": auths }).to_string()))
     })
 }
 
@@ -82,8 +97,9 @@ mod tests {
             let read = configuration(body.as_bytes()).expect("a configuration");
             assert_eq!(serde_json::from_str::<Value>(&read).unwrap(), expected);
         }
-        for nothing in [secret("password", "x"), "{}".to_owned(), "<html>".to_owned(), secret(".dockercfg", "<")] {
-            assert!(configuration(nothing.as_bytes()).is_none(), "{nothing}");
+        for other in [secret("password", "x"), "{}".to_owned(), "<html>".to_owned()] {
+            assert!(configuration(other.as_bytes()).is_none(), "{other}");
         }
+        assert_eq!(configuration(secret(".dockercfg", "<").as_bytes()).as_deref(), Some("<"));
     }
 }

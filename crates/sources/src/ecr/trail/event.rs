@@ -38,6 +38,9 @@ struct Record {
     event_name: String,
     #[serde(default)]
     error_code: Option<String>,
+    /// The account whose trail this is.
+    #[serde(default)]
+    recipient_account_id: Option<String>,
     #[serde(default)]
     user_agent: Option<String>,
     #[serde(default)]
@@ -161,9 +164,8 @@ impl Record {
         let asked = self.request_parameters.as_ref();
         let lifecycle = self.service_event_details.as_ref().and_then(|details| details.repository_name.as_deref());
         let name = asked.and_then(|asked| asked.repository_name.as_deref()).or(lifecycle);
-        let other =
-            asked.and_then(|asked| asked.registry_id.as_deref()).zip(account).is_some_and(|(its, ours)| its != ours);
-        name == Some(repository.as_str()) && !other
+        let its = asked.and_then(|asked| asked.registry_id.as_deref()).or(self.recipient_account_id.as_deref());
+        name == Some(repository.as_str()) && account.is_none_or(|ours| its == Some(ours))
     }
 
     fn acts(&self) -> Vec<(TrailAct, Option<i64>)> {
@@ -253,6 +255,7 @@ mod tests {
         json!({
             "eventVersion": "1.11", "eventTime": "2026-01-02T23:27:28Z", "eventSource": ECR, "eventName": "PutImage",
             "awsRegion": "eu-west-1", "sourceIPAddress": "203.0.113.7", "userAgent": "docker/27.3.1 go/go1.22",
+            "recipientAccountId": ACCOUNT,
             "userIdentity": {
                 "type": "AssumedRole", "principalId": "AROAEXAMPLE:run-42", "accountId": ACCOUNT,
                 "arn": "arn:aws:sts::111122223333:assumed-role/ci/run-42",
@@ -313,6 +316,13 @@ mod tests {
             }
             assert_eq!(read(&record), [], "{pointer}");
         }
+        // Without a registry it is of the account whose trail it is in.
+        for (recipient, count) in [(json!(ACCOUNT), 1), (json!("999999999999"), 0), (Value::Null, 0)] {
+            let mut record = put();
+            record["requestParameters"]["registryId"] = Value::Null;
+            record["recipientAccountId"] = recipient.clone();
+            assert_eq!(read(&record).len(), count, "{recipient}");
+        }
         let untold = json!({ "Events": [{ "EventName": "PutImage" }, { "CloudTrailEvent": "not JSON" }] });
         assert_eq!(entries(&serde_json::from_value(untold).unwrap(), &"shop/api".parse().unwrap(), None), []);
     }
@@ -342,7 +352,7 @@ mod tests {
         let record = json!({
             "eventTime": "2026-01-02T23:27:28Z", "eventSource": ECR, "eventName": "PolicyExecutionEvent",
             "eventType": "AwsServiceEvent", "sourceIPAddress": "AWS Internal", "userAgent": "AWS Internal",
-            "userIdentity": { "accountId": ACCOUNT, "invokedBy": "AWS Internal" },
+            "userIdentity": { "accountId": ACCOUNT, "invokedBy": "AWS Internal" }, "recipientAccountId": ACCOUNT,
             "requestParameters": null, "responseElements": null,
             "serviceEventDetails": { "repositoryName": "shop/api", "lifecycleEventImageActions": [
                 { "lifecycleEventImage": { "digest": digest.to_string(), "tagStatus": "Tagged", "tagList": ["v1.0.0"] }, "rulePriority": 10 },

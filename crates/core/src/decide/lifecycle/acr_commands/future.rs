@@ -26,6 +26,10 @@ pub(super) type Fates = BTreeMap<Digest, (Certainty, usize)>;
 pub(super) struct Future<'a> {
     commands: &'a [AcrCommand],
     repository: AcrRepository,
+    /// Where each manifest stands in it.
+    places: BTreeMap<Digest, usize>,
+    /// What is asked about; nothing else is remembered.
+    asked: BTreeSet<Digest>,
     now: Timestamp,
     /// Now, and every instant at which something comes of age, in order.
     instants: Vec<Timestamp>,
@@ -48,14 +52,20 @@ impl<'a> Future<'a> {
         if !commands.is_empty() && !situation.snapshot.listing_is_complete() {
             return Err(UNLISTED.to_owned());
         }
+        if let Some(ended) = commands.iter().find_map(|command| ends(command, &acr.repository)) {
+            return Err(ended);
+        }
         let pinned = situation.pinned.iter().filter_map(|artifact| artifact.digest()).collect();
         let repository = with_pins(&acr.repository, &pinned, situation.now);
-        let fates = fates(commands, &repository, situation.now, 0).map_err(|unclear| unclear.to_string())?;
+        let asked: BTreeSet<Digest> = situation.targets.iter().filter_map(|it| it.digest().cloned()).collect();
+        let mut fates = fates(commands, &repository, situation.now, 0).map_err(|unclear| unclear.to_string())?;
+        fates.retain(|digest, _| asked.contains(digest));
         let keeps = commands.iter().map(|command| usize::try_from(command.purge.keep).unwrap_or(0));
         let (now, most) = (situation.now, keeps.max().unwrap_or(0));
         let instants = instants(commands, &repository, now);
         let tried = RefCell::new(BTreeMap::from([((0, 0), Some(fates))]));
-        Ok(Self { commands, repository, now, instants, most, tried })
+        let places = places(&repository);
+        Ok(Self { commands, repository, places, asked, now, instants, most, tried })
     }
 
     /// What takes it first; none inside where nothing does, none at all where it was not listed.
@@ -68,10 +78,10 @@ impl<'a> Future<'a> {
     /// What takes it, the soonest first: at which date, and after how many pushes, each for when it may and for when it surely
     /// does. By all of that one future is held against another (I22).
     pub(super) fn in_full(&self, artifact: &ArtifactId) -> Option<Vec<Threat>> {
-        let digest = artifact.digest()?;
+        let digest = artifact.digest().filter(|digest| self.asked.contains(*digest))?;
         // What nothing is run on need not be listed.
-        if !self.commands.is_empty() {
-            self.repository.manifests.iter().find(|manifest| manifest.digest == *digest)?;
+        if !self.commands.is_empty() && !self.places.contains_key(digest) {
+            return None;
         }
         let mut found = Vec::new();
         for least in [Certainty::Possible, Certainty::Certain] {
@@ -100,7 +110,7 @@ impl<'a> Future<'a> {
     }
 
     pub(super) fn threat(&self, digest: &Digest, command: usize, due: Due, certainty: Certainty) -> Threat {
-        let manifest = self.repository.manifests.iter().find(|manifest| manifest.digest == *digest);
+        let manifest = self.places.get(digest).and_then(|place| self.repository.manifests.get(*place));
         let tagged = manifest.is_some_and(|manifest| !manifest.tags.is_empty());
         let why = match (tagged, certainty) {
             (true, Certainty::Certain) => "every tag of it goes, or a manifest below it, and then it goes itself",
@@ -115,13 +125,36 @@ impl<'a> Future<'a> {
         let mut tried = self.tried.borrow_mut();
         let found = tried.entry((at, pushes)).or_insert_with(|| {
             // That it can be worked out was seen before: only times and counts differ.
-            fates(self.commands, &self.repository, self.instants[at], pushes).ok()
+            let mut fates = fates(self.commands, &self.repository, self.instants[at], pushes).ok()?;
+            fates.retain(|digest, _| self.asked.contains(digest));
+            Some(fates)
         });
         match found {
             Some(fates) => fates.get(digest).copied(),
             None => Some((Certainty::Possible, 0)),
         }
     }
+}
+
+/// Where each manifest stands.
+fn places(repository: &AcrRepository) -> BTreeMap<Digest, usize> {
+    let mut places = BTreeMap::new();
+    for (place, manifest) in repository.manifests.iter().enumerate() {
+        places.entry(manifest.digest.clone()).or_insert(place);
+    }
+    places
+}
+
+/// Why the command ends before it does anything here, if it does: with a filter that it cannot read, for one. It was meant
+/// otherwise then, and whoever corrects it makes it take something.
+fn ends(command: &AcrCommand, repository: &AcrRepository) -> Option<String> {
+    let bare = AcrRepository { name: repository.name.clone(), manifests: Vec::new() };
+    if command.purge.dry_run {
+        return None;
+    }
+    // What cannot be told is told elsewhere.
+    let ended = purge(&command.purge, std::slice::from_ref(&bare), Timestamp::UNIX_EPOCH).ok()?.ended?;
+    Some(format!("{} ends before it does anything, and so was meant otherwise: {ended}", command.line))
 }
 
 /// The first place at which it holds, if it does at the last one, and from there on at all.
@@ -317,6 +350,9 @@ pub(super) fn reaches_pins(command: &AcrCommand, repository: &AcrRepository) -> 
     let AcrPurge { include_locked, untagged_only, dry_run, filters, .. } = &command.purge;
     if !include_locked || *untagged_only || *dry_run {
         return Ok(false);
+    }
+    if let Some(ended) = ends(command, repository) {
+        return Err(ended);
     }
     // An expression may match some of them and others not.
     let digests = repository.manifests.iter().map(|manifest| manifest.digest.clone()).chain([Digest::sha256(b"")]);

@@ -169,6 +169,11 @@ fn a_pin_stirs_others_only_where_a_command_unlocks_it_i22_k48() {
     assert!(matches!(stirred(stated(&[&front])), Stirred::These(_)));
     assert!(matches!(stirred(AcrPurges::Unknown), Stirred::Unknown { .. }));
     assert!(matches!(stirred(stated(&["--filter '.*:(?(v)1|2)' --ago 1d --include-locked"])), Stirred::Unknown { .. }));
+    assert!(matches!(stirred(stated(&["--filter '.*:(v' --ago 1d --include-locked"])), Stirred::Unknown { .. }));
+    let mut large = snapshot(stated(&["--filter '.*:.*' --ago 1d --keep 3 --include-locked"]));
+    acr(&mut large).repository.manifests = vec![manifest(3, 100, &[], &["v1.0.0"]); 2_001];
+    let of_large = seen(&large, &[], |it| artifact_outlook::stirred(it, &id(3)));
+    assert!(matches!(of_large, Stirred::Unknown { .. }), "{of_large:?}");
 }
 
 #[test]
@@ -188,6 +193,9 @@ fn what_is_not_known_is_not_safe_k48() {
     torn.gaps.push(Gap::new(Scope::Repository, crate::model::Cause::Malformed, "a page is lost"));
     assert!(unknown(&torn));
     assert!(unknown(&snapshot(stated(&["--filter 'shop/api:(?(v)1|2)' --ago 1d"]))));
+    for ends in ["--filter 'shop/api:(v' --ago 1d", "--filter a:b:c --ago 1d", "--filter '(a:b' --ago 1d"] {
+        assert!(unknown(&snapshot(stated(&[ends]))), "{ends} takes nothing as it stands");
+    }
     // Where nothing is run, nothing more need be known.
     let mut quiet = snapshot(stated(&[]));
     acr(&mut quiet).unread = Some("…".into());

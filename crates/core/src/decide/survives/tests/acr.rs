@@ -32,6 +32,7 @@ fn a_pin_is_a_lock_on_all_of_it_k46_k47() {
         ("nothing is run", image(PinState::Present), acr(stated(&[], false), true), "yyyyn", Some(true)),
         ("simulated", image(PinState::Present), acr(some(), true), "yyyyn", Some(true)),
         ("an index", index(PinState::Present), acr(some(), true), "yyyyn", Some(true)),
+        ("an index, its parts unseen", unseen(), acr(some(), true), "yuyun", None),
         ("the policy is silent", image(PinState::Present), acr(AcrPurges::Unknown, true), "yyuyn", None),
         ("there may be more", image(PinState::Present), acr(stated(&[], true), true), "yyuyn", None),
         ("not pinned", image(PinState::Absent), acr(some(), false), "nyynn", Some(false)),
@@ -42,4 +43,16 @@ fn a_pin_is_a_lock_on_all_of_it_k46_k47() {
         let (survives, found) = decide(Some(&seen), &snapshot, &[], Some("v1.0.0"));
         assert_eq!((answers(&survives).as_str(), found), (expected, protected), "{what}: {survives:#?}");
     }
+    // What has neither a tag nor a pin the registry may take by itself.
+    for purges in [stated(&[], false), some()] {
+        let (survives, found) = decide(Some(&image(PinState::Absent)), &acr(purges, false), &[], None);
+        assert_eq!((answers(&survives).as_str(), found), ("nnunn", Some(false)), "{survives:#?}");
+    }
+}
+
+/// A pinned index of which it was not seen what is below it.
+fn unseen() -> Inspection {
+    let mut seen = index(PinState::Present);
+    seen.parts.below.clear();
+    seen
 }
