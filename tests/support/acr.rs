@@ -46,8 +46,6 @@ pub(crate) enum Lie {
     LogoutAfter(usize),
     /// Locks are taken, and nothing is locked.
     ForgetsLocks,
-    /// Whoever asks for nothing in particular is shown an empty registry instead of being asked who that is.
-    EmptyToStrangers,
 }
 
 /// A running registry; it ends when this is dropped.
@@ -232,9 +230,6 @@ fn lied(shared: &Shared, call: &Call) -> Option<Response> {
             let mut answer = refuse(429, "TOOMANYREQUESTS", "too many requests").into_answer("");
             answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("0"));
             Some(answer)
-        }
-        Lie::EmptyToStrangers if call.granted.is_none() && call.path == "/v2/_catalog" => {
-            Some(([(CONTENT_TYPE, "application/json")], r#"{"repositories":null}"#).into_response())
         }
         _ => None,
     })

@@ -202,7 +202,14 @@ impl World {
         };
         let manifests = self.items.iter().map(manifest).collect();
         let mut zot = zot::Zot { repository: "shop/api".to_owned(), database: true, manifests, ..rules.clone() };
-        zot.collect();
+        // What an index left behind may stay until the next collection, which is no fate of its own.
+        loop {
+            let before = zot.manifests.len();
+            zot.collect();
+            if zot.manifests.len() == before {
+                break;
+            }
+        }
         let left: BTreeMap<String, BTreeSet<String>> =
             zot.manifests.into_iter().map(|manifest| (manifest.id, manifest.tags.into_iter().collect())).collect();
         self.items.retain_mut(|item| {

@@ -16,7 +16,9 @@ use super::Registry;
 use super::pace::Pace;
 use crate::{Trail, unread};
 use prodpin_core::decide::attribution::{attribute, earliest, latest};
-use prodpin_core::model::{Cause, Gap, RepositoryName, Scope, TagChange, TrailAnswer, TrailEntry, UnnamedChange};
+use prodpin_core::model::{
+    Cause, Confidence, Gap, RepositoryName, Scope, TagChange, TrailAnswer, TrailEntry, UnnamedChange,
+};
 use prodpin_net::aws::{JsonFailure, JsonOperation};
 use prodpin_net::jitter;
 
@@ -122,7 +124,9 @@ impl Asking<'_> {
     /// What a search may still find somebody for.
     fn open(&self, search: &Search) -> impl Iterator<Item = &UnnamedChange> {
         let about = self.changes.iter().filter(|change| search.about.is_none_or(|about| about == change.change));
-        about.filter(|change| attribute(change, &self.found, SOURCE).is_none())
+        // Who only may be it is held against the rest.
+        about
+            .filter(|change| attribute(change, &self.found, SOURCE).is_none_or(|by| by.confidence != Confidence::Exact))
     }
 
     /// Newest first, as CloudTrail sorts them, until every change has a name or there are no more. `Some` says why that is not all.

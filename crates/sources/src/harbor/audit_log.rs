@@ -16,7 +16,7 @@ use super::estate::Estate;
 use crate::{Trail, unread};
 use prodpin_core::decide::attribution::{attribute, earliest};
 use prodpin_core::model::{
-    Cause, Digest, RepositoryName, Scope, TagChange, TrailAct, TrailAnswer, TrailEntry, UnnamedChange,
+    Cause, Confidence, Digest, RepositoryName, Scope, TagChange, TrailAct, TrailAnswer, TrailEntry, UnnamedChange,
 };
 use prodpin_net::http::fault::Fault;
 
@@ -138,7 +138,9 @@ impl Estate {
                 |row: &AuditRow| time(row.op_time.as_deref()).ok().flatten().is_some_and(|at| at < earliest(change));
             let is_over = !has_next || rows.last().is_none_or(is_past);
             entries.extend(rows.iter().filter_map(|row| row.entry(repository)));
-            if is_over || attribute(change, &entries, SOURCE).is_some() {
+            // What only may be it is held against the rest.
+            let is_found = attribute(change, &entries, SOURCE).is_some_and(|by| by.confidence == Confidence::Exact);
+            if is_over || is_found {
                 return Ok(entries);
             }
         }
