@@ -18,21 +18,17 @@ mod documents;
 mod locks;
 mod pin;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures::stream::BoxStream;
-use jiff::Timestamp;
 
 use self::api::Api;
 use self::pin::LockedPins;
-use crate::content::Content;
 use crate::oci::{HttpEnvironment, Known, OciError, open_known};
-use crate::{Inventory, OpenOptions, OpenToRelease, PartsLook, PinLook, Protector, Reservation, Source};
+use crate::vendor::{Vendor, Vendored};
+use crate::{Inventory, OpenOptions, OpenToRelease, Protector, Reservation, Source};
 use prodpin_core::model::{
-    AcrPurges, ArtifactId, DeployedReference, Digest, Gap, Inspection, PinRemoval, Provenance, Reference, RegistryKind,
-    RepositoryName, Resolution, SettingFacts, Snapshot, SourceName, Tag, TagTable,
+    AcrPurges, Cleanup, Inspection, PinRemoval, RegistryKind, RepositoryName, Snapshot, SourceName, TagTable,
 };
 use prodpin_policy::{OciConfig, RegistryInterface};
 
@@ -50,7 +46,7 @@ pub fn open_in(
         RegistryInterface::Acr { purges } => purges.clone(),
         _ => AcrPurges::Unknown,
     };
-    let inventory = Arc::new(AcrInventory { registry: inventory, api, purges });
+    let inventory = Arc::new(Vendored(Acr { registry: inventory, api, purges }));
     Ok(Source { inventory, protector, rehearsal: None })
 }
 
@@ -64,8 +60,8 @@ pub fn open_to_release(
     Ok((open_in(name, config, options, environment)?, None))
 }
 
-/// The reading half.
-struct AcrInventory {
+/// What the registry's own interface adds.
+struct Acr {
     /// What `/v2` tells.
     registry: Arc<dyn Inventory>,
     api: Arc<Api>,
@@ -73,89 +69,24 @@ struct AcrInventory {
 }
 
 #[async_trait]
-impl Inventory for AcrInventory {
-    async fn settings(&self) -> (SettingFacts, Vec<Gap>) {
-        self.registry.settings().await
+impl Vendor for Acr {
+    fn registry(&self) -> &dyn Inventory {
+        self.registry.as_ref()
     }
 
-    fn repositories(&self) -> BoxStream<'_, Result<RepositoryName, Gap>> {
-        self.registry.repositories()
+    /// The policy names what cleans up, and the repository's facts say where it does not.
+    async fn cleanup(&self) -> Cleanup {
+        Cleanup::default()
     }
 
-    fn is_pacing(&self) -> bool {
-        self.registry.is_pacing()
-    }
-
-    async fn observe(&self, repository: &RepositoryName) -> Snapshot {
-        self.observe_within(repository, &Reservation::unlimited()).await
-    }
-
-    async fn observe_within(&self, repository: &RepositoryName, memory: &Reservation) -> Snapshot {
-        self.observe_known(repository, memory, &TagTable::default()).await
-    }
-
-    async fn observe_known(&self, repository: &RepositoryName, memory: &Reservation, known: &TagTable) -> Snapshot {
+    async fn observe(&self, repository: &RepositoryName, memory: &Reservation, known: &TagTable) -> Snapshot {
         artifacts::observe(&self.api, &self.purges, repository, memory, known).await
     }
 
-    async fn look_for_pin(&self, repository: &RepositoryName, memory: &Reservation) -> PinLook {
-        self.registry.look_for_pin(repository, memory).await
-    }
-
-    async fn look_up(&self, repository: &RepositoryName, tag: &Tag) -> (Resolution, Option<Gap>) {
-        self.registry.look_up(repository, tag).await
-    }
-
-    async fn confirm(&self, repository: &RepositoryName, tag: &Tag, listed: ArtifactId) -> (Resolution, Option<Gap>) {
-        self.registry.confirm(repository, tag, listed).await
-    }
-
-    fn confirms_by_bytes(&self) -> bool {
-        self.registry.confirms_by_bytes()
-    }
-
-    async fn reads_tags(&self) -> bool {
-        self.registry.reads_tags().await
-    }
-
-    async fn read_tag(&self, repository: &RepositoryName, tag: &Tag, listed: ArtifactId) -> (Resolution, Option<Gap>) {
-        self.registry.read_tag(repository, tag, listed).await
-    }
-
-    async fn inspect(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Inspection {
-        let mut seen = self.registry.inspect(repository, artifact).await;
-        if let Some(digest) = artifact.digest() {
-            locks::look(&self.api, repository, digest, &mut seen).await;
+    async fn look_closer(&self, repository: &RepositoryName, seen: &mut Inspection) {
+        if let Some(digest) = seen.artifact.digest().cloned() {
+            locks::look(&self.api, repository, &digest, seen).await;
         }
-        seen
-    }
-
-    async fn look_at_parts(&self, repository: &RepositoryName, look: &PartsLook<'_>, seen: &mut Inspection) {
-        self.registry.look_at_parts(repository, look, seen).await;
-    }
-
-    async fn created(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Option<Timestamp> {
-        self.registry.created(repository, artifact).await
-    }
-
-    async fn provenance(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Result<Provenance, Gap> {
-        self.registry.provenance(repository, artifact).await
-    }
-
-    fn address(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Option<String> {
-        self.registry.address(repository, artifact)
-    }
-
-    fn locate(&self, reference: &Reference) -> Option<(RepositoryName, DeployedReference)> {
-        self.registry.locate(reference)
-    }
-
-    async fn identities(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Result<BTreeSet<Digest>, Gap> {
-        self.registry.identities(repository, artifact).await
-    }
-
-    fn selects(&self, repository: &RepositoryName) -> bool {
-        self.registry.selects(repository)
     }
 
     /// A lock does not say whose it is, and one that is taken off an index alone leaves its parts to a purge (K47).
@@ -163,13 +94,5 @@ impl Inventory for AcrInventory {
         let detail = "prodpin takes no locks off in Azure Container Registry, because a lock does not say who else relies on \
                       it; unlock and untag a pin with `az acr repository update` and `az acr repository untag`";
         PinRemoval::Unsupported { detail: detail.to_owned() }
-    }
-
-    fn unmatched_patterns(&self) -> Vec<String> {
-        self.registry.unmatched_patterns()
-    }
-
-    fn content(&self) -> Option<&dyn Content> {
-        self.registry.content()
     }
 }

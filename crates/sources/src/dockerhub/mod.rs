@@ -11,19 +11,17 @@ mod api;
 mod repositories;
 mod tags;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::stream::{BoxStream, StreamExt as _};
-use tokio::sync::OnceCell;
 use url::Url;
 
 use self::api::Api;
 use self::repositories::Immutability;
 use crate::matched::Matched;
 use crate::oci::{Beside, HttpEnvironment, Known, OciError, Registry, observe_told, open_known, open_known_to_release};
-use crate::vendor::{Vendor, Vendored};
+use crate::vendor::{Once, Vendor, Vendored};
 use crate::{Inventory, OpenOptions, OpenToRelease, Reservation, Source, owners};
 use prodpin_core::model::{
     Cause, Gap, Inspection, NamePatterns, Pin, RegistryKind, RepositoryName, Scope, Snapshot, SourceName, TagTable,
@@ -63,16 +61,14 @@ fn inventory_of(
     environment: &HttpEnvironment,
 ) -> Result<Arc<dyn Inventory>, OciError> {
     let api = Api::new(Beside::new(Arc::clone(&registry), api, config, options, environment)?);
-    let (patterns, matched, immutable) = (config.repositories.clone(), Matched::default(), Mutex::default());
-    let vendor = DockerHub { registry, api, patterns, matched, immutable };
-    Ok(Arc::new(Vendored { registry: inventory, vendor }))
+    let (patterns, matched, immutable) = (config.repositories.clone(), Matched::default(), Once::default());
+    let vendor = DockerHub { inventory, registry, api, patterns, matched, immutable };
+    Ok(Arc::new(Vendored(vendor)))
 }
-
-/// What is asked once for each repository.
-type Once<T> = Mutex<HashMap<RepositoryName, Arc<OnceCell<T>>>>;
 
 /// What Docker Hub adds to the registry.
 struct DockerHub {
+    inventory: Arc<dyn Inventory>,
     registry: Arc<Registry>,
     api: Api,
     patterns: NamePatterns,
@@ -83,22 +79,22 @@ struct DockerHub {
 impl DockerHub {
     /// Which tags of a repository are immutable, asked once.
     async fn immutable(&self, repository: &RepositoryName) -> Result<Immutability, Fault> {
-        let cell = {
-            let mut cells = self.immutable.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(cells.entry(repository.clone()).or_default())
-        };
-        cell.get_or_init(|| repositories::immutability(&self.api, repository)).await.clone()
+        self.immutable.get(repository, repositories::immutability(&self.api, repository)).await
     }
 }
 
 #[async_trait]
 impl Vendor for DockerHub {
+    fn registry(&self) -> &dyn Inventory {
+        self.inventory.as_ref()
+    }
+
     fn repositories(&self) -> BoxStream<'_, Result<RepositoryName, Gap>> {
         owners::repositories(&self.api, &self.patterns, &self.matched).boxed()
     }
 
-    fn matched(&self) -> (&NamePatterns, &Matched) {
-        (&self.patterns, &self.matched)
+    fn unmatched_patterns(&self) -> Vec<String> {
+        self.matched.lacking(&self.patterns)
     }
 
     /// The interface first and the registry's list after it: what came in between is asked for.

@@ -13,12 +13,10 @@ mod owners;
 mod repositories;
 mod versions;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::stream::{BoxStream, StreamExt as _};
-use tokio::sync::OnceCell;
 
 use self::api::Api;
 use self::owners::Owners;
@@ -26,7 +24,7 @@ use self::versions::{DeletedVersions, Package, gone};
 use crate::matched::Matched;
 use crate::oci::{Beside, HttpEnvironment, Known, OciError, Registry, observe_told, open_known, open_known_to_release};
 use crate::owners as owners_of;
-use crate::vendor::{Vendor, Vendored};
+use crate::vendor::{Once, Vendor, Vendored};
 use crate::{Inventory, OpenOptions, OpenToRelease, Reservation, Source};
 use prodpin_core::model::{
     Cause, Gap, Inspection, NamePatterns, RegistryKind, RepositoryName, Scope, Snapshot, SourceName, TagTable,
@@ -68,35 +66,38 @@ fn inventory_of(
 ) -> Result<Arc<dyn Inventory>, OciError> {
     let api = Api::new(Beside::new(Arc::clone(&registry), api, config, options, environment)?);
     let vendor = GitHub {
+        inventory,
         registry,
         owners: Owners::new(api),
         patterns: config.repositories.clone(),
         matched: Matched::default(),
-        deleted: Mutex::default(),
+        deleted: Once::default(),
     };
-    Ok(Arc::new(Vendored { registry: inventory, vendor }))
+    Ok(Arc::new(Vendored(vendor)))
 }
-
-/// What is asked once for each package.
-type Once<T> = Mutex<HashMap<RepositoryName, Arc<OnceCell<T>>>>;
 
 /// What GitHub adds to the registry.
 struct GitHub {
+    inventory: Arc<dyn Inventory>,
     registry: Arc<Registry>,
     owners: Owners,
     patterns: NamePatterns,
     matched: Matched,
-    deleted: Once<DeletedVersions>,
+    deleted: Once<Arc<DeletedVersions>>,
 }
 
 #[async_trait]
 impl Vendor for GitHub {
+    fn registry(&self) -> &dyn Inventory {
+        self.inventory.as_ref()
+    }
+
     fn repositories(&self) -> BoxStream<'_, Result<RepositoryName, Gap>> {
         owners_of::repositories(&self.owners, &self.patterns, &self.matched).boxed()
     }
 
-    fn matched(&self) -> (&NamePatterns, &Matched) {
-        (&self.patterns, &self.matched)
+    fn unmatched_patterns(&self) -> Vec<String> {
+        self.matched.lacking(&self.patterns)
     }
 
     /// Versions first and the registry's list after them: what came in between is asked for.
@@ -116,15 +117,11 @@ impl Vendor for GitHub {
         if gone.is_empty() {
             return;
         }
-        let cell = {
-            let mut cells = self.deleted.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(cells.entry(repository.clone()).or_default())
-        };
         let read = async {
             let package = Package::of(&self.owners, repository).await;
-            versions::deleted(&self.owners, package).await
+            Arc::new(versions::deleted(&self.owners, package).await)
         };
-        let deleted = cell.get_or_init(|| read).await;
+        let deleted = self.deleted.get(repository, read).await;
         let kept = deleted.kept.iter().filter(|one| gone.contains(&one.digest)).cloned().collect();
         seen.undeletable = Some(Box::new(Undeletable { kept, unread: deleted.unread.clone() }));
     }

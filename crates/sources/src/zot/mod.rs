@@ -13,23 +13,19 @@ mod document;
 mod observed;
 mod settings;
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures::stream::BoxStream;
-use jiff::Timestamp;
 use tokio::sync::OnceCell;
 
 use self::settings::Stores;
-use crate::content::Content;
 use crate::oci::{HttpEnvironment, Known, OciError, open_known, open_known_to_release};
-use crate::{Inventory, OpenOptions, OpenToRelease, PartsLook, PinLook, Reservation, Source, outgrown};
+use crate::vendor::{Vendor, Vendored};
+use crate::{Inventory, OpenOptions, OpenToRelease, Reservation, Source, outgrown};
 use prodpin_core::model::{
-    ArtifactId, Cleanup, DeployedReference, Digest, Gap, Inspection, Obstacle, PinRemoval, Presence, Provenance,
-    Reference, RegistryKind, RepositoryName, Resolution, Retention, Scope, SettingFacts, Snapshot, SourceName, Tag,
-    TagTable,
+    Cleanup, Digest, Gap, Inspection, Obstacle, Presence, RegistryKind, RepositoryName, Retention, Scope, SettingFacts,
+    Snapshot, SourceName, TagTable,
 };
 use prodpin_policy::OciConfig;
 
@@ -59,7 +55,7 @@ pub fn open_to_release(
 
 fn inventory(registry: Arc<dyn Inventory>, file: Option<&Path>) -> Arc<dyn Inventory> {
     let configuration = file.map(|path| Configuration { path: path.to_owned(), read: OnceCell::new() });
-    Arc::new(ZotInventory { registry, configuration })
+    Arc::new(Vendored(ZotVendor { registry, configuration }))
 }
 
 /// The configuration file, read once.
@@ -87,15 +83,15 @@ impl Configuration {
     }
 }
 
-/// The reading half.
-struct ZotInventory {
+/// What the configuration file adds.
+struct ZotVendor {
     /// What `/v2` tells.
     registry: Arc<dyn Inventory>,
     /// None where the policy does not name the file.
     configuration: Option<Configuration>,
 }
 
-impl ZotInventory {
+impl ZotVendor {
     /// The rules, where they are known.
     async fn stores(&self) -> Option<&Stores> {
         self.configuration.as_ref()?.stores().await.as_ref().ok()
@@ -132,7 +128,11 @@ impl ZotInventory {
 }
 
 #[async_trait]
-impl Inventory for ZotInventory {
+impl Vendor for ZotVendor {
+    fn registry(&self) -> &dyn Inventory {
+        self.registry.as_ref()
+    }
+
     async fn settings(&self) -> (SettingFacts, Vec<Gap>) {
         let (facts, mut gaps) = self.registry.settings().await;
         if let Some(configuration) = &self.configuration {
@@ -149,23 +149,7 @@ impl Inventory for ZotInventory {
         }
     }
 
-    fn repositories(&self) -> BoxStream<'_, Result<RepositoryName, Gap>> {
-        self.registry.repositories()
-    }
-
-    fn is_pacing(&self) -> bool {
-        self.registry.is_pacing()
-    }
-
-    async fn observe(&self, repository: &RepositoryName) -> Snapshot {
-        self.observe_within(repository, &Reservation::unlimited()).await
-    }
-
-    async fn observe_within(&self, repository: &RepositoryName, memory: &Reservation) -> Snapshot {
-        self.observe_known(repository, memory, &TagTable::default()).await
-    }
-
-    async fn observe_known(&self, repository: &RepositoryName, memory: &Reservation, known: &TagTable) -> Snapshot {
+    async fn observe(&self, repository: &RepositoryName, memory: &Reservation, known: &TagTable) -> Snapshot {
         let mut snapshot = self.registry.observe_known(repository, memory, known).await;
         let Some(stores) = self.stores().await else { return snapshot };
         if memory.take(snapshot.tags.len() * observed::TAG_COST).is_err() {
@@ -180,75 +164,9 @@ impl Inventory for ZotInventory {
         snapshot
     }
 
-    async fn look_for_pin(&self, repository: &RepositoryName, memory: &Reservation) -> PinLook {
-        self.registry.look_for_pin(repository, memory).await
-    }
-
-    async fn look_up(&self, repository: &RepositoryName, tag: &Tag) -> (Resolution, Option<Gap>) {
-        self.registry.look_up(repository, tag).await
-    }
-
-    async fn confirm(&self, repository: &RepositoryName, tag: &Tag, listed: ArtifactId) -> (Resolution, Option<Gap>) {
-        self.registry.confirm(repository, tag, listed).await
-    }
-
-    fn confirms_by_bytes(&self) -> bool {
-        self.registry.confirms_by_bytes()
-    }
-
-    async fn reads_tags(&self) -> bool {
-        self.registry.reads_tags().await
-    }
-
-    async fn read_tag(&self, repository: &RepositoryName, tag: &Tag, listed: ArtifactId) -> (Resolution, Option<Gap>) {
-        self.registry.read_tag(repository, tag, listed).await
-    }
-
-    async fn inspect(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Inspection {
-        let mut seen = self.registry.inspect(repository, artifact).await;
-        if let Some(digest) = artifact.digest() {
-            self.look_at_subject(repository, digest, &mut seen).await;
+    async fn look_closer(&self, repository: &RepositoryName, seen: &mut Inspection) {
+        if let Some(digest) = seen.artifact.digest().cloned() {
+            self.look_at_subject(repository, &digest, seen).await;
         }
-        seen
-    }
-
-    async fn look_at_parts(&self, repository: &RepositoryName, look: &PartsLook<'_>, seen: &mut Inspection) {
-        self.registry.look_at_parts(repository, look, seen).await;
-    }
-
-    async fn created(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Option<Timestamp> {
-        self.registry.created(repository, artifact).await
-    }
-
-    async fn provenance(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Result<Provenance, Gap> {
-        self.registry.provenance(repository, artifact).await
-    }
-
-    fn address(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Option<String> {
-        self.registry.address(repository, artifact)
-    }
-
-    fn locate(&self, reference: &Reference) -> Option<(RepositoryName, DeployedReference)> {
-        self.registry.locate(reference)
-    }
-
-    async fn identities(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Result<BTreeSet<Digest>, Gap> {
-        self.registry.identities(repository, artifact).await
-    }
-
-    fn selects(&self, repository: &RepositoryName) -> bool {
-        self.registry.selects(repository)
-    }
-
-    fn unmatched_patterns(&self) -> Vec<String> {
-        self.registry.unmatched_patterns()
-    }
-
-    async fn pin_removal(&self, repository: &RepositoryName) -> PinRemoval {
-        self.registry.pin_removal(repository).await
-    }
-
-    fn content(&self) -> Option<&dyn Content> {
-        self.registry.content()
     }
 }
