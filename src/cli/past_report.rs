@@ -45,26 +45,32 @@ async fn look(path: &Path, policy: &Policy, arguments: &PastReportArguments) -> 
     let ledger = open_ledger(policy).await?;
     let report = read(&ledger, arguments.run.as_ref().unwrap_or(&WhichRun::Last(0))).await?;
     let (part, wanted) = part(arguments)?;
-    let keys = report.body.repositories();
-    let missing = unmatched(&wanted, keys.iter());
-    if let Some(missing) = missing.first() {
-        let near = missing.near.first().map(|near| format!("; did you mean {near}?")).unwrap_or_default();
-        let message = format!(
-            "the report of {} has no repository {}: it was not seen by that run{near}",
-            report.run.id, missing.asked
-        );
-        return Err(Misuse(message).into());
+    let since = match &arguments.since {
+        Some(since) => Some(read(&ledger, since).await?),
+        None => None,
+    };
+    if !wanted.is_empty() {
+        // One that is gone is among those of the earlier run.
+        let keys = since.iter().chain([&report]).flat_map(|report| report.body.repositories());
+        must_be_there(&wanted, &keys.collect::<Vec<_>>(), &report)?;
     }
     let wants = |key: &RepositoryKey| wanted.is_empty() || wanted.iter().any(|wanted| wanted.matches(key));
     let report = report.part(&part, wants)?;
-    match &arguments.since {
-        Some(since) => {
-            let since = read(&ledger, since).await?.part(&part, wants)?;
-            outputs.write_diff(&Diff::new(&since, &report))?;
-        }
+    match since {
+        Some(since) => outputs.write_diff(&Diff::new(&since.part(&part, wants)?, &report))?,
         None => outputs.write(&report)?,
     }
     Ok(looked_up(&ledger))
+}
+
+/// Refuses a name that no repository has in what is shown.
+fn must_be_there(wanted: &[Wanted], keys: &[RepositoryKey], report: &Report) -> Result<(), Misuse> {
+    let Some(missing) = unmatched(wanted, keys.iter()).into_iter().next() else { return Ok(()) };
+    let near = missing.near.first().map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+    Err(Misuse(format!(
+        "the report of {} has no repository {}: it was not seen by that run{near}",
+        report.run.id, missing.asked
+    )))
 }
 
 /// What of it is to be shown, and the repositories by name.

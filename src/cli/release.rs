@@ -88,6 +88,7 @@ pub(super) async fn release(path: &Path, arguments: &ReleaseArguments, bar: &Bar
                 "gaps": said.gaps,
                 "grace_seconds": arguments.grace.as_secs(),
                 "repositories": said.repositories,
+                "unmatched": said.unmatched.iter().map(|missing| &missing.asked).collect::<Vec<_>>(),
                 "vault": said.vault,
             });
             serde_json::to_writer_pretty(&mut *out, &document)?;
@@ -190,6 +191,14 @@ fn tell(said: &Said, applied: bool, again: &Option<String>, out: &mut dyn Write)
             one(pin, out)?;
         }
         kept(repository, out)?;
+    }
+    for missing in &said.unmatched {
+        let asked = terminal(&missing.asked);
+        writeln!(
+            out,
+            "no repository that was read is called {asked}{}",
+            if applied { ": nothing was removed" } else { "" }
+        )?;
     }
     for gap in said.gaps.iter().take(NAMED) {
         writeln!(out, "not read: {}", terminal(&gap.detail))?;

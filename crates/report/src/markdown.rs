@@ -36,7 +36,7 @@ fn header(report: &Report, overview: &Overview, out: &mut dyn Write) -> io::Resu
     }
     if let Some(scope) = words::scope(&run.scope) {
         let scope = Phrase::name(&scope);
-        writeln!(out, "> **PARTIAL.** Only a part of the policy was looked at: {}.\n", scope.markdown())?;
+        writeln!(out, "> **PARTIAL.** {}: {}.\n", words::is_part(&run.scope), scope.markdown())?;
     }
     if let Some(nothing) = words::nothing_protected(report) {
         writeln!(out, "> **NOTHING PROTECTED.** {}\n", nothing.markdown())?;

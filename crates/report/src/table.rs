@@ -71,10 +71,7 @@ fn verdict(page: &mut Page<'_>, report: &Report, overview: &Overview) -> io::Res
         page.paragraph(0, 2, &[span(Paint::Bad, "! INCOMPLETE"), plain("\u{a0} "), plain(warning)])?;
     }
     if let Some(scope) = words::scope(&report.run.scope) {
-        let reported = match report.run.scope.shown.is_some() {
-            true => format!("Only a part of the run's report is shown: {}.", escape::terminal(&scope)),
-            false => format!("Only a part of the policy was looked at: {}.", escape::terminal(&scope)),
-        };
+        let reported = format!("{}: {}.", words::is_part(&report.run.scope), escape::terminal(&scope));
         page.paragraph(0, 2, &[span(Paint::Bad, "! PARTIAL"), plain("\u{a0} "), plain(reported)])?;
     }
     if let Some(nothing) = words::nothing_protected(report) {

@@ -372,6 +372,14 @@ pub(super) fn evidence(finding: &Finding, run: &RunSection) -> String {
     }
 }
 
+/// What it means that a report is about a part, which follows.
+pub(super) fn is_part(scope: &RunScope) -> &'static str {
+    match scope.shown {
+        Some(_) => "Only a part of the run's report is shown",
+        None => "Only a part of the policy was looked at",
+    }
+}
+
 /// What part of the policy a run was about; none if it was about all of it.
 pub(super) fn scope(scope: &RunScope) -> Option<String> {
     let sources: Vec<&str> = scope.sources.iter().map(SourceName::as_str).collect();

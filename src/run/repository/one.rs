@@ -115,7 +115,9 @@ async fn looked<'a>(setup: &Setup, key: RepositoryKey, stop: &'a Stop) -> Result
     loop {
         looks += 1;
         let mut look = look(setup, inventory, key.clone()).await?;
-        look.name_movers(setup, inventory, stop).await;
+        if looks == 1 {
+            look.name_movers(setup, inventory, stop).await;
+        }
         if protector(setup, &key).is_none() {
             let plan = judge(setup, &mut look, on_look).await?;
             return Ok(Looked { look, plan, waited, known: pins::Known::now(stop) });

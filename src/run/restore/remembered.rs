@@ -22,38 +22,40 @@ pub(super) enum Remembered {
         /// What it knows of the repository.
         state: Box<RepositoryState>,
     },
-    /// Why it says nothing.
-    Not(String),
+    /// There is none, or none about this repository: no release of it is under way either. Why.
+    Without(String),
+    /// It cannot be read, and why.
+    Unread(String),
 }
 
 impl Remembered {
     /// Opens it, to be written to where something is put back.
     pub(super) async fn open(policy: &Policy, key: &RepositoryKey, apply: bool, stop: &Stop) -> Self {
         if policy.ledger == LedgerLocation::None {
-            return Self::Not("the policy names no ledger".to_owned());
+            return Self::Without("the policy names no ledger".to_owned());
         }
         let access = if apply { Access::Write } else { Access::Read };
         let opened = Ledger::open_until(&policy.ledger, &policy.safeguards, access, stop.share()).await;
         let ledger = match opened.and_then(|mut ledger| ledger.must_be_remembered().map(|()| ledger)) {
             Ok(ledger) => ledger,
-            Err(error) => return Self::Not(error.to_string()),
+            Err(error) => return Self::Unread(error.to_string()),
         };
         if let Some(trouble) = ledger.anchor_trouble() {
-            return Self::Not(trouble);
+            return Self::Unread(trouble);
         }
         if !ledger.knows(key) {
-            return Self::Not(format!("the ledger does not know {} in {} yet", key.name, key.source));
+            return Self::Without(format!("the ledger does not know {} in {} yet", key.name, key.source));
         }
         match ledger.recall(key).await {
             Ok(state) => Self::Here { ledger: Box::new(ledger), state: Box::new(state) },
-            Err(error) => Self::Not(error.to_string()),
+            Err(error) => Self::Unread(error.to_string()),
         }
     }
 
     pub(super) fn state(&self) -> Option<&RepositoryState> {
         match self {
             Self::Here { state, .. } => Some(state),
-            Self::Not(_) => None,
+            Self::Without(_) | Self::Unread(_) => None,
         }
     }
 
@@ -73,7 +75,11 @@ impl Remembered {
         artifacts: impl Iterator<Item = ArtifactId>,
         stop: &Stop,
     ) -> Option<String> {
-        let Self::Here { ledger, .. } = self else { return None };
+        let ledger = match self {
+            Self::Here { ledger, .. } => ledger,
+            Self::Without(_) => return None,
+            Self::Unread(why) => return Some(why.clone()),
+        };
         let state = match ledger.recall_again(key).await {
             Ok(state) => state,
             Err(error) => return Some(error.to_string()),
@@ -115,7 +121,7 @@ impl Remembered {
     pub(super) async fn record(&self, key: &RepositoryKey, artifact: &ArtifactId, pushed: PutBack) -> Option<String> {
         let ledger = match self {
             Self::Here { ledger, .. } => ledger,
-            Self::Not(why) => return Some(why.clone()),
+            Self::Without(why) | Self::Unread(why) => return Some(why.clone()),
         };
         let at = Timestamp::now();
         let event = Event::Restored { artifact: artifact.clone(), pushed: Box::new(pushed) };

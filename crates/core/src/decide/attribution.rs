@@ -43,7 +43,7 @@ pub fn unnamed_changes(
         return Vec::new();
     }
     // One more name would make another one forgotten, which would then be asked about again.
-    if state.remembers_no_more_names() {
+    if state.remembers_no_more_names(now.checked_sub(ASKED_FOR).unwrap_or(Timestamp::MIN)) {
         return Vec::new();
     }
     let asks = |tag: &Tag| is_asked(tag, labels.label(tag), state, rules);

@@ -312,10 +312,11 @@ impl RepositoryState {
         }
     }
 
-    /// Whether the next tag with a name would make another one forgotten.
+    /// Whether the next tag with a name would make one forgotten that came after this: then it would be asked about again.
     #[must_use]
-    pub fn remembers_no_more_names(&self) -> bool {
-        self.attributed.len() >= ATTRIBUTED_KEPT
+    pub fn remembers_no_more_names(&self, since: Timestamp) -> bool {
+        let last = |known: &BTreeMap<TagChange, (Mark, Attribution)>| known.values().map(|(mark, _)| mark.at).max();
+        self.attributed.len() >= ATTRIBUTED_KEPT && self.attributed.values().all(|known| last(known) > Some(since))
     }
 
     /// Who made this last change of a tag, where an audit trail names somebody.

@@ -13,14 +13,8 @@ pub fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     read(headers.get(header::RETRY_AFTER)?.to_str().ok()?, now)
 }
 
-/// How long it is until a Unix time, as other headers name it.
-pub(super) fn epoch(text: &str, now: Timestamp) -> Option<Duration> {
-    let at = Timestamp::from_second(text.trim().parse().ok()?).ok()?;
-    Some(Duration::try_from(at.duration_since(now)).unwrap_or_default().min(LONGEST_PAUSE))
-}
-
 /// Seconds, a date, or, as Docker Hub sends it, a Unix time: in seconds, and from others in milliseconds.
-fn read(text: &str, now: Timestamp) -> Option<Duration> {
+pub(super) fn read(text: &str, now: Timestamp) -> Option<Duration> {
     /// As a wait, 31 years; as a Unix time, 2001.
     const TIMES_FROM: f64 = 1e9;
     /// As seconds, the year 33658.

@@ -1,6 +1,6 @@
 //! Managed fields: which client last wrote the images of a workload's template (L67). They are long, and nothing else of them is kept.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -66,20 +66,29 @@ struct Container {
 }
 
 impl Entry {
-    fn owns_images(&self) -> bool {
+    /// The containers whose images it wrote, by their keys.
+    fn images(&self) -> BTreeSet<&str> {
         let Pods { containers, init_containers } = &self.fields.spec.template.spec;
-        self.subresource.is_empty()
-            && containers.values().chain(init_containers.values()).any(|one| one.image.is_some())
+        let owned = containers.iter().chain(init_containers).filter(|(_, one)| one.image.is_some());
+        owned.map(|(key, _)| key.as_str()).collect()
+    }
+
+    fn owns_images(&self) -> bool {
+        self.subresource.is_empty() && !self.images().is_empty()
     }
 }
 
-/// Who last wrote an image; nobody where that is not told, or where two did at the same time.
+/// Who last wrote the images; nobody where that is not told, where two did at the same time, or where somebody else wrote one that the
+/// last one did not: which of them a release came by is not told then.
 pub(super) fn writer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Writer>, D::Error> {
     let entries = Option::<Vec<Entry>>::deserialize(deserializer)?.unwrap_or_default();
     let owners = || entries.iter().filter(|entry| entry.owns_images() && !entry.manager.is_empty());
     let Some(latest) = owners().filter_map(|entry| entry.time).max() else { return Ok(None) };
     let mut last = owners().filter(|entry| entry.time.is_none_or(|time| time == latest));
     let (Some(only), None) = (last.next(), last.next()) else { return Ok(None) };
+    if !owners().all(|owner| owner.images().is_subset(&only.images())) {
+        return Ok(None);
+    }
     let manager: String = only.manager.chars().take(MOST_CHARS).collect();
     Ok(Some(Writer { manager: Arc::from(manager), at: latest }))
 }

@@ -207,8 +207,10 @@ impl Trail for Registry {
 impl Asking<'_> {
     fn answers(&self, short: Option<(Cause, String)>) -> Vec<TrailAnswer> {
         let answer = |change: &UnnamedChange| match (attribute(change, &self.found, SOURCE), &short) {
-            (Some(by), _) => TrailAnswer::Named(by),
-            (None, Some((cause, why))) => {
+            (Some(by), None) => TrailAnswer::Named(by),
+            (Some(by), _) if by.confidence == Confidence::Exact => TrailAnswer::Named(by),
+            // Who only may be it is named by all that there is, or not at all.
+            (_, Some((cause, why))) => {
                 TrailAnswer::Unread(Gap::new(Scope::Tag(change.tag.clone()), *cause, why.clone()))
             }
             (None, None) => TrailAnswer::NotYet { source: SOURCE.into() },

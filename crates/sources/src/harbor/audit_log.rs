@@ -84,14 +84,12 @@ impl Estate {
         repository: &RepositoryName,
         change: &UnnamedChange,
     ) -> Result<TrailAnswer, Fault> {
-        let (mut failed, mut read) = (None, 0);
+        let (mut failed, mut read, mut all) = (None, 0, Vec::new());
         for log in LOGS {
             let path = format!("{}/{log}", project_path(&place.project));
             match self.entries(&path, repository, change).await {
                 Ok(entries) => {
-                    if let Some(by) = attribute(change, &entries, SOURCE) {
-                        return Ok(TrailAnswer::Named(by));
-                    }
+                    all.extend(entries);
                     read += 1;
                 }
                 // An older Harbor has not the one, a newer one may come without the other.
@@ -99,10 +97,14 @@ impl Estate {
                 Err(fault) => _ = failed.get_or_insert(fault),
             }
         }
-        match failed {
-            Some(fault) => Err(granted(fault)),
-            None if read > 0 => Ok(TrailAnswer::NotYet { source: SOURCE.into() }),
-            None => {
+        // Who only may be it is named by all that there is, or not at all.
+        let named = attribute(change, &all, SOURCE);
+        let named = named.filter(|by| by.confidence == Confidence::Exact || failed.is_none());
+        match (named, failed) {
+            (Some(by), _) => Ok(TrailAnswer::Named(by)),
+            (None, Some(fault)) => Err(granted(fault)),
+            (None, None) if read > 0 => Ok(TrailAnswer::NotYet { source: SOURCE.into() }),
+            (None, None) => {
                 let host = self.api.host();
                 let why = format!("{host} has no audit log of project {} that this interface shows", place.project);
                 Ok(TrailAnswer::NotRecorded { why: why.into() })

@@ -8,7 +8,7 @@ use reqwest::header::{HeaderMap, HeaderName, RETRY_AFTER};
 use super::{Call, Setback, shown};
 use crate::http::answer::HttpAnswer;
 use crate::http::fault::Fault;
-use crate::http::retry_after::{epoch, retry_after};
+use crate::http::retry_after::{read, retry_after};
 use prodpin_core::model::Cause;
 
 /// Tells answers to hand on from those that are worth another try.
@@ -41,7 +41,7 @@ fn is_throttled(headers: &HeaderMap) -> bool {
 /// How long it takes until a quota is there again, where that is all that is said.
 fn reset(headers: &HeaderMap) -> Option<Duration> {
     headers.get(&REMAINING).filter(|left| left.as_bytes() == b"0")?;
-    epoch(headers.get(&RESET)?.to_str().ok()?, Timestamp::now())
+    read(headers.get(&RESET)?.to_str().ok()?, Timestamp::now())
 }
 
 #[cfg(test)]

@@ -46,8 +46,16 @@ impl PullSecrets {
 impl Opened {
     pub(super) async fn pull_secrets(&self, namespace: &str, spec: &Value) -> PullSecrets {
         let named = spec["imagePullSecrets"].as_array().into_iter().flatten();
+        let names: Vec<&str> =
+            named.filter_map(|secret| secret["name"].as_str()).filter(|name| is_name(name)).collect();
+        if names.len() > MOST {
+            return PullSecrets::Unknown(format!(
+                "its pod names {} image pull Secrets, and no more than {MOST} are read",
+                names.len()
+            ));
+        }
         let mut read = Vec::new();
-        for name in named.filter_map(|secret| secret["name"].as_str()).filter(|name| is_name(name)).take(MOST) {
+        for name in names {
             let path = format!("/api/v1/namespaces/{namespace}/secrets/{name}");
             match self.cluster.try_out(&Question::get(&path)).await {
                 Ok(body) => {
