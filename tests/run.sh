@@ -416,6 +416,8 @@ done
 stage 'build' cargo test --locked --no-run "${build_arguments[@]}"
 stage 'servers' start_servers
 seal_environment
+# A good part of the tests waits: for a bound, for a server that hangs, for its turn. Others use the processor meanwhile.
+export RUST_TEST_THREADS=${RUST_TEST_THREADS:-$((2 * $(nproc)))}
 stage 'tests' cargo test --locked "$@"
 if [ $# -eq 0 ]; then
     stage 'the Lambda function' cargo test --locked --features lambda --test lambda
