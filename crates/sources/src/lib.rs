@@ -1,7 +1,7 @@
 //! Places that hold artifacts.
 //!
 //! Reading and pinning are two traits, so that `audit` is built without write power: what it is handed cannot write.
-//! Every source but chart repositories, the in-memory one included, passes the same contract suite (`tests/suite/contract.rs`).
+//! Every source but chart repositories, the in-memory one included, passes the same contract suite (`tests/support/contract.rs`).
 
 pub mod acr;
 mod attached;

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use tokio::sync::OnceCell;
 
 use crate::content::Content;
-use crate::{Inventory, PartsLook, PinLook, Reservation};
+use crate::{Inventory, PartsLook, PinLook, Reservation, Trail};
 use prodpin_core::model::{
     ArtifactId, Cleanup, DeployedReference, Digest, Gap, Inspection, PinRemoval, Provenance, Reference, RepositoryName,
     Resolution, SettingFacts, Snapshot, Tag, TagTable,
@@ -26,7 +26,8 @@ pub(crate) trait Vendor: Send + Sync {
         self.registry().settings().await
     }
 
-    /// What is known of cleanup rules that cannot be read.
+    /// What is known of cleanup rules that cannot be read. The registry's word is that its rules are unread, and withholds pins:
+    /// a vendor that reads them, or knows that there are none, says so by `Cleanup::default()`.
     async fn cleanup(&self) -> Cleanup {
         self.registry().cleanup().await
     }
@@ -44,12 +45,27 @@ pub(crate) trait Vendor: Send + Sync {
     /// Every tag of a repository, and what decides how long artifacts stay there.
     async fn observe(&self, repository: &RepositoryName, memory: &Reservation, known: &TagTable) -> Snapshot;
 
+    /// Its own word about a tag that the registry was asked for; by default the registry's stands.
+    async fn look_again(
+        &self,
+        _repository: &RepositoryName,
+        _tag: &Tag,
+        seen: (Resolution, Option<Gap>),
+    ) -> (Resolution, Option<Gap>) {
+        seen
+    }
+
     /// What it knows beside what the registry showed of an artifact.
     async fn look_closer(&self, repository: &RepositoryName, seen: &mut Inspection);
 
     /// How a pin is removed there.
     async fn pin_removal(&self, repository: &RepositoryName) -> PinRemoval {
         self.registry().pin_removal(repository).await
+    }
+
+    /// Who moved or deleted tags, by a record of its own.
+    fn trail(&self) -> Option<&dyn Trail> {
+        self.registry().trail()
     }
 }
 
@@ -117,11 +133,13 @@ impl<V: Vendor> Inventory for Vendored<V> {
     }
 
     async fn look_up(&self, repository: &RepositoryName, tag: &Tag) -> (Resolution, Option<Gap>) {
-        self.0.registry().look_up(repository, tag).await
+        let seen = self.0.registry().look_up(repository, tag).await;
+        self.0.look_again(repository, tag, seen).await
     }
 
     async fn confirm(&self, repository: &RepositoryName, tag: &Tag, listed: ArtifactId) -> (Resolution, Option<Gap>) {
-        self.0.registry().confirm(repository, tag, listed).await
+        let seen = self.0.registry().confirm(repository, tag, listed).await;
+        self.0.look_again(repository, tag, seen).await
     }
 
     fn confirms_by_bytes(&self) -> bool {
@@ -180,5 +198,9 @@ impl<V: Vendor> Inventory for Vendored<V> {
 
     fn content(&self) -> Option<&dyn Content> {
         self.0.registry().content()
+    }
+
+    fn trail(&self) -> Option<&dyn Trail> {
+        self.0.trail()
     }
 }

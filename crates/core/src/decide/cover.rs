@@ -71,12 +71,12 @@ impl Keeping {
 }
 
 pub(super) fn keeping(snapshot: &Snapshot, terms: PinTerms) -> Keeping {
-    if matches!(snapshot.retention, Retention::Acr(_)) {
-        return Keeping::Locks;
-    }
-    // ECR neither expires nor deletes what an index names; objects and charts have nothing below them.
-    if snapshot.retention != Retention::Unruled || snapshot.kind == RepositoryKind::Charts {
-        return Keeping::References;
+    match snapshot.retention {
+        Retention::Acr(_) => return Keeping::Locks,
+        // Neither expires nor collects what a kept index names (A33, J24, K55); objects have nothing below them.
+        Retention::Ecr(_) | Retention::Harbor(_) | Retention::Zot(_) | Retention::Bucket(_) => return Keeping::References,
+        Retention::Unruled if snapshot.kind == RepositoryKind::Charts => return Keeping::References,
+        Retention::Unruled => {}
     }
     let recognised = snapshot.cleanup.kind();
     let spares = |kind: RegistryKind| kind == RegistryKind::Ecr || kind.spares_children();

@@ -1,4 +1,4 @@
-//! Azure container registries: an OCI registry whose own interface tells of locks (FIELD-GUIDE-2 K46–K50).
+//! Azure container registries: an OCI registry whose own interface tells of locks (K46–K50 in `docs/field-guide.md`).
 //!
 //! Repositories, manifests, blobs, what is below a target, and the word "not there" go through `/v2` as in any registry: see
 //! `oci`. The interface under `/acr/v1` adds when each tag and manifest was changed last and what is locked, and takes locks.

@@ -1,4 +1,4 @@
-//! Harbor: an OCI registry whose own interface tells what no registry call does (FIELD-GUIDE-2 J).
+//! Harbor: an OCI registry whose own interface tells what no registry call does (J in `docs/field-guide.md`).
 //!
 //! Manifests, blobs, what is below a target, and the word "not there" go through `/v2` as in any registry: see `oci`. Harbor's
 //! API v2.0 adds projects and repositories, every artifact with times, the rules that decide how long it stays, and pins.
@@ -27,12 +27,10 @@ mod release;
 mod replication;
 mod repositories;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::stream::{BoxStream, StreamExt as _};
-use jiff::Timestamp;
 
 use self::api::{Api, Place};
 use self::estate::Estate;
@@ -40,14 +38,13 @@ use self::rehearse::DryRuns;
 pub use self::release::open_to_release;
 
 use self::pin::{TagPins, artifact_at, has_tag, no_pins};
-use crate::content::Content;
 use crate::matched::Matched;
 use crate::oci::{HttpEnvironment, Known, OciError, open_known};
-use crate::{Inventory, OpenOptions, PartsLook, PinLook, Protector, Rehearsal, Reservation, Source, Trail};
+use crate::vendor::{Vendor, Vendored};
+use crate::{Inventory, OpenOptions, Protector, Rehearsal, Reservation, Source, Trail};
 use prodpin_core::model::{
-    ArtifactId, Cause, DeployedReference, Digest, Gap, Inspection, NamePatterns, Obstacle, Pin, PinRemoval, PinState,
-    Presence, Provenance, Reference, RegistryKind, RepositoryName, Resolution, Scope, SettingFacts, Snapshot,
-    SourceName, Tag, TagTable,
+    Cause, Cleanup, Digest, Gap, Inspection, NamePatterns, Obstacle, Pin, PinRemoval, PinState, Presence, RegistryKind,
+    RepositoryName, Resolution, Scope, Snapshot, SourceName, Tag, TagTable,
 };
 use prodpin_policy::OciConfig;
 
@@ -68,11 +65,11 @@ pub fn open_in(
 
 fn inventory(config: &OciConfig, registry: Arc<dyn Inventory>, estate: Arc<Estate>) -> Arc<dyn Inventory> {
     let patterns = config.repositories.clone();
-    Arc::new(HarborInventory { registry, estate, patterns, matched: Matched::default() })
+    Arc::new(Vendored(Harbor { registry, estate, patterns, matched: Matched::default() }))
 }
 
-/// The reading half.
-struct HarborInventory {
+/// What Harbor's own interface adds.
+struct Harbor {
     /// What `/v2` tells.
     registry: Arc<dyn Inventory>,
     estate: Arc<Estate>,
@@ -80,23 +77,7 @@ struct HarborInventory {
     matched: Matched,
 }
 
-impl HarborInventory {
-    /// Harbor's own word about a tag that a rule of the project keeps from being pulled: by this interface it is seen all the
-    /// same (J10).
-    async fn seen_behind(
-        &self,
-        repository: &RepositoryName,
-        tag: &Tag,
-        seen: (Resolution, Option<Gap>),
-    ) -> (Resolution, Option<Gap>) {
-        let is_blocked = seen.1.as_ref().is_some_and(|gap| gap.cause == Cause::Blocked);
-        let Some(place) = Place::of(repository).filter(|_| is_blocked && tag.is_oci()) else { return seen };
-        match artifact_at(&self.estate, &place, tag.as_str()).await {
-            Ok(Some(digest)) => (Resolution::Artifact(digest.into()), None),
-            Ok(None) | Err(_) => seen,
-        }
-    }
-
+impl Harbor {
     /// Reads the pin back from the artifact's own list of tags, which is what rules go by. Where that and `/v2` do not say the
     /// same, nothing is proven.
     async fn look_at_pin(&self, place: &Place, digest: &Digest, seen: &mut Inspection) {
@@ -136,109 +117,57 @@ impl HarborInventory {
 }
 
 #[async_trait]
-impl Inventory for HarborInventory {
-    async fn settings(&self) -> (SettingFacts, Vec<Gap>) {
-        self.registry.settings().await
+impl Vendor for Harbor {
+    fn registry(&self) -> &dyn Inventory {
+        self.registry.as_ref()
+    }
+
+    /// The rules of each project are read.
+    async fn cleanup(&self) -> Cleanup {
+        Cleanup::default()
     }
 
     fn repositories(&self) -> BoxStream<'_, Result<RepositoryName, Gap>> {
         repositories::repositories(&self.estate, &self.patterns, &self.matched).boxed()
     }
 
-    fn is_pacing(&self) -> bool {
-        self.registry.is_pacing()
+    fn unmatched_patterns(&self) -> Vec<String> {
+        self.matched.lacking(&self.patterns)
     }
 
-    async fn observe(&self, repository: &RepositoryName) -> Snapshot {
-        self.observe_within(repository, &Reservation::unlimited()).await
-    }
-
-    async fn observe_within(&self, repository: &RepositoryName, memory: &Reservation) -> Snapshot {
-        self.observe_known(repository, memory, &TagTable::default()).await
-    }
-
-    async fn observe_known(&self, repository: &RepositoryName, memory: &Reservation, known: &TagTable) -> Snapshot {
+    async fn observe(&self, repository: &RepositoryName, memory: &Reservation, known: &TagTable) -> Snapshot {
         artifacts::observe(&self.estate, self.registry.as_ref(), repository, memory, known).await
     }
 
-    async fn look_for_pin(&self, repository: &RepositoryName, memory: &Reservation) -> PinLook {
-        self.registry.look_for_pin(repository, memory).await
+    /// About a tag that a rule of the project keeps from being pulled: by this interface it is seen all the same (J10).
+    async fn look_again(
+        &self,
+        repository: &RepositoryName,
+        tag: &Tag,
+        seen: (Resolution, Option<Gap>),
+    ) -> (Resolution, Option<Gap>) {
+        let is_blocked = seen.1.as_ref().is_some_and(|gap| gap.cause == Cause::Blocked);
+        let Some(place) = Place::of(repository).filter(|_| is_blocked && tag.is_oci()) else { return seen };
+        match artifact_at(&self.estate, &place, tag.as_str()).await {
+            Ok(Some(digest)) => (Resolution::Artifact(digest.into()), None),
+            Ok(None) | Err(_) => seen,
+        }
     }
 
-    async fn look_up(&self, repository: &RepositoryName, tag: &Tag) -> (Resolution, Option<Gap>) {
-        let seen = self.registry.look_up(repository, tag).await;
-        self.seen_behind(repository, tag, seen).await
-    }
-
-    async fn confirm(&self, repository: &RepositoryName, tag: &Tag, listed: ArtifactId) -> (Resolution, Option<Gap>) {
-        let seen = self.registry.confirm(repository, tag, listed).await;
-        self.seen_behind(repository, tag, seen).await
-    }
-
-    fn confirms_by_bytes(&self) -> bool {
-        self.registry.confirms_by_bytes()
-    }
-
-    async fn reads_tags(&self) -> bool {
-        self.registry.reads_tags().await
-    }
-
-    async fn read_tag(&self, repository: &RepositoryName, tag: &Tag, listed: ArtifactId) -> (Resolution, Option<Gap>) {
-        self.registry.read_tag(repository, tag, listed).await
-    }
-
-    async fn inspect(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Inspection {
-        let mut seen = self.registry.inspect(repository, artifact).await;
-        let (Some(place), Some(digest)) = (Place::of(repository), artifact.digest()) else { return seen };
+    async fn look_closer(&self, repository: &RepositoryName, seen: &mut Inspection) {
+        let (Some(place), Some(digest)) = (Place::of(repository), seen.artifact.digest().cloned()) else { return };
         match &self.estate.project(&place.project).await.cached_from {
             Some(upstream) => {
                 seen.pin = PinState::Unsupported { marked: false };
                 seen.obstacles.push(Obstacle::NoPins { detail: no_pins(upstream) });
             }
-            None => self.look_at_pin(&place, digest, &mut seen).await,
+            None => self.look_at_pin(&place, &digest, seen).await,
         }
-        seen
-    }
-
-    async fn look_at_parts(&self, repository: &RepositoryName, look: &PartsLook<'_>, seen: &mut Inspection) {
-        self.registry.look_at_parts(repository, look, seen).await;
-    }
-
-    async fn created(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Option<Timestamp> {
-        self.registry.created(repository, artifact).await
-    }
-
-    async fn provenance(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Result<Provenance, Gap> {
-        self.registry.provenance(repository, artifact).await
-    }
-
-    fn address(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Option<String> {
-        self.registry.address(repository, artifact)
-    }
-
-    fn locate(&self, reference: &Reference) -> Option<(RepositoryName, DeployedReference)> {
-        self.registry.locate(reference)
-    }
-
-    async fn identities(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Result<BTreeSet<Digest>, Gap> {
-        self.registry.identities(repository, artifact).await
-    }
-
-    fn selects(&self, repository: &RepositoryName) -> bool {
-        self.patterns.matches(repository.as_str())
     }
 
     /// Harbor's own interface removes a tag alone; which are immutable the project's rules say.
     async fn pin_removal(&self, _repository: &RepositoryName) -> PinRemoval {
         PinRemoval::ByName
-    }
-
-    fn unmatched_patterns(&self) -> Vec<String> {
-        self.matched.lacking(&self.patterns)
-    }
-
-    fn content(&self) -> Option<&dyn Content> {
-        self.registry.content()
     }
 
     fn trail(&self) -> Option<&dyn Trail> {

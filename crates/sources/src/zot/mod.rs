@@ -1,4 +1,4 @@
-//! zot: an OCI registry whose rules stand in a file that it serves nowhere (FIELD-GUIDE-2 K55).
+//! zot: an OCI registry whose rules stand in a file that it serves nowhere (K55 in `docs/field-guide.md`).
 //!
 //! Everything of artifacts goes through `/v2` as in any registry: see `oci`. Of the configuration file the part on storage
 //! is read, where the policy names it; without it the rules are as unknown as those of an `oci` source.

@@ -1,4 +1,4 @@
-//! ECR lifecycle policies (FIELD-GUIDE A.4, A.5): what they do to a repository now, what they come to do to some of its
+//! ECR lifecycle policies (A in `docs/field-guide.md`): what they do to a repository now, what they come to do to some of its
 //! images, and how to keep them from it.
 //!
 //! - `grammar` and `concord` read a policy, or say all that is wrong with it; `rule` and `pattern` say what a rule looks at.

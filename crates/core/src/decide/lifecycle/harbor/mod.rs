@@ -1,4 +1,4 @@
-//! Harbor's tag retention and immutability rules (FIELD-GUIDE D, FIELD-GUIDE-2 J): what a run over one repository does, as
+//! Harbor's tag retention and immutability rules (D and J in `docs/field-guide.md`): what a run over one repository does, as
 //! Harbor's own code does it, in 2.15.2 and on its main branch.
 //!
 //! - `policy` reads the documents; `failure` says why a run fails.
