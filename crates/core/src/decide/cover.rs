@@ -74,7 +74,9 @@ pub(super) fn keeping(snapshot: &Snapshot, terms: PinTerms) -> Keeping {
     match snapshot.retention {
         Retention::Acr(_) => return Keeping::Locks,
         // Neither expires nor collects what a kept index names (A33, J24, K55); objects have nothing below them.
-        Retention::Ecr(_) | Retention::Harbor(_) | Retention::Zot(_) | Retention::Bucket(_) => return Keeping::References,
+        Retention::Ecr(_) | Retention::Harbor(_) | Retention::Zot(_) | Retention::Bucket(_) => {
+            return Keeping::References;
+        }
         Retention::Unruled if snapshot.kind == RepositoryKind::Charts => return Keeping::References,
         Retention::Unruled => {}
     }

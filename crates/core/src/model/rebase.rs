@@ -27,16 +27,7 @@ pub fn rebase(event: Event, state: &RepositoryState) -> Option<Event> {
             TagStatus::Present => Some(Event::TagAbsent { tag }),
             TagStatus::Deleted(_) => None,
         },
-        // About a change that is not the last one any more, or that another writer has a name for.
-        Event::TagAttributed { tag, change, to, by } => {
-            let history = state.tags.get(&tag)?;
-            let is_last = match change {
-                TagChange::Moved => history.latest().map(|latest| &latest.artifact) == to.as_ref(),
-                TagChange::Deleted => matches!(history.status(), TagStatus::Deleted(_)),
-            };
-            let is_news = is_last && state.attribution(&tag, change).is_none();
-            is_news.then_some(Event::TagAttributed { tag, change, to, by })
-        }
+        named @ Event::TagAttributed { .. } => is_news_of_name(&named, state).then_some(named),
         deployment @ (Event::DeploymentStarted { .. }
         | Event::DeploymentEnded { .. }
         | Event::DeploymentRecalled { .. }) => is_news_of_deployment(&deployment, state).then_some(deployment),
@@ -76,6 +67,17 @@ pub fn rebase(event: Event, state: &RepositoryState) -> Option<Event> {
         | Event::Source(_)
         | Event::Run(_)) => Some(other),
     }
+}
+
+/// Whether it names who made the last change of a tag, and no other writer did meanwhile.
+fn is_news_of_name(event: &Event, state: &RepositoryState) -> bool {
+    let Event::TagAttributed { tag, change, to, .. } = event else { return false };
+    let Some(history) = state.tags.get(tag) else { return false };
+    let is_last = match change {
+        TagChange::Moved => history.latest().map(|latest| &latest.artifact) == to.as_ref(),
+        TagChange::Deleted => matches!(history.status(), TagStatus::Deleted(_)),
+    };
+    is_last && state.attribution(tag, *change).is_none()
 }
 
 /// Whether no other writer said meanwhile what this says of a deployment.
