@@ -87,15 +87,15 @@ const LONGEST: usize = 64;
 const SHORTEST: usize = 4;
 
 /// So many pages are named that speak of a word.
-const NAMED: usize = 4;
+const NAMED: usize = 6;
 
 /// What messages call some cases of a code.
 const OTHER_NAMES: [(&str, Code); 1] = [("ledger-forked", Code::LedgerHistoryMissing)];
 
 /// Reads a code as reports write it; another word is answered with the codes that may be meant.
 pub(super) fn read_code(text: &str) -> Result<Code, String> {
-    let names = Code::ALL.iter().map(|code| (code.as_str(), *code)).chain(OTHER_NAMES);
-    if let Some((_, code)) = names.into_iter().find(|(name, _)| *name == text) {
+    let mut names = Code::ALL.iter().map(|code| (code.as_str(), *code)).chain(OTHER_NAMES);
+    if let Some((_, code)) = names.find(|(name, _)| *name == text) {
         return Ok(code);
     }
     let list = "`prodpin explain` lists all codes";
