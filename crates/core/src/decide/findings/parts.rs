@@ -220,6 +220,7 @@ fn remedy(repository: &RepositoryName, kind: Kind, lost: &LostAttachment) -> Str
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Digest;
 
     #[test]
     fn a_tag_that_is_gone_is_put_back_by_a_command_that_can_be_pasted_i6_i19() {
