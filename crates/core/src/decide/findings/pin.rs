@@ -48,9 +48,7 @@ pub(super) fn is_whole(target: &TargetReport) -> bool {
 
 /// Why `prodpin enforce` makes no pin of something that lacks one, where another finding says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kept {
-    /// Not known to be kept from it.
-    Not,
+pub(super) enum Hindrance {
     /// What cleans up there is unknown.
     Withheld,
     /// The pin would do harm.
@@ -59,21 +57,20 @@ pub(super) enum Kept {
     Blocked,
 }
 
-impl Kept {
-    pub(super) fn of(target: &TargetReport, cleanup: &Cleanup) -> Self {
+impl Hindrance {
+    pub(super) fn of(target: &TargetReport, cleanup: &Cleanup) -> Option<Self> {
         let is_blocked = |obstacle: &Obstacle| matches!(obstacle, Obstacle::NotPullable { .. });
         match target.pin {
-            _ if cleanup.withholds_pins() => Self::Withheld,
-            PinReport::Refused => Self::Refused,
+            _ if cleanup.withholds_pins() => Some(Self::Withheld),
+            PinReport::Refused => Some(Self::Refused),
             // Where only a part is kept back, the pin is planned.
-            PinReport::Absent if target.obstacles.iter().any(is_blocked) => Self::Blocked,
-            _ => Self::Not,
+            PinReport::Absent if target.obstacles.iter().any(is_blocked) => Some(Self::Blocked),
+            _ => None,
         }
     }
 
     fn remedy(self) -> &'static str {
         match self {
-            Self::Not => "run `prodpin enforce`",
             Self::Withheld => {
                 "no pin is made here until the finding cleanup-unknown is resolved: do what it says, then run `prodpin enforce`"
             }
@@ -90,11 +87,11 @@ impl Kept {
 pub(super) fn unpinned(
     mode: Mode,
     (name, target): (&str, &TargetReport),
-    kept: Kept,
+    hindrance: Option<Hindrance>,
     was_pinned: bool,
     attempt: Option<&Result<(), PinFailure>>,
 ) -> (Severity, String, String) {
-    let enforce = kept.remedy().to_owned();
+    let enforce = hindrance.map_or("run `prodpin enforce`", Hindrance::remedy).to_owned();
     match (attempt, mode) {
         (Some(Err(failure)), _) => {
             (Severity::High, format!("{name} could not be pinned: {failure}"), next_step(failure.cause).to_owned())
@@ -109,7 +106,7 @@ pub(super) fn unpinned(
             format!("the pin of {name} is gone"),
             format!("{enforce}, and find out what removes tags here"),
         ),
-        (None, _) if kept != Kept::Not => (Severity::Medium, format!("{name} is not pinned"), enforce),
+        (None, _) if hindrance.is_some() => (Severity::Medium, format!("{name} is not pinned"), enforce),
         (None, Mode::Audit | Mode::EnforceDryRun | Mode::Release) => {
             let message = match target.parts.map_or(0, |parts| parts.planned) {
                 0 => format!("{name} is not pinned yet"),

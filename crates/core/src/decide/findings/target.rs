@@ -14,7 +14,7 @@ use crate::outcome::report::{PinReport, RepositoryReport, TargetReport};
 
 use super::{
     gap::next_step,
-    pin::{self, Kept},
+    pin::{self, Hindrance},
 };
 
 /// What is wrong with one target.
@@ -146,15 +146,16 @@ impl Judged<'_> {
     fn unpinned(&self) -> Option<(Severity, String, String)> {
         let Self { input, target, .. } = self;
         let was_pinned = input.state.lacks_pin(&target.artifact);
-        let kept = Kept::of(target, &input.snapshot.cleanup);
-        // Refused and withheld is not lacking: that has a finding of its own, for all of them.
+        let hindrance = Hindrance::of(target, &input.snapshot.cleanup);
         let attempt = input.attempts.get(&target.artifact);
-        let is_told = !was_pinned && attempt.is_none() && matches!(kept, Kept::Refused | Kept::Withheld);
+        // Refused and withheld is not lacking: that has a finding of its own, for all of them.
+        let has_its_own = matches!(hindrance, Some(Hindrance::Refused | Hindrance::Withheld));
+        let is_told = has_its_own && !was_pinned && attempt.is_none();
         if !pin::is_whole(target) || is_told {
             return None;
         }
         let named = (self.name.as_str(), *target);
-        let (mut severity, mut message, remedy) = pin::unpinned(input.mode, named, kept, was_pinned, attempt);
+        let (mut severity, mut message, remedy) = pin::unpinned(input.mode, named, hindrance, was_pinned, attempt);
         if let Some(threat) = self.outlooks.unless_pinned(&target.artifact) {
             severity = severity.max(lifecycle::severity(threat, input.now).min(Severity::High));
             message.push_str(&collision::unless_pinned(threat));
