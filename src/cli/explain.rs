@@ -108,7 +108,9 @@ pub(super) fn read_code(text: &str) -> Result<Code, String> {
         Some((distance, near)) if distance <= text.len() / 3 => Err(format!("did you mean {near}? {list}")),
         _ => match speaking_of(&lower) {
             found if found.is_empty() => Err(list.to_owned()),
-            found => Err(format!("no finding has this code; it is a word in the pages of {}; {list}", found.join(", "))),
+            found => {
+                Err(format!("no finding has this code; it is a word in the pages of {}; {list}", found.join(", ")))
+            }
         },
     }
 }

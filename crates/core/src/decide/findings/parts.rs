@@ -235,7 +235,10 @@ mod tests {
             place: place.map(Into::into),
         };
         for (place, expected) in [
-            (Some("registry.example.com/shop/api"), format!("`crane tag registry.example.com/shop/api@{digest} x.sig`;")),
+            (
+                Some("registry.example.com/shop/api"),
+                format!("`crane tag registry.example.com/shop/api@{digest} x.sig`;"),
+            ),
             (Some("[::1]:5000/shop/api"), format!("`crane tag '[::1]:5000/shop/api@{digest}' x.sig`;")),
             (None, format!("`crane tag HOST/shop/api@{digest} x.sig` (HOST is the registry's);")),
         ] {
