@@ -83,10 +83,20 @@ fn all() -> String {
 /// Codes longer than this are not compared.
 const LONGEST: usize = 64;
 
+/// A word shorter than this is in many pages.
+const SHORTEST: usize = 4;
+
+/// So many pages are named that speak of a word.
+const NAMED: usize = 6;
+
+/// What messages call some cases of a code.
+const OTHER_NAMES: [(&str, Code); 1] = [("ledger-forked", Code::LedgerHistoryMissing)];
+
 /// Reads a code as reports write it; another word is answered with the codes that may be meant.
 pub(super) fn read_code(text: &str) -> Result<Code, String> {
-    if let Some(code) = Code::ALL.iter().find(|code| code.as_str() == text) {
-        return Ok(*code);
+    let mut names = Code::ALL.iter().map(|code| (code.as_str(), *code)).chain(OTHER_NAMES);
+    if let Some((_, code)) = names.find(|(name, _)| *name == text) {
+        return Ok(code);
     }
     let list = "`prodpin explain` lists all codes";
     if text.len() > LONGEST {
@@ -96,8 +106,28 @@ pub(super) fn read_code(text: &str) -> Result<Code, String> {
     let far = |code: &Code| (edits(&lower, code.as_str()), code.as_str());
     match Code::ALL.iter().map(far).min() {
         Some((distance, near)) if distance <= text.len() / 3 => Err(format!("did you mean {near}? {list}")),
-        _ => Err(list.to_owned()),
+        _ => match speaking_of(&lower) {
+            found if found.is_empty() => Err(list.to_owned()),
+            found => {
+                Err(format!("no finding has this code; it is a word in the pages of {}; {list}", found.join(", ")))
+            }
+        },
     }
+}
+
+/// Codes whose pages have this word, those with the most of it first.
+fn speaking_of(word: &str) -> Vec<&'static str> {
+    if word.len() < SHORTEST {
+        return Vec::new();
+    }
+    let count = |code: &Code| {
+        let page = page(*code).to_ascii_lowercase();
+        page.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-').filter(|part| *part == word).count()
+    };
+    let mut found: Vec<(usize, &str)> = Code::ALL.iter().map(|code| (count(code), code.as_str())).collect();
+    found.retain(|(count, _)| *count > 0);
+    found.sort_by_key(|(count, name)| (std::cmp::Reverse(*count), *name));
+    found.into_iter().take(NAMED).map(|(_, name)| name).collect()
 }
 
 #[cfg(test)]
@@ -123,7 +153,12 @@ mod tests {
             let answer = read_code(slip).unwrap_err();
             assert!(answer.starts_with(&format!("did you mean {near}?")), "{slip}: {answer}");
         }
-        for other in ["zebra", "", "x".repeat(5000).as_str()] {
+        assert_eq!(read_code("ledger-forked"), Ok(Code::LedgerHistoryMissing), "as messages call it");
+        for (word, page) in [("replication", "delete-allowed"), ("Quarantine", "target-not-pullable")] {
+            let answer = read_code(word).unwrap_err();
+            assert!(answer.starts_with("no finding has this code") && answer.contains(page), "{word}: {answer}");
+        }
+        for other in ["zebra", "the", "", "x".repeat(5000).as_str()] {
             assert_eq!(read_code(other), Err("`prodpin explain` lists all codes".to_owned()));
         }
     }

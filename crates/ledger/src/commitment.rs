@@ -10,7 +10,7 @@ use prodpin_core::model::Digest;
 
 /// The form in which this program writes states. Raised whenever the same log would be written in other bytes: a hash over
 /// another form says nothing about this program's bytes, so that such a state is made anew and never called damaged.
-pub(super) const FORM: u64 = 2;
+pub(super) const FORM: u64 = 3;
 
 /// A promise about bytes that are stored elsewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -101,7 +101,7 @@ impl View {
     pub(super) fn weight(&self) -> usize {
         let state = &self.body.state;
         let tags: usize = state.tags.values().map(|history| 1 + history.sightings().len()).sum();
-        1 + tags + state.deployments.len() + state.pinned.len() + self.body.touches.len()
+        1 + tags + state.deployments.len() + state.pinned.len() + state.lost.len() + self.body.touches.len()
     }
 }
 

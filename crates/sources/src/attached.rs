@@ -119,7 +119,7 @@ pub(crate) async fn look_by_tags<I: Inventory + ?Sized>(
         seen.gaps.extend(gap);
         if resolution == Resolution::NotFound {
             let kept = is_kept(look.tags, &digest);
-            seen.parts.lost.push(LostAttachment { digest, subject, by, instead: None, kept });
+            seen.parts.lost.push(LostAttachment { digest, subject, by, instead: None, kept, place: None });
         }
     }
 }

@@ -94,6 +94,23 @@ async fn a_whole_release_or_a_layer_that_is_kept_back_is_not_pullable_f119() {
 }
 
 #[tokio::test]
+async fn what_is_kept_back_whole_before_it_was_pinned_is_told_as_lacking_its_pin_f119() {
+    let (server, image, _) = with_image([]).await;
+    let estate = estate();
+    server.lie(Lie::Blocked(format!("/manifests/{image}"), 412, "PROJECTPOLICYVIOLATION", GATE));
+    for _ in 0..2 {
+        let reported = run(&estate, &server).await;
+        let target = &reported.targets()[0];
+        assert_eq!((target.pin, target.protected), (PinReport::Absent, Some(false)), "{:?}", reported.codes());
+        for code in ["high target-not-pullable", "medium pin-missing"] {
+            assert!(reported.codes().contains(&code.to_owned()), "{code}: {:?}", reported.codes());
+        }
+    }
+    server.be_honest();
+    assert_eq!(protected(&run(&estate, &server).await), [Some(true)], "once the rule is gone");
+}
+
+#[tokio::test]
 async fn an_attestation_that_is_kept_back_keeps_nothing_from_starting_i6() {
     let (server, [index, .., attestation]) = with_index().await;
     server.lie(Lie::Blocked(format!("/manifests/{attestation}"), 412, "PROJECTPOLICYVIOLATION", GATE));

@@ -59,6 +59,25 @@ async fn a_removed_pin_is_made_again_and_told() {
 }
 
 #[tokio::test]
+async fn a_removed_pin_is_told_by_every_run_until_it_is_there_again_and_is_on_record_once_i13() {
+    let estate = Estate::with_releases(5);
+    let reported = estate.enforce().await;
+    let pin = format!("prod-pinned-{}", reported.targets()[0].artifact.digest().unwrap().hex());
+    estate.memory.delete_tag(REPOSITORY, &pin);
+    let first = estate.run(Mode::Audit).await;
+    let events = estate.events().await;
+    for audit in [first, estate.run(Mode::Audit).await, estate.run(Mode::Audit).await] {
+        assert_eq!(audit.codes(), ["high pin-missing"], "{}", estate.story(&audit));
+        assert!(audit.findings[0].message.ends_with("is gone"), "{}", estate.story(&audit));
+    }
+    assert_eq!(estate.events().await, events);
+    let again = estate.enforce().await;
+    assert_eq!(again.codes(), ["high pin-missing"], "{}", estate.story(&again));
+    assert!(again.findings[0].message.ends_with("was made again"), "{}", estate.story(&again));
+    assert!(estate.run(Mode::Audit).await.findings.is_empty());
+}
+
+#[tokio::test]
 async fn a_moved_pin_is_critical_and_never_moved_back_i8() {
     let mut estate = Estate::with_releases(2);
     let reported = estate.enforce().await;

@@ -1,7 +1,7 @@
 //! The exact commands that findings offer: what a person pastes into a shell at night has to be right.
 
 use crate::model::{
-    ArtifactId, BucketRetention, EcrRepository, Mutability, RepositoryKey, RepositoryName, Tag, Undelete,
+    ArtifactId, BucketRetention, Digest, EcrRepository, Mutability, RepositoryKey, RepositoryName, Tag, Undelete,
 };
 
 /// The tags that hold every pin, as ECR's filters and lifecycle rules write them.
@@ -91,11 +91,17 @@ pub(super) fn undelete(by: &Undelete) -> String {
     format!("gh api --method POST{server} {}", quoted(path))
 }
 
-/// Reads and hashes every byte of a repository's rollback targets.
+/// Gives a manifest a tag. `repository` has the registry's host in front, as clients write it.
+pub(super) fn tag_again(repository: &str, digest: &Digest, tag: &str) -> String {
+    format!("crane tag {} {}", quoted(&format!("{repository}@{digest}")), quoted(tag))
+}
+
+/// Shows what a tag named, and since when.
 pub(super) fn history(repository: &RepositoryName, tag: &Tag) -> String {
     format!("prodpin history {}", quoted(&format!("{repository}:{tag}")))
 }
 
+/// Reads and hashes every byte of a repository's rollback targets.
 pub(super) fn drill(repository: &RepositoryName) -> String {
     format!("prodpin drill {}", quoted(repository.as_str()))
 }

@@ -20,7 +20,7 @@ enum Why {
     Names,
     /// Two rules do, each by itself.
     Rules,
-    /// The names tell, and all of a line of numbers arrived later and is older by its name.
+    /// The names tell, and all of a series of version numbers arrived later and is older by its name.
     Line,
     /// The names tell, and what arrived later is older by its name.
     Arrival,
@@ -116,8 +116,8 @@ pub(super) fn finding(
         Why::Line => (
             if runs { Severity::Low } else { Severity::Medium },
             format!(
-                "the order of {first} and {second} is doubtful: {second} arrived later, is of a line of numbers that \
-                 began later, and its name ranks it below; both are kept"
+                "the order of {first} and {second} is doubtful: {second} arrived later, is of a series of version \
+                 numbers that began later, and its name ranks it below; both are kept"
             ),
         ),
         Why::Arrival => (
@@ -130,7 +130,7 @@ pub(super) fn finding(
     let remedy = match why {
         Why::Names | Why::Line | Why::Arrival => {
             "say what production runs with a rule such as { moving_tag: prod } or { kubernetes: … }, order by push with \
-             `order: pushed`, or give each naming family a rule of its own"
+             `order: pushed`, or give each way of naming releases a rule of its own"
         }
         Why::Rules => {
             "say what production runs with a rule such as { moving_tag: prod } or { kubernetes: … }; the next release \

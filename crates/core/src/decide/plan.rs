@@ -102,7 +102,7 @@ fn judge_targets(input: &Facts<'_>, listed: &[&ObservedTag], targets: Vec<Target
         let refused = refusals::of_target(&plan.outlooks, &target.artifact);
         let in_the_way = rules.iter().chain(&below).cloned().collect();
         let verdict = judge(&target.artifact, inspection, attempt, in_the_way, works, refused);
-        let was_pinned = input.state.pinned.contains_key(&target.artifact);
+        let was_pinned = input.state.was_pinned(&target.artifact);
         let verdict = cleanup::withhold(&input.snapshot.cleanup, was_pinned, verdict);
         record(input, &target.artifact, &verdict, plan);
         parts::record(input, inspection, &listed_under, &mut plan.events);

@@ -48,6 +48,8 @@ pub(super) fn judge(
         Presence::Unknown if is_blocked(inspection) => {
             let pin = pin_of(&inspection.pin, false, attempt);
             let mut obstacles: Vec<Obstacle> = inspection.obstacles.iter().cloned().chain(rules).collect();
+            // None can be made of what is not handed out, so that a lack lasts, and is told.
+            obstacles.extend(pin_obstacle(artifact, inspection, false));
             obstacles.sort();
             // It is there, and a rollback to it would fail now.
             ProtectionVerdict { pin, restorable: Some(false), obstacles, pinnable: false }

@@ -37,7 +37,7 @@ pub(super) fn withhold(
 }
 
 /// Release tags that are there and whose bytes are not known, now or from before.
-fn releases<'a>(input: &Input<'_>, listed: &[&'a ObservedTag]) -> BTreeSet<&'a Tag> {
+pub(super) fn releases<'a>(input: &Input<'_>, listed: &[&'a ObservedTag]) -> BTreeSet<&'a Tag> {
     let unread = listed.iter().filter(|tag| {
         tag.target == Resolution::Unknown
             && is_watched(&tag.name)

@@ -32,6 +32,9 @@ pub struct RepositoryState {
     /// prodpin that did not record this.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub made: BTreeMap<ArtifactId, Mark>,
+    /// Artifacts whose pins were read back and then were gone, by nobody's `release`, since when: until one is read back there.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub lost: BTreeMap<ArtifactId, Mark>,
     /// Rollback targets that were not found, and since when.
     pub missing: BTreeMap<ArtifactId, Mark>,
     /// The repository's protection settings as last read, and since when.
@@ -183,6 +186,7 @@ impl RepositoryState {
             && self.deployments.is_empty()
             && self.pinned.is_empty()
             && self.made.is_empty()
+            && self.lost.is_empty()
             && self.missing.is_empty()
             && self.settings.is_none()
             && self.findings.keys().next().is_none()

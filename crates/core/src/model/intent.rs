@@ -9,7 +9,7 @@
 //!   That it is there says whoever looked so after it was said to be needed.
 //! - A word about a pin that is older than the last word on record about its removal counts for nothing, and the next look judges.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -60,28 +60,49 @@ impl RepositoryState {
         self.pinned.contains_key(artifact) && !self.releasing.contains_key(artifact)
     }
 
+    /// Whether its pin was read back once, and is there or was taken by somebody else than a `release`.
+    #[must_use]
+    pub fn was_pinned(&self, artifact: &ArtifactId) -> bool {
+        self.pinned.contains_key(artifact) || self.lost.contains_key(artifact)
+    }
+
+    /// Since when it is on record that its pin is gone, where no `release` removes it: for as long as none is read back there.
+    #[must_use]
+    pub fn lost_pin(&self, artifact: &ArtifactId) -> Option<Mark> {
+        self.lost.get(artifact).filter(|_| !self.releasing.contains_key(artifact)).copied()
+    }
+
+    /// Whether a pin that is not there was taken: one that would be missed, or that is on record as lost already.
+    #[must_use]
+    pub fn lacks_pin(&self, artifact: &ArtifactId) -> bool {
+        self.misses_pin(artifact) || self.lost_pin(artifact).is_some()
+    }
+
     /// Takes over what is on record of pins by now, and says of which that is another word than was known. What a look from
     /// before says of these may be older than a removal or a way back, so that none of them is missed.
     pub fn hear_of_pins(&mut self, now: Self) -> BTreeSet<ArtifactId> {
-        let before = (&self.pinned, &self.made, &self.released, &self.releasing);
+        let (before, after) = (self.pin_marks(), now.pin_marks());
         let is_news = |artifact: &&ArtifactId| {
-            before.0.get(*artifact) != now.pinned.get(*artifact)
-                || before.1.get(*artifact) != now.made.get(*artifact)
-                || before.2.get(*artifact) != now.released.get(*artifact)
-                || before.3.get(*artifact) != now.releasing.get(*artifact)
+            before.iter().zip(&after).any(|(before, after)| before.get(*artifact) != after.get(*artifact))
+                || self.releasing.get(*artifact) != now.releasing.get(*artifact)
         };
-        let known = before.0.keys().chain(before.1.keys()).chain(before.2.keys()).chain(before.3.keys());
-        let known = known.chain(now.pinned.keys()).chain(now.made.keys());
-        let known = known.chain(now.released.keys()).chain(now.releasing.keys());
+        let known = before.iter().chain(&after).flat_map(|marks| marks.keys());
+        let known = known.chain(self.releasing.keys()).chain(now.releasing.keys());
         let news: BTreeSet<ArtifactId> = known.filter(is_news).cloned().collect();
-        let Self { pinned, made, unneeded, releasing, released, .. } = now;
-        (self.pinned, self.made, self.unneeded) = (pinned, made, unneeded);
+        let Self { pinned, made, lost, unneeded, releasing, released, .. } = now;
+        (self.pinned, self.made, self.lost, self.unneeded) = (pinned, made, lost, unneeded);
         (self.releasing, self.released) = (releasing, released);
         for artifact in &news {
             self.pinned.remove(artifact);
             self.made.remove(artifact);
+            self.lost.remove(artifact);
         }
         news
+    }
+
+    /// What is on record of pins, by artifact.
+    fn pin_marks(&self) -> [&BTreeMap<ArtifactId, Mark>; 4] {
+        [&self.pinned, &self.made, &self.lost, &self.released]
     }
 
     /// Folds in what is said of one pin.
@@ -92,11 +113,13 @@ impl RepositoryState {
                 self.settle(mark, artifact);
                 self.pinned.entry(id()).or_insert(mark);
                 self.released.remove(artifact);
+                self.lost.remove(artifact);
             }
             Event::PinMade { .. } => {
                 self.settle(mark, artifact);
                 self.made.entry(id()).or_insert(mark);
                 self.released.remove(artifact);
+                self.lost.remove(artifact);
             }
             Event::PinReleaseEnded { .. } => self.settle(mark, artifact),
             Event::PinUnmade { .. } => drop(self.made.remove(artifact)),
@@ -115,11 +138,13 @@ impl RepositoryState {
                 self.made.remove(artifact);
                 self.unneeded.remove(artifact);
                 self.releasing.remove(artifact);
+                self.lost.remove(artifact);
                 self.released.insert(id(), mark);
             }
             Event::PinLost { .. } => {
                 self.pinned.remove(artifact);
                 self.made.remove(artifact);
+                self.lost.entry(id()).or_insert(mark);
             }
             _ => {}
         }

@@ -55,6 +55,8 @@ pub struct LostAttachment {
     pub instead: Option<Digest>,
     /// Whether its own bytes are still kept by a pin.
     pub kept: bool,
+    /// Its repository as clients name it, with the registry's host, where the source knows that.
+    pub place: Option<Box<str>>,
 }
 
 impl Part {

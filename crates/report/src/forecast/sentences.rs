@@ -41,7 +41,7 @@ pub(super) fn explanation(status: RulesStatus) -> &'static str {
         RulesStatus::Unknown => "whether a rule takes rollback targets could not be told",
         RulesStatus::Doubtful => "no rule reaches a rollback target today",
         RulesStatus::Spared => "no rule reaches a rollback target",
-        RulesStatus::NoneReadable => "the source shows no lifecycle rules, and something else may clean up there",
+        RulesStatus::NoneReadable => "no lifecycle rules are known there; jobs outside the registry may still delete",
     }
 }
 

@@ -100,7 +100,8 @@ async fn note_lost(
     (subject, by, digest): (Digest, Box<str>, Digest),
 ) {
     let kept = attached::is_kept(look.tags, &digest);
-    let mut lost = LostAttachment { digest, subject, by, instead: None, kept };
+    let place = Some(format!("{}/{}", registry.host.shown(), repository.name).into());
+    let mut lost = LostAttachment { digest, subject, by, instead: None, kept, place };
     if let Ok(tag) = lost.by.parse::<Tag>().map_err(|_| ())
         && !lost.by.contains('/')
     {

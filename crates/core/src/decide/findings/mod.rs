@@ -98,7 +98,7 @@ pub(super) fn findings(
     found.add(doubt);
     found.add(pin::unproven(input, draft, report));
     found.add(requirements::findings(draft, input.pins, report));
-    found.add(target::depth(input, draft, report));
+    found.add(target::depth(input, listed, draft, report));
     found.add(gap::incomplete(draft, report));
     found
 }

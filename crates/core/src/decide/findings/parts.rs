@@ -1,5 +1,6 @@
 //! Manifests below targets that a cleanup of untagged manifests would take, and signatures that are gone (I26).
 
+use crate::decide::commands;
 use crate::decide::cover::{self, Keeping, Unpinned, Why};
 use crate::decide::draft::{Draft, name_of};
 use crate::decide::input::Input;
@@ -204,10 +205,14 @@ fn remedy(repository: &RepositoryName, kind: Kind, lost: &LostAttachment) -> Str
     };
     // Moving a tag is nothing to advise: what it names now may be wanted.
     match lost.kept && lost.instead.is_none() && !lost.by.contains('/') {
-        true => format!(
-            "its pin keeps the bytes: tag {repository}@{} as {} again (`crane tag`); and find out what removes tags here",
-            lost.digest, lost.by
-        ),
+        true => {
+            let (place, host) = match &lost.place {
+                Some(place) => (place.to_string(), ""),
+                None => (format!("HOST/{repository}"), " (HOST is the registry's)"),
+            };
+            let command = commands::tag_again(&place, &lost.digest, &lost.by);
+            format!("its pin keeps the bytes: tag them again, `{command}`{host}; and find out what removes tags here")
+        }
         false => format!("{again}, before an admission policy refuses it in a rollback; and find out what removed it"),
     }
 }
@@ -215,6 +220,36 @@ fn remedy(repository: &RepositoryName, kind: Kind, lost: &LostAttachment) -> Str
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Digest;
+
+    #[test]
+    fn a_tag_that_is_gone_is_put_back_by_a_command_that_can_be_pasted_i6_i19() {
+        let (digest, subject) = (Digest::sha256(b"signature"), Digest::sha256(b"release"));
+        let repository = "shop/api".parse().unwrap();
+        let lost = |by: &str, place: Option<&str>| LostAttachment {
+            digest: digest.clone(),
+            subject: subject.clone(),
+            by: by.into(),
+            instead: None,
+            kept: true,
+            place: place.map(Into::into),
+        };
+        for (place, expected) in [
+            (
+                Some("registry.example.com/shop/api"),
+                format!("`crane tag registry.example.com/shop/api@{digest} x.sig`;"),
+            ),
+            (Some("[::1]:5000/shop/api"), format!("`crane tag '[::1]:5000/shop/api@{digest}' x.sig`;")),
+            (None, format!("`crane tag HOST/shop/api@{digest} x.sig` (HOST is the registry's);")),
+        ] {
+            let advised = remedy(&repository, Kind::Signature, &lost("x.sig", place));
+            assert!(advised.contains(&expected), "{advised}");
+        }
+        let moved = LostAttachment { instead: Some(subject.clone()), ..lost("x.sig", None) };
+        for lost in [LostAttachment { kept: false, ..lost("x.sig", None) }, moved, lost("application/x", None)] {
+            assert!(!remedy(&repository, Kind::Signature, &lost).contains("crane"), "{lost:?}");
+        }
+    }
 
     #[test]
     fn what_is_gone_is_called_by_its_name() {

@@ -5,26 +5,32 @@ use std::collections::BTreeSet;
 use crate::decide::charts;
 use crate::decide::draft::{Draft, name_of};
 use crate::decide::input::Input;
-use crate::model::{Code, Event, Finding, Mode, Obstacle, Pin, PinFailure, Severity};
+use crate::model::{Cleanup, Code, Event, Finding, Mode, Obstacle, Pin, PinFailure, Severity};
 use crate::outcome::report::{PinReport, RepositoryReport, TargetReport};
 
 use super::gap::next_step;
 
-/// A pin that had been removed and was made again in this run.
+/// A pin that had been removed and was made again: in this run, by one that died before it could say so, or by somebody
+/// else after a run had said that it is gone.
 pub(super) fn pinned_again(input: &Input<'_>, draft: Draft<'_>, target: &TargetReport) -> Option<Finding> {
-    let before = input.state.pinned.get(&target.artifact).filter(|_| input.state.misses_pin(&target.artifact))?;
-    // A run may have made it again that died before it could say so.
-    let lost = |event: &Event| matches!(event, Event::PinLost { artifact } if *artifact == target.artifact);
-    let unreported = target.pin == PinReport::Present && input.events.iter().any(lost);
-    (target.pin == PinReport::Created || unreported).then(|| {
-        let message = format!("the pin of {} had been removed, and was made again", name_of(target));
-        let remedy = "find out what removes tags here";
-        let mut finding = draft.of_target(target, Code::PinMissing, Severity::High, message, remedy);
-        if unreported {
-            finding.first_seen = before.at;
+    let (state, artifact) = (input.state, &target.artifact);
+    let lost = |event: &Event| matches!(event, Event::PinLost { artifact: lost } if lost == artifact);
+    let unreported = || input.events.iter().any(lost);
+    let (what, since) = match target.pin {
+        PinReport::Created if state.lacks_pin(artifact) => ("was made again", None),
+        PinReport::Present if state.lost_pin(artifact).is_some() => ("is there again", None),
+        PinReport::Present if state.misses_pin(artifact) && unreported() => {
+            ("was made again", state.pinned.get(artifact))
         }
-        finding
-    })
+        _ => return None,
+    };
+    let message = format!("the pin of {} had been removed, and {what}", name_of(target));
+    let remedy = "find out what removes tags here";
+    let mut finding = draft.of_target(target, Code::PinMissing, Severity::High, message, remedy);
+    if let Some(since) = since {
+        finding.first_seen = since.at;
+    }
+    Some(finding)
 }
 
 /// Whether nothing worse than a lacking pin is wrong: what is broken has a finding of its own.
@@ -40,15 +46,52 @@ pub(super) fn is_whole(target: &TargetReport) -> bool {
     })
 }
 
-/// How a lacking pin is reported: what was tried, and what the run may do. `below` is how many parts would be pinned with it.
+/// Why `prodpin enforce` makes no pin of something that lacks one, where another finding says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hindrance {
+    /// What cleans up there is unknown.
+    Withheld,
+    /// The pin would do harm.
+    Refused,
+    /// The registry does not hand out the bytes to be pinned.
+    Blocked,
+}
+
+impl Hindrance {
+    pub(super) fn of(target: &TargetReport, cleanup: &Cleanup) -> Option<Self> {
+        let is_blocked = |obstacle: &Obstacle| matches!(obstacle, Obstacle::NotPullable { .. });
+        match target.pin {
+            _ if cleanup.withholds_pins() => Some(Self::Withheld),
+            PinReport::Refused => Some(Self::Refused),
+            // Where only a part is kept back, the pin is planned.
+            PinReport::Absent if target.obstacles.iter().any(is_blocked) => Some(Self::Blocked),
+            _ => None,
+        }
+    }
+
+    fn remedy(self) -> &'static str {
+        match self {
+            Self::Withheld => {
+                "no pin is made here until the finding cleanup-unknown is resolved: do what it says, then run `prodpin enforce`"
+            }
+            Self::Refused => "do what the finding pin-refused says, then run `prodpin enforce`",
+            Self::Blocked => {
+                "no pin can be made while the registry keeps its manifest from being pulled: do what the finding \
+                 target-not-pullable says, then run `prodpin enforce`"
+            }
+        }
+    }
+}
+
+/// How a lacking pin is reported: what was tried, and what the run may do.
 pub(super) fn unpinned(
     mode: Mode,
-    name: &str,
-    below: u64,
+    (name, target): (&str, &TargetReport),
+    hindrance: Option<Hindrance>,
     was_pinned: bool,
     attempt: Option<&Result<(), PinFailure>>,
 ) -> (Severity, String, String) {
-    let enforce = "run `prodpin enforce`".to_owned();
+    let enforce = hindrance.map_or("run `prodpin enforce`", Hindrance::remedy).to_owned();
     match (attempt, mode) {
         (Some(Err(failure)), _) => {
             (Severity::High, format!("{name} could not be pinned: {failure}"), next_step(failure.cause).to_owned())
@@ -63,8 +106,9 @@ pub(super) fn unpinned(
             format!("the pin of {name} is gone"),
             format!("{enforce}, and find out what removes tags here"),
         ),
+        (None, _) if hindrance.is_some() => (Severity::Medium, format!("{name} is not pinned"), enforce),
         (None, Mode::Audit | Mode::EnforceDryRun | Mode::Release) => {
-            let message = match below {
+            let message = match target.parts.map_or(0, |parts| parts.planned) {
                 0 => format!("{name} is not pinned yet"),
                 1 => format!("{name}, and 1 manifest that belongs to it, are not pinned yet"),
                 more => format!("{name}, and {more} manifests that belong to it, are not pinned yet"),

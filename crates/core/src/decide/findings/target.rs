@@ -8,11 +8,14 @@ use crate::decide::facts::Facts;
 use crate::decide::input::Input;
 use crate::decide::outlooks::Outlooks;
 use crate::decide::rules::is_watched;
-use crate::decide::{charts, collision, commands, evidence, lifecycle, not_pullable, undelete};
-use crate::model::{Code, DeployedReference, Finding, Obstacle, Retention, Severity};
+use crate::decide::{charts, collision, commands, evidence, lifecycle, not_pullable, undelete, unread};
+use crate::model::{Code, DeployedReference, Finding, ObservedTag, Obstacle, Retention, Severity};
 use crate::outcome::report::{PinReport, RepositoryReport, TargetReport};
 
-use super::{gap::next_step, pin};
+use super::{
+    gap::next_step,
+    pin::{self, Hindrance},
+};
 
 /// What is wrong with one target.
 pub(super) fn findings(
@@ -142,14 +145,17 @@ impl Judged<'_> {
 
     fn unpinned(&self) -> Option<(Severity, String, String)> {
         let Self { input, target, .. } = self;
-        let was_pinned = input.state.misses_pin(&target.artifact);
-        // Refused is not lacking: that has a finding of its own, for all of them.
-        if !pin::is_whole(target) || (target.pin == PinReport::Refused && !was_pinned) {
+        let was_pinned = input.state.lacks_pin(&target.artifact);
+        let hindrance = Hindrance::of(target, &input.snapshot.cleanup);
+        let attempt = input.attempts.get(&target.artifact);
+        // Refused and withheld is not lacking: that has a finding of its own, for all of them.
+        let has_its_own = matches!(hindrance, Some(Hindrance::Refused | Hindrance::Withheld));
+        let is_told = has_its_own && !was_pinned && attempt.is_none();
+        if !pin::is_whole(target) || is_told {
             return None;
         }
-        let attempt = input.attempts.get(&target.artifact);
-        let below = target.parts.map_or(0, |parts| parts.planned);
-        let (mut severity, mut message, remedy) = pin::unpinned(input.mode, &self.name, below, was_pinned, attempt);
+        let named = (self.name.as_str(), *target);
+        let (mut severity, mut message, remedy) = pin::unpinned(input.mode, named, hindrance, was_pinned, attempt);
         if let Some(threat) = self.outlooks.unless_pinned(&target.artifact) {
             severity = severity.max(lifecycle::severity(threat, input.now).min(Severity::High));
             message.push_str(&collision::unless_pinned(threat));
@@ -225,7 +231,12 @@ fn tags_seen(input: &Input<'_>) -> String {
 }
 
 /// Whether there is enough to roll back to.
-pub(super) fn depth(input: &Input<'_>, draft: Draft<'_>, report: &RepositoryReport) -> Option<Finding> {
+pub(super) fn depth(
+    input: &Input<'_>,
+    listed: &[&ObservedTag],
+    draft: Draft<'_>,
+    report: &RepositoryReport,
+) -> Option<Finding> {
     let ranked: Vec<&TargetReport> = report.targets.iter().filter(|target| target.rank.is_some()).collect();
     let keep = report.rollback.keep as usize;
     if report.targets.is_empty() {
@@ -251,18 +262,38 @@ pub(super) fn depth(input: &Input<'_>, draft: Draft<'_>, report: &RepositoryRepo
         (false, None, Some(true)) => Severity::Info,
         (false, ..) => Severity::Low,
     };
-    let message = if lost {
-        format!("{possible} of the {keep} releases to keep are intact")
-    } else {
-        format!(
-            "{possible} production {} known, and the policy keeps {keep}",
-            if possible == 1 { "release is" } else { "releases are" }
-        )
-    };
-    let remedy = if lost {
-        "bring back what is not intact as its own finding says; each new release adds one"
-    } else {
-        "nothing to do: the number grows with each release"
+    let unproven = ranked.iter().filter(|target| target.restorable.is_none()).count();
+    let unread = unread::releases(input, listed).len();
+    let message = format!("{}{}", how_many((possible, unproven), keep, lost), unread_tags(unread));
+    let remedy = match (unread, lost) {
+        // What they name may be what is lacking.
+        (1.., _) => "resolve the finding inventory-incomplete first, and run again: it says what could not be read",
+        (0, true) => "bring back what is not intact as its own finding says; each new release adds one",
+        (0, false) => "nothing to do: the number grows with each release",
     };
     Some(draft.finding(Code::RollbackDepthShort, severity, message, remedy))
+}
+
+/// How many releases there are of those to be kept. A release that was not read to its end is not called intact.
+fn how_many((possible, unproven): (usize, usize), keep: usize, lost: bool) -> String {
+    match (lost, unproven) {
+        (true, 0) => format!("{possible} of the {keep} releases to keep are intact"),
+        (true, unproven) => format!(
+            "{} of the {keep} releases to keep are intact, and {unproven} more may be: not all of {} could be read",
+            possible.saturating_sub(unproven),
+            if unproven == 1 { "it" } else { "them" }
+        ),
+        (false, _) => format!(
+            "{possible} production {} known, and the policy keeps {keep}",
+            if possible == 1 { "release is" } else { "releases are" }
+        ),
+    }
+}
+
+fn unread_tags(count: usize) -> String {
+    match count {
+        0 => String::new(),
+        1 => "; 1 more release tag could not be read".to_owned(),
+        more => format!("; {more} more release tags could not be read"),
+    }
 }

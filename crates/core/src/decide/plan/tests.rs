@@ -1,5 +1,7 @@
 //! What comes of a look, case by case: what is on record of each target, what the report counts, and what it calls things.
 
+mod lacking;
+
 use jiff::Timestamp;
 
 use super::super::{Asked, Attempts, Rules, changes, fold, select};

@@ -140,6 +140,35 @@ fn what_is_heard_late_is_not_missed_by_a_look_from_before_i15() {
 }
 
 #[test]
+fn a_pin_that_somebody_took_is_remembered_until_one_is_read_back_or_a_release_removed_it_i15() {
+    let mut log = Log::default();
+    log.commit(0, 0, [pinned(), made()]);
+    let looked = log.state.clone();
+    assert!(looked.lost_pin(&artifact()).is_none() && looked.was_pinned(&artifact()));
+    log.commit(1, 1, losses());
+    assert_eq!(log.state.lost_pin(&artifact()).map(|mark| mark.sequence), Some(2));
+    assert!(log.state.lacks_pin(&artifact()) && !log.state.misses_pin(&artifact()) && !log.state.is_empty());
+    assert_eq!(log.commit(2, 2, losses()), [], "that is on record");
+    let text = serde_json::to_string(&log.state).unwrap();
+    assert_eq!(serde_json::from_str::<RepositoryState>(&text).unwrap(), log.state);
+
+    let mark = Mark { sequence: 3, at: Timestamp::UNIX_EPOCH };
+    for back in [pinned(), made(), released()] {
+        let mut state = log.state.clone();
+        state.apply(mark, &back);
+        assert_eq!(state.lost_pin(&artifact()), None, "{back:?}");
+    }
+    let mut releasing_it = log.state.clone();
+    releasing_it.apply(mark, &releasing(1));
+    assert!(!releasing_it.lacks_pin(&artifact()), "a removal may have taken what somebody made there");
+
+    // A look from before says nothing of it, whoever said it meanwhile.
+    let mut heard = looked;
+    assert_eq!(heard.hear_of_pins(log.state.clone()), BTreeSet::from([artifact()]));
+    assert!(!heard.lacks_pin(&artifact()));
+}
+
+#[test]
 fn an_intent_survives_being_written_down() {
     let mut log = Log::with_intent();
     log.commit(2, 2, [needed()]);
