@@ -4,11 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    ArtifactId, ArtifactKind, Closure, Inspection, Obstacle, Part, PinCover, PinFailure, PinState, PinTerms, Presence,
+    ArtifactId, ArtifactKind, Closure, GitLabRepository, Inspection, Obstacle, Part, PinCover, PinFailure, PinState, PinTerms, Presence,
     Recognised, RegistryKind, RepositoryKind, Retention, Snapshot, StatedCleanup,
 };
 
 use super::input::Attempts;
+use super::lifecycle;
 
 /// What keeps them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +75,9 @@ pub(super) fn keeping(snapshot: &Snapshot, terms: PinTerms) -> Keeping {
     if matches!(snapshot.retention, Retention::Acr(_)) {
         return Keeping::Locks;
     }
+    if let Retention::GitLab(repository) = &snapshot.retention {
+        return in_gitlab(repository, terms.cover);
+    }
     // ECR neither expires nor deletes what an index names; objects and charts have nothing below them.
     if snapshot.retention != Retention::Unruled || snapshot.kind == RepositoryKind::Charts {
         return Keeping::References;
@@ -92,6 +96,17 @@ pub(super) fn keeping(snapshot: &Snapshot, terms: PinTerms) -> Keeping {
             }
             _ => Keeping::Pins,
         },
+    }
+}
+
+/// Its garbage collection spares what a tagged index names where the registry has a metadata database, and takes it where it has
+/// none; which of them it is nobody says (K57).
+fn in_gitlab(repository: &GitLabRepository, cover: PinCover) -> Keeping {
+    match cover {
+        PinCover::Closure => Keeping::Pins,
+        PinCover::Index => Keeping::NothingByPolicy,
+        PinCover::Auto if lifecycle::counts_pins(repository) => Keeping::NothingWhereTagsCount(RegistryKind::GitLab),
+        PinCover::Auto => Keeping::Pins,
     }
 }
 

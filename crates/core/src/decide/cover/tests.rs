@@ -54,6 +54,36 @@ fn what_keeps_children_follows_the_registry_and_the_policy_i26_k58_j24() {
     }
 }
 
+/// A registry of GitLab's without a metadata database takes the platforms of a tagged index (K57).
+#[test]
+fn in_gitlab_platforms_have_pins_where_these_take_nobodys_place_i22_i26() {
+    let gitlab = |policy: Setting| {
+        let repository = GitLabRepository {
+            project: "shop/api".into(),
+            policy,
+            protected: Setting::Unset,
+            immutable: Setting::Unset,
+            tags: Vec::new(),
+        };
+        Snapshot { retention: Retention::GitLab(Box::new(repository)), ..Snapshot::default() }
+    };
+    let policy = |rest: &str| Setting::Text(format!(r#"{{"enabled":true,"name_regex":".*",{rest}}}"#).into());
+    let counts = Keeping::NothingWhereTagsCount(RegistryKind::GitLab);
+    for (policy, expected) in [
+        (Setting::Unset, Keeping::Pins),
+        (policy(r#""name_regex_keep":"prod-pinned-.*","keep_n":5"#), Keeping::Pins),
+        (policy(r#""name_regex_keep":null,"older_than":"30d""#), Keeping::Pins),
+        (policy(r#""name_regex_keep":null,"keep_n":5"#), counts),
+        (policy(r#""keep_n":5"#), counts),
+        (Setting::Unknown, counts),
+    ] {
+        let snapshot = gitlab(policy);
+        assert_eq!(keeping(&snapshot, terms(PinCover::Auto)), expected, "{snapshot:?}");
+        assert_eq!(keeping(&snapshot, terms(PinCover::Closure)), Keeping::Pins);
+        assert_eq!(keeping(&snapshot, terms(PinCover::Index)), Keeping::NothingByPolicy);
+    }
+}
+
 fn part(name: &str, pin: PinState) -> Part {
     Part { digest: Digest::sha256(name.as_bytes()), name: Some(name.into()), pin }
 }
