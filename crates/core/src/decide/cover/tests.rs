@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::{AcrPurges, AcrRepository, AcrRetention, Cause, Cleanup, Digest, Parts};
+use crate::model::{AcrPurges, AcrRepository, AcrRetention, Cause, Cleanup, Digest, Parts, Setting};
 
 fn snapshot(registry: Recognised, stated: Option<StatedCleanup>) -> Snapshot {
     Snapshot { cleanup: Cleanup { registry, stated }, ..Snapshot::default() }
