@@ -46,8 +46,6 @@ pub(crate) enum Lie {
     ForgetsPins,
     /// A page of tags in GraphQL, by number, has no rows.
     LostTags(usize),
-    /// GraphQL names another digest for every tag.
-    WrongDigests,
 }
 
 /// A running GitLab; it ends when this is dropped.
@@ -250,10 +248,6 @@ pub(super) fn is_last(shared: &Shared, call: &Call) -> bool {
 
 pub(super) fn loses_tags(shared: &Shared, page: usize) -> bool {
     held(&shared.lies).iter().any(|lie| matches!(lie, Lie::LostTags(lost) if *lost == page))
-}
-
-pub(super) fn names_wrong_digests(shared: &Shared) -> bool {
-    held(&shared.lies).iter().any(|lie| matches!(lie, Lie::WrongDigests))
 }
 
 pub(super) fn forgets_pins(shared: &Shared) -> bool {

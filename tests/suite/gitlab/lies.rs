@@ -36,7 +36,7 @@ async fn wrong_credentials_are_never_an_empty_estate_f129() {
         Token { sees: Some("pay".to_owned()), ..Token::of(Role::Maintainer, "glpat-pay") },
     ]);
     for (token, said) in [
-        (Some("glpat-wrong"), "401 Unauthorized"),
+        (Some("glpat-wrong"), "the server answered 401"),
         (Some("glpat-registry"), "scope read_api"),
         (Some("glpat-stranger"), "role Reporter"),
         (Some("glpat-pay"), "there is none, or the token may not see it"),

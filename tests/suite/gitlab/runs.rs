@@ -52,11 +52,9 @@ async fn pins_that_are_kept_hold_and_cleanups_prove_it_i13_k57() {
     let tags = left(&gitlab);
     assert!(each(pins(&enforced), |pin| tags.contains(&pin)), "{tags:?}");
     gitlab.forget_requests();
-    let events = estate.events().await;
     let second = estate.run_on(Mode::Enforce, opened(&gitlab, true)).await;
     assert_eq!(gitlab.writes(), [], "{}", estate.story(&second));
     assert!(all_protected(&second), "{}", estate.story(&second));
-    assert!(estate.events().await.len() >= events.len());
 }
 
 #[tokio::test]
@@ -77,7 +75,7 @@ async fn a_second_run_writes_nothing_and_asks_for_pages_and_not_for_tags_i13() {
     let asked = |text: &str| requests.iter().filter(|request| request.path.contains(text)).count();
     assert_eq!(asked("/manifests/dev-"), 0, "what was told is not asked for again");
     assert_eq!(asked("containerRepository"), 2, "162 tags on two pages, read once");
-    assert_eq!(asked("api:/api/v4/projects/shop%2Fapi?") + asked("/protection/tag/rules"), 1, "each project once");
+    assert_eq!(asked("/protection/tag/rules"), 1, "each project once");
 }
 
 #[tokio::test]
@@ -214,12 +212,13 @@ async fn what_a_token_may_not_read_is_unknown_and_the_right_is_named() {
         reported.repositories.iter().flat_map(|repository| &repository.gaps).any(|gap| gap.detail.contains(said))
     };
     assert!(told(&developer, "Maintainer"), "{story}");
+    pusher(&gitlab).push("shop/api", "v2.0.0", &image("the next release")).await;
     gitlab.forget_requests();
     for (token, said) in [
         ("glpat-stranger", "shown as to a stranger, without its cleanup policy"),
         ("glpat-registry", "scope read_api"),
         ("glpat-elsewhere", "no project that shop/api could belong to"),
-        ("glpat-wrong", "401 Unauthorized"),
+        ("glpat-wrong", "the server answered 401"),
     ] {
         let reported = run(token).await;
         let story = estate.story(&reported);

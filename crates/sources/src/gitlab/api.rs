@@ -85,10 +85,10 @@ impl Api {
         path: &str,
         mut take: impl FnMut(Vec<RepositoryRow>) -> Result<(), Fault> + Send,
     ) -> Result<Option<usize>, Fault> {
-        let (mut seen, mut stale) = (HashSet::new(), 0);
+        let (mut seen, mut stale, mut promised) = (HashSet::new(), 0, Promised::default());
         for number in 1..=MOST_PAGES {
             let (size, number) = (PAGE.to_string(), number.to_string());
-            let answer = self.ask(path, &[("per_page", &size), ("page", &number)]).await?;
+            let answer = self.ask(path, &[("per_page", size.as_str()), ("page", number.as_str())]).await?;
             match answer.status {
                 StatusCode::OK => {}
                 StatusCode::NOT_FOUND if is_own_word(&answer) && seen.is_empty() => return Ok(None),
@@ -96,12 +96,17 @@ impl Api {
             }
             let rows: Vec<RepositoryRow> = self.beside.parsed(path, &answer)?;
             let (count, before) = (rows.len(), seen.len());
+            if count == 0 && promised.more {
+                let detail = format!("{}: page {number} is empty, and the one before it named it", self.what(path));
+                return Err(Fault::malformed(detail));
+            }
+            promised.read(&answer);
             seen.extend(rows.iter().map(|row| row.id));
             stale = if seen.len() == before { stale + 1 } else { 0 };
             take(rows)?;
             // A full page may be followed by others, whatever its header says (F106).
-            if count == 0 || (count < PAGE && !has_next(&answer)) {
-                return self.must_be_all(path, &answer, seen.len()).map(Some);
+            if count == 0 || (count < PAGE && !promised.more) {
+                return self.must_be_all(path, promised.total, seen.len()).map(Some);
             }
             if stale >= MOST_STALE_PAGES {
                 return Err(Fault::malformed(format!("{}: the list only repeats itself", self.what(path))));
@@ -111,8 +116,7 @@ impl Api {
     }
 
     /// GitLab says how many rows there are, up to ten thousand of them. An empty list is believed only with that word.
-    fn must_be_all(&self, path: &str, answer: &HttpAnswer, count: usize) -> Result<usize, Fault> {
-        let total = answer.headers.get("x-total").and_then(|total| total.to_str().ok()?.parse::<usize>().ok());
+    fn must_be_all(&self, path: &str, total: Option<usize>, count: usize) -> Result<usize, Fault> {
         match total {
             Some(total) if total == count => Ok(count),
             None if count > 0 => Ok(count),
@@ -136,7 +140,7 @@ impl Api {
         variables: &serde_json::Value,
     ) -> Result<Option<T>, Fault> {
         let (path, variables) = ("graphql", variables.to_string());
-        let answer = self.ask(path, &[("query", query), ("variables", &variables)]).await?;
+        let answer = self.ask(path, &[("query", query), ("variables", variables.as_str())]).await?;
         if answer.status != StatusCode::OK {
             return Err(self.beside.refusal(&answer, path, LACKS));
         }
@@ -158,6 +162,23 @@ impl Api {
         };
         let headers = HeaderMap::from_iter([(HeaderName::from_static("private-token"), secret)]);
         self.beside.read(path, query, (JSON, headers), None).await
+    }
+}
+
+/// What pages said of a list: a repository may come while it is read, and a page that is lost says nothing.
+#[derive(Default)]
+struct Promised {
+    /// How many rows there are, as the last one said that said it.
+    total: Option<usize>,
+    /// Whether the last one named another.
+    more: bool,
+}
+
+impl Promised {
+    fn read(&mut self, answer: &HttpAnswer) {
+        let total = answer.headers.get("x-total").and_then(|total| total.to_str().ok()?.parse().ok());
+        self.total = total.or(self.total);
+        self.more = has_next(answer);
     }
 }
 

@@ -225,7 +225,7 @@ impl ProtectionRules {
         roles.max_by_key(|role| ROLES.iter().position(|known| known == role))
     }
 
-    fn covering<'r>(&'r self, name: &'r str) -> impl Iterator<Item = &'r ProtectionRule> {
+    fn covering(&self, name: &str) -> impl Iterator<Item = &ProtectionRule> {
         self.0.iter().filter(move |rule| rule.pattern.is_match(name))
     }
 }
