@@ -25,7 +25,13 @@ async fn started() -> GitLab {
 }
 
 /// With a login for the registry, and a token for the API where that is another one.
-fn opened_with(gitlab: &GitLab, patterns: &[&str], user: Option<(&str, &str)>, token: Option<&str>, write: bool) -> Source {
+fn opened_with(
+    gitlab: &GitLab,
+    patterns: &[&str],
+    user: Option<(&str, &str)>,
+    token: Option<&str>,
+    write: bool,
+) -> Source {
     let api: url::Url = format!("{}/api/", gitlab.gitlab()).parse().unwrap();
     let config = OciConfig {
         url: gitlab.url().parse().unwrap(),
@@ -87,8 +93,9 @@ fn clean_up(gitlab: &GitLab) -> usize {
     let now = Timestamp::now() + SignedDuration::from_mins(1);
     let repository = &world.repositories["shop/api"];
     let tags = repository.tags.iter();
-    let tags: Vec<engine::Tag> =
-        tags.map(|(name, (_, at))| engine::Tag { name: name.clone(), age: now.duration_since(*at).as_secs() }).collect();
+    let tags: Vec<engine::Tag> = tags
+        .map(|(name, (_, at))| engine::Tag { name: name.clone(), age: now.duration_since(*at).as_secs() })
+        .collect();
     let going = policy.going(&tags);
     for tag in &going {
         world.delete_tag("shop/api", tag);

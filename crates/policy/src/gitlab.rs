@@ -32,11 +32,7 @@ impl Checker<'_> {
         for entry in raw.repositories.value().into_iter().flatten() {
             let Some((at, text)) = entry.read() else { continue };
             if !entry.from_environment && !text.starts_with('!') && !names_its_group(text) {
-                let fix = format!(
-                    "write {}, or {} for a whole group",
-                    quote("GROUP/PROJECT/NAME"),
-                    quote("GROUP/**")
-                );
+                let fix = format!("write {}, or {} for a whole group", quote("GROUP/PROJECT/NAME"), quote("GROUP/**"));
                 let message =
                     format!("GitLab lists the repositories of one group at a time, and {} names none", quote(text));
                 self.problems.error(at, message, fix);

@@ -308,9 +308,7 @@ pub async fn open_to_release(
                 dockerhub::open_to_release(name, (config, api), options, environment)
             }
             RegistryInterface::Ghcr { api } => ghcr::open_to_release(name, (config, api), options, environment),
-            RegistryInterface::GitLab { api, .. } => {
-                gitlab::open_to_release(name, (config, api), options, environment)
-            }
+            RegistryInterface::GitLab { api, .. } => gitlab::open_to_release(name, (config, api), options, environment),
             RegistryInterface::Harbor => harbor::open_to_release(name, config, options, environment),
             RegistryInterface::Zot { config: file } => {
                 zot::open_to_release(name, config, file.as_deref(), options, environment)

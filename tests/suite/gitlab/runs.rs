@@ -260,7 +260,10 @@ async fn repositories_are_listed_for_the_group_or_project_that_a_pattern_names()
     gitlab.forget_requests();
     listed(&["acme/team/**"]).await;
     let asked = gitlab.requests();
-    assert!(each(asked.iter(), |it| it.path.starts_with("api:/api/v4/groups/acme%2Fteam/")), "no more than that: {asked:?}");
+    assert!(
+        each(asked.iter(), |it| it.path.starts_with("api:/api/v4/groups/acme%2Fteam/")),
+        "no more than that: {asked:?}"
+    );
 }
 
 #[tokio::test]

@@ -72,8 +72,7 @@ fn shown<'w>(world: &'w World, token: &Token, asked: &str) -> Result<&'w Project
 
 fn of_project(project: &Project, role: Role) -> Value {
     let name = project.path.rsplit('/').next().unwrap_or_default();
-    let mut document =
-        json!({ "id": project.id, "name": name, "path": name, "path_with_namespace": project.path });
+    let mut document = json!({ "id": project.id, "name": name, "path": name, "path_with_namespace": project.path });
     if role > Role::Stranger {
         document["visibility"] = json!("private");
         document["container_registry_access_level"] = json!("enabled");

@@ -27,7 +27,8 @@ fn refuse(status: u16, code: &str, message: &str) -> Response {
 
 async fn route(shared: &Shared, call: &Call) -> Answer {
     let Some(rest) = call.path.strip_prefix("/v2/") else { return Err(StatusCode::NOT_FOUND.into_response()) };
-    let known = call.sent("Bearer ").and_then(decoded).and_then(|(_, secret)| held(&shared.world).token(&secret).cloned());
+    let known =
+        call.sent("Bearer ").and_then(decoded).and_then(|(_, secret)| held(&shared.world).token(&secret).cloned());
     let Some(token) = known else { return Ok(challenge(shared)) };
     for part in ["/manifests/", "/tags/list", "/blobs/"] {
         let Some((name, reference)) = rest.split_once(part) else { continue };
@@ -89,7 +90,11 @@ async fn manifest(shared: &Shared, call: &Call, token: &Token, (name, reference)
             if rules.iter().any(|rule| covers(rule, reference)) {
                 return Err(refuse(400, "IMMUTABLE_TAG", "tag is immutable"));
             }
-            if is_digest { world.delete(name, reference) } else { world.delete_tag(name, reference) }
+            if is_digest {
+                world.delete(name, reference)
+            } else {
+                world.delete_tag(name, reference)
+            }
             Ok(StatusCode::ACCEPTED.into_response())
         }
         _ => Err(refuse(405, "UNSUPPORTED", "The operation is unsupported.")),

@@ -137,7 +137,8 @@ impl World {
 
     /// The project that a repository is in: the first two parts of its name, unless there is one of more.
     fn project_of(&mut self, name: &str) -> String {
-        let is_it = |path: &&String| name == **path || name.strip_prefix(path.as_str()).is_some_and(|it| it.starts_with('/'));
+        let is_it =
+            |path: &&String| name == **path || name.strip_prefix(path.as_str()).is_some_and(|it| it.starts_with('/'));
         if let Some(path) = self.projects.keys().find(is_it) {
             return path.clone();
         }

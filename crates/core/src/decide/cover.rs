@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    ArtifactId, ArtifactKind, Closure, GitLabRepository, Inspection, Obstacle, Part, PinCover, PinFailure, PinState, PinTerms, Presence,
-    Recognised, RegistryKind, RepositoryKind, Retention, Snapshot, StatedCleanup,
+    ArtifactId, ArtifactKind, Closure, GitLabRepository, Inspection, Obstacle, Part, PinCover, PinFailure, PinState,
+    PinTerms, Presence, Recognised, RegistryKind, RepositoryKind, Retention, Snapshot, StatedCleanup,
 };
 
 use super::input::Attempts;

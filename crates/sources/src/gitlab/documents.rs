@@ -106,6 +106,9 @@ mod tests {
             "pageInfo":{"hasNextPage":true,"endCursor":"eyJ"}}"#;
         let page: Connection<TagNode> = serde_json::from_str(page).unwrap();
         assert_eq!((page.nodes.len(), page.page_info.end_cursor.as_deref()), (2, Some("eyJ")));
-        assert!(serde_json::from_str::<Connection<TagNode>>(r#"{"nodes":[]}"#).is_err(), "whether there is more is not told");
+        assert!(
+            serde_json::from_str::<Connection<TagNode>>(r#"{"nodes":[]}"#).is_err(),
+            "whether there is more is not told"
+        );
     }
 }

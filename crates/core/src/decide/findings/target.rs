@@ -116,9 +116,7 @@ impl Judged<'_> {
             | Retention::Harbor(_)
             | Retention::Acr(_)
             | Retention::GitLab(_)
-            | Retention::Zot(_) => {
-                "restore it, and keep releases out of archive transitions".to_owned()
-            }
+            | Retention::Zot(_) => "restore it, and keep releases out of archive transitions".to_owned(),
             Retention::Bucket(bucket) => {
                 let how = commands::restore_object(bucket, &self.target.artifact, class);
                 let how = how.map_or_else(String::new, |command| format!(": `{command}`"));

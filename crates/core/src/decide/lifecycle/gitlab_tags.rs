@@ -118,7 +118,9 @@ pub(super) fn artifact_outlooks(
     let future = match rules(repository) {
         Ok(Some(rules)) => Future::of(situation, repository, rules).ok(),
         // Nothing is taken.
-        Ok(None) => return situation.targets.iter().map(|it| (it.clone(), ArtifactOutlook::Known(Vec::new()))).collect(),
+        Ok(None) => {
+            return situation.targets.iter().map(|it| (it.clone(), ArtifactOutlook::Known(Vec::new()))).collect();
+        }
         Err(_) => None,
     };
     let outlook = |artifact: &ArtifactId| {
@@ -129,10 +131,7 @@ pub(super) fn artifact_outlooks(
 }
 
 /// The repository without these tags; none if it has none of them, or no policy is run that goes by them.
-pub(super) fn without(
-    repository: &GitLabRepository,
-    goes: &dyn Fn(&Digest, &Tag) -> bool,
-) -> Option<GitLabRepository> {
+pub(super) fn without(repository: &GitLabRepository, goes: &dyn Fn(&Digest, &Tag) -> bool) -> Option<GitLabRepository> {
     let is_going = |tag: &GitLabTag| tag.digest.as_ref().is_some_and(|digest| goes(digest, &tag.name));
     if matches!(rules(repository), Ok(None)) || !repository.tags.iter().any(is_going) {
         return None;
@@ -146,9 +145,7 @@ pub(super) fn without(
 pub(crate) fn counts_pins(repository: &GitLabRepository) -> bool {
     match rules(repository) {
         Ok(None) => false,
-        Ok(Some(rules)) => {
-            rules.policy().keeps().is_some() && gitlab_pin().is_none_or(|pin| rules.is_counted(&pin))
-        }
+        Ok(Some(rules)) => rules.policy().keeps().is_some() && gitlab_pin().is_none_or(|pin| rules.is_counted(&pin)),
         Err(_) => true,
     }
 }
@@ -202,7 +199,8 @@ fn advice(situation: &Situation<'_>, rules: &Rules) -> Vec<Advice> {
     let (kind, message) = match rules.policy().keeps() {
         _ if any(Standing::Counted) => (
             AdviceKind::PinsIneffective,
-            "the cleanup policy deletes pins as any other tag: name_regex matches them, and name_regex_keep does not".to_owned(),
+            "the cleanup policy deletes pins as any other tag: name_regex matches them, and name_regex_keep does not"
+                .to_owned(),
         ),
         _ if any(Standing::Perhaps) => (
             AdviceKind::PinsIneffective,
@@ -210,7 +208,9 @@ fn advice(situation: &Situation<'_>, rules: &Rules) -> Vec<Advice> {
         ),
         Some(keep) if standings.contains(&(Standing::Protected, true)) => (
             AdviceKind::DoubtfulRule,
-            format!("a tag rule protects pins, and each takes a place among the newest {keep} tags that the cleanup policy keeps"),
+            format!(
+                "a tag rule protects pins, and each takes a place among the newest {keep} tags that the cleanup policy keeps"
+            ),
         ),
         _ => return Vec::new(),
     };

@@ -9,8 +9,8 @@ use super::{
     Outlook, Situation, acr_commands, ecr, gitlab, gitlab_tags, harbor, harbor_artifacts, images, objects, s3, zot_tags,
 };
 use crate::model::{
-    AcrManifest, ArtifactId, Certainty, Digest, EcrImage, EcrRepository, Effect, GitLabTag, HarborArtifact, Pin, Retention,
-    Setting, Snapshot, Tag, Toll, ZotManifest,
+    AcrManifest, ArtifactId, Certainty, Digest, EcrImage, EcrRepository, Effect, GitLabTag, HarborArtifact, Pin,
+    Retention, Setting, Snapshot, Tag, Toll, ZotManifest,
 };
 
 /// What the live rules will do to the targets, each pinned as the situation says.

@@ -33,11 +33,7 @@ pub(super) struct Future {
 
 impl Future {
     /// Why it is not known, if it is not.
-    pub(super) fn of(
-        situation: &Situation<'_>,
-        repository: &GitLabRepository,
-        rules: Rules,
-    ) -> Result<Self, String> {
+    pub(super) fn of(situation: &Situation<'_>, repository: &GitLabRepository, rules: Rules) -> Result<Self, String> {
         if !situation.snapshot.listing_is_complete() {
             return Err(UNLISTED.to_owned());
         }
@@ -85,7 +81,8 @@ impl Future {
         }
         super::super::sort(&mut found, self.now);
         // What surely goes then may, too.
-        let sure: Vec<Due> = found.iter().filter(|it| it.certainty == Certainty::Certain).map(|it| it.due.clone()).collect();
+        let sure: Vec<Due> =
+            found.iter().filter(|it| it.certainty == Certainty::Certain).map(|it| it.due.clone()).collect();
         found.retain(|threat| threat.certainty == Certainty::Certain || !sure.contains(&threat.due));
         Some(found)
     }
@@ -158,7 +155,8 @@ fn runs(rules: &Rules, tags: &[GitLabTag], now: Timestamp) -> Vec<Timestamp> {
     let mut runs = BTreeSet::from([run(now)]);
     if let Some(age) = policy.older_than() {
         // What is just as old stays.
-        let of_age = |tag: &GitLabTag| tag.published?.checked_add(age).ok()?.checked_add(SignedDuration::from_nanos(1)).ok();
+        let of_age =
+            |tag: &GitLabTag| tag.published?.checked_add(age).ok()?.checked_add(SignedDuration::from_nanos(1)).ok();
         runs.extend(tags.iter().filter_map(of_age).filter(|at| *at > now).map(run));
     }
     runs.into_iter().collect()

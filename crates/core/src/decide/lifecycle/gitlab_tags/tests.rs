@@ -159,7 +159,9 @@ fn at_dates_that_nobody_tells_a_counted_pin_is_not_known_to_be_harmless_i7_i22()
     let found = known(&counted, &[]);
     assert_eq!(found.unseen, [id(1), id(2)].into(), "which of them is the newer one is not known");
     assert_eq!(due(&found, 4), Some((Due::AfterPushes { pushes: 2, around: None }, Certainty::Possible)));
-    assert!(matches!(stirred(&counted, 4), Stirred::Unknown { detail } if detail.contains("when each tag was published")));
+    assert!(
+        matches!(stirred(&counted, 4), Stirred::Unknown { detail } if detail.contains("when each tag was published"))
+    );
     let kept = undated(&format!(r#"{KEEPS_PINS},"keep_n":3"#));
     assert_eq!(stirred(&kept, 4), Stirred::Nobody);
     let found = known(&kept, &[1, 2, 3, 4]);

@@ -8,8 +8,7 @@ const PROTECTED: &str = r#"[{"tag_name_pattern":"^prod-pinned-","minimum_access_
 const IMMUTABLE: &str = r#"[{"tag_name_pattern":"^prod-pinned-"}]"#;
 
 fn gitlab(policy: Setting, protected: Setting, immutable: Setting) -> Snapshot {
-    let repository =
-        GitLabRepository { project: "shop/api".into(), policy, protected, immutable, tags: Vec::new() };
+    let repository = GitLabRepository { project: "shop/api".into(), policy, protected, immutable, tags: Vec::new() };
     Snapshot { retention: Retention::GitLab(Box::new(repository)), ..Snapshot::default() }
 }
 
