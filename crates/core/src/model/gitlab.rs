@@ -18,6 +18,9 @@ pub struct GitLabRepository {
     pub immutable: Setting,
     /// Every tag that was listed, pins among them.
     pub tags: Vec<GitLabTag>,
+    /// Manifests that are known to have no tag. The registry lists none; a repository that is thought of without some tags has
+    /// those that lost their last one.
+    pub untagged: Vec<Digest>,
 }
 
 /// One tag.

@@ -142,6 +142,7 @@ impl Vendor for GitLab {
                 protected: Setting::Unknown,
                 immutable: Setting::Unknown,
                 tags: listed,
+                untagged: Vec::new(),
             },
         }));
         snapshot

@@ -70,6 +70,7 @@ impl Project {
             protected: self.protected.clone(),
             immutable: self.immutable.clone(),
             tags,
+            untagged: Vec::new(),
         }
     }
 }

@@ -64,6 +64,7 @@ fn in_gitlab_platforms_have_pins_where_these_take_nobodys_place_i22_i26() {
             protected: Setting::Unset,
             immutable: Setting::Unset,
             tags: Vec::new(),
+            untagged: Vec::new(),
         };
         Snapshot { retention: Retention::GitLab(Box::new(repository)), ..Snapshot::default() }
     };

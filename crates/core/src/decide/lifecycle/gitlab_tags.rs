@@ -6,7 +6,7 @@
 
 mod future;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -138,6 +138,10 @@ pub(super) fn without(repository: &GitLabRepository, goes: &dyn Fn(&Digest, &Tag
     }
     let mut then = repository.clone();
     then.tags.retain(|tag| !is_going(tag));
+    let left: BTreeSet<Digest> = then.tags.iter().filter_map(|tag| tag.digest.clone()).collect();
+    let bare = repository.tags.iter().filter_map(|tag| tag.digest.clone()).filter(|digest| !left.contains(digest));
+    let bare: BTreeSet<Digest> = bare.chain(repository.untagged.iter().cloned()).collect();
+    then.untagged = bare.into_iter().collect();
     Some(then)
 }
 

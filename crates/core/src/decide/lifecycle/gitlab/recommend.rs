@@ -82,6 +82,7 @@ mod tests {
             protected: Setting::Unset,
             immutable: Setting::Unset,
             tags: Vec::new(),
+            untagged: Vec::new(),
         }
     }
 

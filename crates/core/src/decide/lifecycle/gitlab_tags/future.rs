@@ -20,6 +20,8 @@ pub(super) struct Future {
     /// Which artifact each of them names.
     names: BTreeMap<Tag, Digest>,
     listed: BTreeSet<Digest>,
+    /// What has no tag: garbage collection takes it at any time.
+    untagged: BTreeSet<Digest>,
     /// Whether GitLab says when each tag was published. Where it does not, that something may go is no forecast.
     knows_dates: bool,
     now: Timestamp,
@@ -44,10 +46,11 @@ impl Future {
         let dated: Vec<DatedTag> = dated.collect();
         let runs = runs(&rules, &tags, situation.now);
         let most = rules.policy().keeps().map_or(0, most);
-        let listed = tags.iter().filter_map(|tag| tag.digest.clone()).collect();
+        let listed: BTreeSet<Digest> = tags.iter().filter_map(|tag| tag.digest.clone()).collect();
+        let untagged = repository.untagged.iter().filter(|digest| !listed.contains(*digest)).cloned().collect();
         let names = tags.into_iter().filter_map(|tag| Some((tag.name, tag.digest?))).collect();
         let tried = RefCell::default();
-        Ok(Self { rules, dated, names, listed, knows_dates, now: situation.now, runs, most, tried })
+        Ok(Self { rules, dated, names, listed, untagged, knows_dates, now: situation.now, runs, most, tried })
     }
 
     /// What takes it first; none inside where nothing does, none at all where it was not listed, or where that depends on
@@ -61,7 +64,13 @@ impl Future {
     /// What takes it, the soonest first: by which run, and after how many pushes, each for when it may and for when it surely
     /// does. By all of that one future is held against another (I22).
     pub(super) fn in_full(&self, artifact: &ArtifactId) -> Option<Vec<Threat>> {
-        let digest = artifact.digest().filter(|digest| self.listed.contains(*digest))?;
+        let digest = artifact.digest()?;
+        if self.untagged.contains(digest) {
+            return Some(vec![threat(Due::Now, Certainty::Certain)]);
+        }
+        if !self.listed.contains(digest) {
+            return None;
+        }
         if !self.knows_dates && self.fate(digest, 0, 0) == Fate::Open {
             return None;
         }

@@ -47,6 +47,7 @@ fn releases(rest: &str) -> GitLabRepository {
         protected: Setting::Unset,
         immutable: Setting::Unset,
         tags: tags.collect(),
+        untagged: Vec::new(),
     }
 }
 
@@ -222,6 +223,13 @@ fn an_artifact_goes_with_the_last_of_its_tags() {
     let (found, bare) = (known(&snapshot(repository.clone()), &[]), without_pins(&snapshot(repository)).unwrap());
     assert_eq!((due(&found, 1), due(&found, 2)), (None, None));
     assert!(due(&known(&bare, &[]), 2).is_some());
+    // Without its last tag it is garbage, and known: no pin is blamed for what becomes of it then.
+    let mut alone = releases(&format!(r#"{KEEPS_NOTHING},"older_than":"30d""#));
+    alone.tags.retain(|tag| tag.name.as_str() != "v2");
+    alone.tags.push(tag(&pin, 2, 1));
+    let (found, bare) = (known(&snapshot(alone.clone()), &[]), without_pins(&snapshot(alone)).unwrap());
+    assert!(matches!(due(&found, 2), Some((Due::On(_), Certainty::Certain))));
+    assert_eq!(due(&known(&bare, &[]), 2), Some((Due::Now, Certainty::Certain)));
 }
 
 fn any_repository() -> impl Strategy<Value = GitLabRepository> {

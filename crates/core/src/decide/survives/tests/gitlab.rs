@@ -8,7 +8,8 @@ const PROTECTED: &str = r#"[{"tag_name_pattern":"^prod-pinned-","minimum_access_
 const IMMUTABLE: &str = r#"[{"tag_name_pattern":"^prod-pinned-"}]"#;
 
 fn gitlab(policy: Setting, protected: Setting, immutable: Setting) -> Snapshot {
-    let repository = GitLabRepository { project: "shop/api".into(), policy, protected, immutable, tags: Vec::new() };
+    let (project, tags, untagged) = ("shop/api".into(), Vec::new(), Vec::new());
+    let repository = GitLabRepository { project, policy, protected, immutable, tags, untagged };
     Snapshot { retention: Retention::GitLab(Box::new(repository)), ..Snapshot::default() }
 }
 
