@@ -116,6 +116,8 @@ impl Projects {
             if let Some(project) = cell.get_or_init(|| self.ask(front)).await.clone()? {
                 return Ok(Some(project));
             }
+            // What is not there may come to be.
+            self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(front);
         }
         Ok(None)
     }
