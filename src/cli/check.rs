@@ -179,10 +179,14 @@ fn source(config: &SourceConfig) -> String {
                 RegistryInterface::Acr { .. } => "Azure container registry",
                 RegistryInterface::DockerHub { .. } => "Docker Hub",
                 RegistryInterface::Ghcr { .. } => "GitHub's registry",
+                RegistryInterface::GitLab { .. } => "GitLab's registry",
                 RegistryInterface::Harbor => "Harbor",
                 RegistryInterface::Zot { .. } => "zot",
             };
             let rules = match interface {
+                RegistryInterface::GitLab { api, .. } => {
+                    format!(", of {}", api.as_str().trim_end_matches("/api/"))
+                }
                 RegistryInterface::Zot { config: Some(path) } => format!(", whose rules are in {}", path.display()),
                 _ => String::new(),
             };

@@ -20,6 +20,7 @@ mod forecast;
 mod forecast_ecr;
 mod forecast_s3;
 mod ghcr;
+mod gitlab;
 mod harbor;
 mod history;
 mod hostile_output;

@@ -6,6 +6,7 @@ pub(crate) mod chart;
 pub(crate) mod contract;
 pub(crate) mod ecr;
 pub(crate) mod github;
+pub(crate) mod gitlab;
 pub(crate) mod harbor;
 pub(crate) mod hub;
 pub(crate) mod left_out;

@@ -151,6 +151,7 @@ impl Checker<'_> {
                 RawSource::Acr(raw) => self.acr(raw, value.span().unwrap_or(START)).map(SourceConfig::Oci),
                 RawSource::DockerHub(raw) => self.dockerhub(raw, value.span().unwrap_or(START)).map(SourceConfig::Oci),
                 RawSource::Ghcr(raw) => self.ghcr(raw, value.span().unwrap_or(START)).map(SourceConfig::Oci),
+                RawSource::GitLab(raw) => self.gitlab(raw, value.span().unwrap_or(START)).map(SourceConfig::Oci),
                 RawSource::Harbor(raw) => self.harbor(raw, value.span().unwrap_or(START)).map(SourceConfig::Oci),
                 RawSource::S3(raw) => self.s3(raw, value.span().unwrap_or(START)).map(SourceConfig::S3),
                 RawSource::Ecr(raw) => self.ecr(raw, value.span().unwrap_or(START)).map(SourceConfig::Ecr),

@@ -15,6 +15,7 @@ mod ecr;
 mod environment;
 mod events;
 mod ghcr;
+mod gitlab;
 mod harbor;
 mod helm;
 mod load;
@@ -169,6 +170,13 @@ pub enum RegistryInterface {
     Ghcr {
         /// Its address, ending in `/`.
         api: Url,
+    },
+    /// GitLab's own API (`gitlab:`).
+    GitLab {
+        /// Its address, ending in `/`.
+        api: Url,
+        /// The token for it, where that is not the registry's password.
+        token: Option<Secret>,
     },
     /// Harbor's API v2.0 (`harbor:`).
     Harbor,

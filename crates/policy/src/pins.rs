@@ -72,6 +72,7 @@ impl Checker<'_> {
                 RawSource::Acr(raw) => (&raw.pins, &raw.require),
                 RawSource::DockerHub(raw) => (&raw.pins, &raw.require),
                 RawSource::Ghcr(raw) => (&raw.pins, &raw.require),
+                RawSource::GitLab(raw) => (&raw.pins, &raw.require),
                 RawSource::Harbor(raw) => (&raw.pins, &raw.require),
                 RawSource::S3(raw) => (&raw.pins, &raw.require),
                 RawSource::Ecr(raw) => (&raw.pins, &raw.require),

@@ -10,6 +10,7 @@ use super::dockerhub::RawDockerHub;
 use super::drill::RawDrill;
 use super::events::RawEvents;
 use super::ghcr::RawGhcr;
+use super::gitlab::RawGitLab;
 use super::harbor::RawHarbor;
 use super::helm::RawHelm;
 use super::pins::{RawLifecycle, RawPins};
@@ -103,6 +104,7 @@ pub(super) enum RawSource {
     Acr(RawAcr),
     DockerHub(RawDockerHub),
     Ghcr(RawGhcr),
+    GitLab(RawGitLab),
     Harbor(RawHarbor),
     S3(RawS3),
     Ecr(RawEcr),

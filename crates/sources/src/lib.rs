@@ -11,6 +11,7 @@ pub mod dockerhub;
 pub mod ecr;
 pub mod file;
 pub mod ghcr;
+pub mod gitlab;
 pub mod harbor;
 pub mod helm;
 #[cfg(test)]
@@ -307,6 +308,7 @@ pub async fn open_to_release(
                 dockerhub::open_to_release(name, (config, api), options, environment)
             }
             RegistryInterface::Ghcr { api } => ghcr::open_to_release(name, (config, api), options, environment),
+            RegistryInterface::GitLab { api, .. } => gitlab::open_to_release(name, (config, api), options, environment),
             RegistryInterface::Harbor => harbor::open_to_release(name, config, options, environment),
             RegistryInterface::Zot { config: file } => {
                 zot::open_to_release(name, config, file.as_deref(), options, environment)
@@ -385,6 +387,7 @@ pub async fn open(
             RegistryInterface::Acr { .. } => acr::open_in(name, config, options, environment),
             RegistryInterface::DockerHub { api } => dockerhub::open_in(name, (config, api), options, environment),
             RegistryInterface::Ghcr { api } => ghcr::open_in(name, (config, api), options, environment),
+            RegistryInterface::GitLab { api, .. } => gitlab::open_in(name, (config, api), options, environment),
             RegistryInterface::Harbor => harbor::open_in(name, config, options, environment),
             RegistryInterface::Zot { config: file } => {
                 zot::open_in(name, config, file.as_deref(), options, environment)

@@ -21,6 +21,16 @@ type Found = Result<RepositoryName, Gap>;
 /// Who lists the repositories of an owner.
 #[async_trait]
 pub(crate) trait ListsOwners: Send + Sync {
+    /// Whose repositories are to be listed for a pattern with globs.
+    fn owner_of<'e>(&self, entry: &'e str) -> &'e str {
+        first_part(entry)
+    }
+
+    /// Whether that can be an owner. Patterns come from anywhere, a variable among them: what is none is asked of nobody.
+    fn is_owner(&self, owner: &str) -> bool {
+        !owner.is_empty() && owner.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    }
+
     /// Hands on each repository of an owner by its full name, as it is read.
     async fn list(&self, owner: &str, take: &mut (dyn for<'n> FnMut(&'n str) + Send)) -> Result<(), Fault>;
 }
@@ -45,7 +55,7 @@ pub(crate) fn repositories<'a>(
     matched: &'a Matched,
 ) -> impl Stream<Item = Found> + Send + 'a {
     let (ready, known) = (VecDeque::new(), HashSet::new());
-    let left = owners(patterns);
+    let left = owners(patterns, |entry| lists.owner_of(entry));
     let mut listing = Listing { lists, patterns, matched, left, ready, known, odd: 0, whole: true };
     for name in patterns.explicit_names() {
         listing.take(name);
@@ -69,16 +79,21 @@ pub(crate) fn repositories<'a>(
 }
 
 /// The owners of what patterns with globs select, each once.
-fn owners(patterns: &NamePatterns) -> VecDeque<Box<str>> {
+fn owners<'p>(patterns: &'p NamePatterns, of: impl Fn(&'p str) -> &'p str) -> VecDeque<Box<str>> {
     let explicit: HashSet<&str> = patterns.explicit_names().collect();
     let mut owners: VecDeque<Box<str>> = VecDeque::new();
     for entry in patterns.included().filter(|entry| !explicit.contains(entry)) {
-        let owner = entry.split_once('/').map_or(entry, |(owner, _)| owner);
+        let owner = of(entry);
         if !owners.iter().any(|known| **known == *owner) {
             owners.push_back(owner.into());
         }
     }
     owners
+}
+
+/// What stands before the first `/`.
+fn first_part(entry: &str) -> &str {
+    entry.split_once('/').map_or(entry, |(owner, _)| owner)
 }
 
 impl Listing<'_> {
@@ -105,10 +120,7 @@ impl Listing<'_> {
 
     async fn ask(&mut self, owner: &str) {
         let lists = self.lists;
-        // Patterns come from anywhere, a variable among them: what is no owner is asked of nobody.
-        let is_owner =
-            !owner.is_empty() && owner.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
-        let listed = match is_owner {
+        let listed = match lists.is_owner(owner) {
             true => lists.list(owner, &mut |name| self.take(name)).await,
             false => Err(Fault::refused(format!(
                 "repositories are listed for one owner at a time, and {owner:.80?} is none"
@@ -128,9 +140,9 @@ mod tests {
     #[test]
     fn each_owner_is_asked_once_and_for_globs_alone() {
         let patterns = NamePatterns::new(["acme/api", "acme/*", "acme/team/**", "octocat/x-*", "!acme/old"]).unwrap();
-        let asked: Vec<String> = owners(&patterns).into_iter().map(String::from).collect();
+        let asked: Vec<String> = owners(&patterns, first_part).into_iter().map(String::from).collect();
         assert_eq!(asked, ["acme", "octocat"]);
         let named = NamePatterns::new(["acme/api", "acme/web"]).unwrap();
-        assert!(owners(&named).is_empty());
+        assert!(owners(&named, first_part).is_empty());
     }
 }

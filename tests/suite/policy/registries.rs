@@ -142,6 +142,45 @@ fn a_ghcr_is_an_oci_registry_whose_owners_are_named_and_whose_api_is_known_k58()
 }
 
 #[test]
+fn a_gitlab_is_an_oci_registry_beside_it_and_whose_tokens_it_takes_is_known_k57() {
+    let gitlab =
+        "{ gitlab: https://gitlab.example.com, registry: https://registry.example.com, repositories: [\"acme/**\"] }";
+    let policy = good(&with_source(gitlab));
+    let config = oci(&policy);
+    assert_eq!(config.url.as_str(), "https://registry.example.com/");
+    assert_eq!(config.token_realms, ["gitlab.example.com:443"]);
+    let RegistryInterface::GitLab { api, token } = &config.interface else { panic!("{:?}", config.interface) };
+    assert_eq!((api.as_str(), token), ("https://gitlab.example.com/api/", &None));
+    let com = good(&with_source("{ gitlab: https://gitlab.com, repositories: [acme/api] }"));
+    assert_eq!(oci(&com).url.as_str(), "https://registry.gitlab.com/");
+    for (wrong, said) in [
+        ("gitlab: https://gitlab.com, repositories: [api]", "\"api\" names none"),
+        (
+            "gitlab: https://gitlab.com, repositories: [\"*/api\"]",
+            "GitLab lists the repositories of one group at a time",
+        ),
+        (
+            "gitlab: https://gitlab.com, repositories: [acme/api], cleanup: none",
+            "are read where they are: take cleanup out",
+        ),
+        ("gitlab: https://gitlab.example.com, repositories: [acme/api]", "container registry is not known"),
+        (
+            "gitlab: https://gitlab.com, registry: registry.gitlab.com, repositories: [acme/api]",
+            "the address has no scheme",
+        ),
+        ("gitlab: https://gitlab.com, repositories: [acme/api], token: \"\"", "this value is empty"),
+        ("gitlab: https://gitlab.com/acme, repositories: [acme/api]", "the address must end after host and port"),
+        (
+            "gitlab: https://gitlab.com, group: acme, repositories: [acme/api]",
+            "unknown key \"group\" in a gitlab source",
+        ),
+    ] {
+        let reported = reported([with_source(&format!("{{ {wrong} }}"))]);
+        assert!(reported.contains(said), "{wrong}: {reported}");
+    }
+}
+
+#[test]
 fn a_dockerhub_is_an_oci_registry_whose_namespaces_are_named_k59() {
     let policy = good(&with_source("{ dockerhub: https://hub.docker.com, repositories: [acme/api, \"acme/web-*\"] }"));
     let config = oci(&policy);

@@ -135,7 +135,8 @@ const fn safe_pins(kind: RegistryKind) -> &'static str {
              FEATURE_IMMUTABLE_TAGS), or leave prod-pinned-.* out of every auto-prune policy"
         }
         RegistryKind::GitLab => {
-            "add prod-pinned-.* to \"keep tags matching\" in the cleanup policy of each project, beside other expressions as \
+            "write `gitlab:` in place of `oci:` on the source, which reads the cleanup policy and needs no `cleanup`; or add \
+             prod-pinned-.* to \"keep tags matching\" in the cleanup policy of each project, beside other expressions as \
              (YOURS|prod-pinned-.*); a protected or immutable tag rule does not replace it: its tags are not deleted, and take \
              places among the newest that the policy keeps"
         }

@@ -53,6 +53,9 @@ pub(super) fn remedy(draft: Draft<'_>, outlooks: &Outlooks) -> String {
             Retention::Zot(_) => {
                 "change zot's retention so that it spares releases: raise the count, or give their tags an entry of their own".to_owned()
             }
+            Retention::GitLab(_) => {
+                "name the tags of releases in \"keep tags matching\" (`name_regex_keep`) of the project's cleanup policy".to_owned()
+            }
             Retention::Bucket(_) | Retention::Harbor(_) => format!(
                 "narrow the rule so that it spares releases; `{}` prints rules that do",
                 commands::recommend(draft.repository())
@@ -118,6 +121,9 @@ pub(super) fn mend(draft: Draft<'_>, advice: &Advice) -> String {
                 format!("put a rule in front that claims pins; `{recommend}` prints the policy")
             }
         },
+        Retention::GitLab(_) => {
+            format!("{}; `{}` prints the request", advice.remedy, commands::recommend(draft.repository()))
+        }
         Retention::Unruled | Retention::Bucket(_) | Retention::Harbor(_) | Retention::Acr(_) | Retention::Zot(_) => {
             advice.remedy.clone()
         }

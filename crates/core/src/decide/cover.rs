@@ -4,11 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    ArtifactId, ArtifactKind, Closure, Inspection, Obstacle, Part, PinCover, PinFailure, PinState, PinTerms, Presence,
-    Recognised, RegistryKind, RepositoryKind, Retention, Snapshot, StatedCleanup,
+    ArtifactId, ArtifactKind, Closure, GitLabRepository, Inspection, Obstacle, Part, PinCover, PinFailure, PinState,
+    PinTerms, Presence, Recognised, RegistryKind, RepositoryKind, Retention, Snapshot, StatedCleanup,
 };
 
 use super::input::Attempts;
+use super::lifecycle;
 
 /// What keeps them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +74,7 @@ impl Keeping {
 pub(super) fn keeping(snapshot: &Snapshot, terms: PinTerms) -> Keeping {
     match snapshot.retention {
         Retention::Acr(_) => return Keeping::Locks,
+        Retention::GitLab(ref repository) => return in_gitlab(repository, terms.cover),
         // Neither expires nor collects what a kept index names (A33, J24, K55); objects have nothing below them.
         Retention::Ecr(_) | Retention::Harbor(_) | Retention::Zot(_) | Retention::Bucket(_) => {
             return Keeping::References;
@@ -94,6 +96,17 @@ pub(super) fn keeping(snapshot: &Snapshot, terms: PinTerms) -> Keeping {
             }
             _ => Keeping::Pins,
         },
+    }
+}
+
+/// Its garbage collection spares what a tagged index names where the registry has a metadata database, and takes it where it has
+/// none; which of them it is nobody says (K57).
+fn in_gitlab(repository: &GitLabRepository, cover: PinCover) -> Keeping {
+    match cover {
+        PinCover::Closure => Keeping::Pins,
+        PinCover::Index => Keeping::NothingByPolicy,
+        PinCover::Auto if lifecycle::counts_pins(repository) => Keeping::NothingWhereTagsCount(RegistryKind::GitLab),
+        PinCover::Auto => Keeping::Pins,
     }
 }
 

@@ -100,7 +100,7 @@ impl RepositorySettings {
             // A bucket's are those of its source.
             Retention::Unruled | Retention::Bucket(_) => None,
             // A project's are not kept yet.
-            Retention::Harbor(_) => None,
+            Retention::Harbor(_) | Retention::GitLab(_) => None,
             // The policy itself names what is run there.
             Retention::Acr(_) => None,
             // Its settings stand in a file of whoever runs it.

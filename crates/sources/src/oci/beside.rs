@@ -16,10 +16,11 @@ use super::fault::Fault;
 use super::place::{is_loopback, names_private};
 use super::redirect::Redirects;
 use super::registry::Registry;
+use super::token::token_of;
 use super::transport::{Call, Extras, HttpAnswer, Purpose, Transport};
 use super::{HttpEnvironment, OciError, OpenOptions, transport_to};
-use prodpin_core::model::Cause;
-use prodpin_policy::OciConfig;
+use prodpin_core::model::{Cause, SourceName};
+use prodpin_policy::{OciConfig, Secret};
 
 /// A page of a list, or one document.
 const DOCUMENT_CAP: usize = 16 << 20;
@@ -32,6 +33,8 @@ pub(crate) struct Beside {
     /// Ends in `/`.
     base: Url,
     shown: String,
+    /// What opens it, where that is not the registry's password.
+    token: Option<Secret>,
 }
 
 /// What vendors say in an error document.
@@ -55,7 +58,12 @@ impl Beside {
         let is_private = config.private || names_private(host);
         let transport = transport_to((base, base), is_private, config, &options, environment)?;
         let shown = base.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-        Ok(Self { registry, transport, base: base.clone(), shown })
+        Ok(Self { registry, transport, base: base.clone(), shown, token: None })
+    }
+
+    /// The same with the token that the source has for its interface alone, if it has one.
+    pub(crate) fn with_token_of(self, name: &SourceName, config: &OciConfig, environment: &HttpEnvironment) -> Self {
+        Self { token: token_of(name, config, environment), ..self }
     }
 
     /// The host, for messages.
@@ -78,6 +86,28 @@ impl Beside {
         let Some((_, secret)) = self.registry.auth.pair().await? else { return Ok(None) };
         self.must_be_covered()?;
         Ok(authorization("Bearer", secret.expose()))
+    }
+
+    /// The token for the interface, else the registry's password, as a header of its own; none for whoever has neither.
+    pub(crate) async fn secret(&self) -> Result<Option<HeaderValue>, Fault> {
+        let secret = match &self.token {
+            Some(token) => token,
+            None => match self.registry.auth.pair().await? {
+                Some((_, password)) => password,
+                None => return Ok(None),
+            },
+        };
+        self.must_be_covered()?;
+        let unfit = || Fault::new(Cause::Denied, format!("the token for {} cannot stand in a header", self.shown));
+        let mut value = HeaderValue::from_str(secret.expose()).map_err(|_| unfit())?;
+        value.set_sensitive(true);
+        Ok(Some(value))
+    }
+
+    /// Whether a text holds a secret of the source (I18).
+    fn is_reported_by(&self, text: &str) -> bool {
+        self.token.as_ref().is_some_and(|token| text.contains(token.expose()))
+            || self.registry.auth.is_reported_by(text)
     }
 
     /// Whether there are credentials at all.
@@ -184,7 +214,7 @@ impl Beside {
     fn refused(&self, answer: &HttpAnswer, what: &str, lacks: &str) -> Fault {
         let status = answer.status;
         let said = serde_json::from_slice::<Said>(&answer.body).ok().map(|said| said.message);
-        let said = said.filter(|message| !self.registry.auth.is_reported_by(message));
+        let said = said.filter(|message| !self.is_reported_by(message));
         let said = said.and_then(|message| plain_words(&message));
         let said = said.map_or_else(String::new, |said| format!(" ({said})"));
         let answered = format!("{what}: the server answered {}{said}", status.as_u16());

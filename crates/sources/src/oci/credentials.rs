@@ -17,9 +17,12 @@ use super::docker_config::Found;
 use super::environment::HttpEnvironment;
 use super::fault::Fault;
 use super::host::RegistryHost;
-use super::{OciError, docker_config};
+use super::{OciError, docker_config, token};
 use prodpin_core::model::{Cause, SourceName};
 use prodpin_policy::{OciConfig, RegistryInterface, Secret, github_api_of};
+
+/// How the variables of a login end.
+const PAIR: [&str; 2] = ["USERNAME", "PASSWORD"];
 
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,7 +97,7 @@ impl Keys {
         let nobody = matches!(found, Found::Ready(Credentials::Anonymous));
         let for_parts = nobody.then(|| docker_config::for_parts(host, environment)).flatten();
         let (environment, resolved) = (environment.clone(), OnceCell::new());
-        let variables = variables(name);
+        let variables = variables(name, PAIR);
         let keys = Self { found, exposed, environment, deadline, resolved, for_parts, variables };
         if let Found::Ready(credentials) = &keys.found {
             keys.guarded(credentials)?;
@@ -183,7 +186,8 @@ fn find(
             Some(found) => Some(Found::Ready(found)),
             None => match from_github(config, environment)? {
                 Some(found) => Some(Found::Ready(found)),
-                None => docker_config::find(host, environment)?,
+                None => docker_config::find(host, environment)?
+                    .or_else(|| token::as_password(name, config, environment).map(Found::Ready)),
             },
         },
     };
@@ -195,15 +199,15 @@ fn from_policy(name: &SourceName, config: &OciConfig) -> Result<Option<Credentia
     pair(config.username.clone(), config.password.clone(), origin, "`username`", "`password`")
 }
 
-/// The variables that hold the credentials of this source alone.
-fn variables(name: &SourceName) -> [String; 2] {
+/// The variables that are this source's own and end so.
+pub(super) fn variables<const N: usize>(name: &SourceName, ends: [&str; N]) -> [String; N] {
     let upper = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
     let own: String = name.as_str().chars().map(upper).collect();
-    ["USERNAME", "PASSWORD"].map(|what| format!("PRODPIN_{own}_{what}"))
+    ends.map(|what| format!("PRODPIN_{own}_{what}"))
 }
 
 fn from_environment(name: &SourceName, environment: &HttpEnvironment) -> Result<Option<Credentials>, OciError> {
-    let own = variables(name);
+    let own = variables(name, PAIR);
     let general = ["PRODPIN_USERNAME", "PRODPIN_PASSWORD"].map(str::to_owned);
     for [user, word] in [&own, &general] {
         let get = |name: &str| environment.variables.get(name).map(str::to_owned);

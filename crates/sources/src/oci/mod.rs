@@ -50,6 +50,7 @@ mod registry;
 mod release;
 mod resolve;
 mod restore;
+mod token;
 mod told;
 
 use std::collections::BTreeSet;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::{AcrPurges, AcrRepository, AcrRetention, Cause, Cleanup, Digest, Parts};
+use crate::model::{AcrPurges, AcrRepository, AcrRetention, Cause, Cleanup, Digest, Parts, Setting};
 
 fn snapshot(registry: Recognised, stated: Option<StatedCleanup>) -> Snapshot {
     Snapshot { cleanup: Cleanup { registry, stated }, ..Snapshot::default() }
@@ -51,6 +51,37 @@ fn what_keeps_children_follows_the_registry_and_the_policy_i26_k58_j24() {
     // A lock on an index alone would do harm: whatever the policy says, what is below is locked with it (K47).
     for cover in [Auto, Closure, Index] {
         assert_eq!(keeping(&azure, terms(cover)), Keeping::Locks);
+    }
+}
+
+/// A registry of GitLab's without a metadata database takes the platforms of a tagged index (K57).
+#[test]
+fn in_gitlab_platforms_have_pins_where_these_take_nobodys_place_i22_i26() {
+    let gitlab = |policy: Setting| {
+        let repository = GitLabRepository {
+            project: "shop/api".into(),
+            policy,
+            protected: Setting::Unset,
+            immutable: Setting::Unset,
+            tags: Vec::new(),
+            untagged: Vec::new(),
+        };
+        Snapshot { retention: Retention::GitLab(Box::new(repository)), ..Snapshot::default() }
+    };
+    let policy = |rest: &str| Setting::Text(format!(r#"{{"enabled":true,"name_regex":".*",{rest}}}"#).into());
+    let counts = Keeping::NothingWhereTagsCount(RegistryKind::GitLab);
+    for (policy, expected) in [
+        (Setting::Unset, Keeping::Pins),
+        (policy(r#""name_regex_keep":"prod-pinned-.*","keep_n":5"#), Keeping::Pins),
+        (policy(r#""name_regex_keep":null,"older_than":"30d""#), Keeping::Pins),
+        (policy(r#""name_regex_keep":null,"keep_n":5"#), counts),
+        (policy(r#""keep_n":5"#), counts),
+        (Setting::Unknown, counts),
+    ] {
+        let snapshot = gitlab(policy);
+        assert_eq!(keeping(&snapshot, terms(PinCover::Auto)), expected, "{snapshot:?}");
+        assert_eq!(keeping(&snapshot, terms(PinCover::Closure)), Keeping::Pins);
+        assert_eq!(keeping(&snapshot, terms(PinCover::Index)), Keeping::NothingByPolicy);
     }
 }
 

@@ -115,9 +115,11 @@ impl Judged<'_> {
 
     fn restore(&self, class: &str) -> String {
         match &self.input.snapshot.retention {
-            Retention::Unruled | Retention::Harbor(_) | Retention::Acr(_) | Retention::Zot(_) => {
-                "restore it, and keep releases out of archive transitions".to_owned()
-            }
+            Retention::Unruled
+            | Retention::Harbor(_)
+            | Retention::Acr(_)
+            | Retention::GitLab(_)
+            | Retention::Zot(_) => "restore it, and keep releases out of archive transitions".to_owned(),
             Retention::Bucket(bucket) => {
                 let how = commands::restore_object(bucket, &self.target.artifact, class);
                 let how = how.map_or_else(String::new, |command| format!(": `{command}`"));
@@ -133,9 +135,12 @@ impl Judged<'_> {
     fn unhide(&self, marker: &str) -> String {
         let command = match &self.input.snapshot.retention {
             Retention::Bucket(bucket) => commands::unhide(bucket, &self.target.artifact, marker),
-            Retention::Unruled | Retention::Ecr(_) | Retention::Harbor(_) | Retention::Acr(_) | Retention::Zot(_) => {
-                None
-            }
+            Retention::Unruled
+            | Retention::Ecr(_)
+            | Retention::Harbor(_)
+            | Retention::Acr(_)
+            | Retention::GitLab(_)
+            | Retention::Zot(_) => None,
         };
         match command {
             None => format!("remove the delete marker, version {marker}"),

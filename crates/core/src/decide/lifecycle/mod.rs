@@ -8,6 +8,7 @@ pub mod ecr;
 pub(super) mod effects;
 pub mod gar;
 pub mod gitlab;
+mod gitlab_tags;
 mod golang;
 pub mod harbor;
 mod harbor_artifacts;
@@ -30,6 +31,7 @@ use crate::model::{Advice, ArtifactId, Due, Effect, Inspection, Severity, Snapsh
 
 pub(super) use acr_commands::{CLAIM as ACR_CLAIM, readable as acr_readable};
 pub use effects::Foreseen;
+pub(super) use gitlab_tags::{READABLE as GITLAB_READABLE, counts_pins, protection};
 pub use kinds::{artifacts, foreseen, if_run_now, left_alone, outlook, recommend, toll, untagged};
 pub(super) use kinds::{
     claimed, is_for_a_tag, renumbered, under, why_not_recommended, without_pins, without_pins_of, without_tags,

@@ -92,6 +92,21 @@ fn the_token_of_a_workflow_goes_to_the_server_that_gave_it_i18() {
 }
 
 #[test]
+fn a_token_for_gitlabs_interface_is_a_login_where_there_is_no_other_i18() {
+    let find = |token: Option<&str>, variables: &[(&str, &str)]| {
+        let (api, token) = ("https://gitlab.example.com/api/".parse().unwrap(), token.map(Secret::new));
+        find_in(RegistryInterface::GitLab { api, token }, "https://r.example", (None, None), variables)
+    };
+    let own = [("PRODPIN_MY_SHOP_1_TOKEN", "glpat-2"), ("PRODPIN_TOKEN", "glpat-3")];
+    assert_eq!(find(Some("glpat-1"), &own), Ok(user("prodpin", "glpat-1")));
+    assert_eq!(find(None, &own), Ok(user("prodpin", "glpat-2")));
+    assert_eq!(find(None, &own[1..]), Ok(Credentials::Anonymous), "it names no source");
+    let named = [own[0], ("PRODPIN_MY_SHOP_1_USERNAME", "bot"), ("PRODPIN_MY_SHOP_1_PASSWORD", "4")];
+    assert_eq!(find(Some("glpat-1"), &named), Ok(user("bot", "4")));
+    assert_eq!(find_with("https://r.example", None, None, &own), Ok(Credentials::Anonymous));
+}
+
+#[test]
 fn half_a_pair_is_an_error_and_shows_no_secret_i18() {
     for error in [
         find_with("https://r.example", None, Some("hunter2"), &[]),

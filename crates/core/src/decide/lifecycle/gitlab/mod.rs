@@ -9,6 +9,7 @@
 
 mod pattern;
 mod policy;
+mod recommend;
 
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ use jiff::Timestamp;
 
 use self::pattern::TagPattern;
 pub use self::policy::{CleanupPolicy, PolicyProblem, ProtectionRules};
+pub use self::recommend::recommend;
 use crate::model::Tag;
 
 /// A registry with a database gives tags to the cleanup in pages of so many, by name, and each page keeps its own newest.
@@ -134,7 +136,9 @@ impl Rules {
         fates
     }
 
-    fn is_counted(&self, tag: &Tag) -> bool {
+    /// Whether a tag takes a place among those of which a run keeps the newest, if it does not pass over it altogether.
+    #[must_use]
+    pub fn is_counted(&self, tag: &Tag) -> bool {
         match self.standing(tag) {
             Standing::Counted | Standing::Perhaps => true,
             Standing::Protected => {
@@ -143,6 +147,13 @@ impl Rules {
             }
             Standing::Latest | Standing::Unmatched | Standing::Preserved => false,
         }
+    }
+
+    /// Whether all of so many tags are counted together, whatever the registry is. One more than that, and where pages end
+    /// decides who stands before whom.
+    #[must_use]
+    pub const fn fit_one_page(tags: usize) -> bool {
+        tags <= PAGE
     }
 
     /// As a registry with a database does. Where all tags fit into one page, that is the whole list; else where pages end depends

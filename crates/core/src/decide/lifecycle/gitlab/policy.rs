@@ -147,15 +147,31 @@ pub struct ProtectionRules(Vec<ProtectionRule>);
 #[derive(Debug, Clone)]
 struct ProtectionRule {
     pattern: TagPattern,
-    is_immutable: bool,
+    allows: Allows,
+}
+
+/// Who may delete what a rule covers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Allows {
+    /// Nobody.
+    Nobody,
+    /// Whoever has this role or a higher one.
+    Role(Box<str>),
+    /// It says who may push, and nothing of deletion.
+    Unsaid,
 }
 
 #[derive(Deserialize)]
 struct RuleDocument {
     tag_name_pattern: String,
     #[serde(default)]
+    minimum_access_level_for_push: Option<String>,
+    #[serde(default)]
     minimum_access_level_for_delete: Option<String>,
 }
+
+/// Roles that a rule may name, the lowest first.
+const ROLES: [&str; 3] = ["maintainer", "owner", "admin"];
 
 impl ProtectionRules {
     /// Reads the list of a project's tag rules.
@@ -168,21 +184,48 @@ impl ProtectionRules {
                 text: rule.tag_name_pattern.clone(),
                 why: error.to_string().replace("Go", "RE2"),
             })?;
-            // An immutable rule names nobody who may.
-            Ok(ProtectionRule { pattern, is_immutable: rule.minimum_access_level_for_delete.is_none() })
+            let allows = match (rule.minimum_access_level_for_delete, rule.minimum_access_level_for_push) {
+                (Some(role), _) => Allows::Role(role.into()),
+                // An immutable rule names nobody who may.
+                (None, None) => Allows::Nobody,
+                (None, Some(_)) => Allows::Unsaid,
+            };
+            Ok(ProtectionRule { pattern, allows })
         });
         rules.collect::<Result<_, _>>().map(Self)
     }
 
-    /// Whether a rule covers a tag of this name.
+    /// These and those.
     #[must_use]
-    pub fn protects(&self, name: &str) -> bool {
-        self.0.iter().any(|rule| rule.pattern.is_match(name))
+    pub fn and(mut self, other: Self) -> Self {
+        self.0.extend(other.0);
+        self
     }
 
-    /// Whether an immutable rule does: then nobody deletes or moves it while the rule is there.
+    /// Whether a rule keeps the cleanup from deleting a tag of this name.
+    #[must_use]
+    pub fn protects(&self, name: &str) -> bool {
+        self.covering(name).any(|rule| rule.allows != Allows::Unsaid)
+    }
+
+    /// Whether an immutable rule covers it: then nobody deletes or moves it while the rule is there.
     #[must_use]
     pub fn makes_immutable(&self, name: &str) -> bool {
-        self.0.iter().any(|rule| rule.is_immutable && rule.pattern.is_match(name))
+        self.covering(name).any(|rule| rule.allows == Allows::Nobody)
+    }
+
+    /// The role that whoever deletes it must have at least, where a rule says one. Of several the highest holds.
+    #[must_use]
+    pub fn role_to_delete(&self, name: &str) -> Option<&str> {
+        let roles = self.covering(name).filter_map(|rule| match &rule.allows {
+            Allows::Role(role) => Some(&**role),
+            Allows::Nobody | Allows::Unsaid => None,
+        });
+        // One that is not known here counts as the lowest: no more is promised than is known.
+        roles.max_by_key(|role| ROLES.iter().position(|known| known == role))
+    }
+
+    fn covering(&self, name: &str) -> impl Iterator<Item = &ProtectionRule> {
+        self.0.iter().filter(move |rule| rule.pattern.is_match(name))
     }
 }
