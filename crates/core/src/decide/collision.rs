@@ -53,6 +53,11 @@ pub(super) fn remedy(draft: Draft<'_>, outlooks: &Outlooks) -> String {
             Retention::Zot(_) => {
                 "change zot's retention so that it spares releases: raise the count, or give their tags an entry of their own".to_owned()
             }
+            Retention::Gar(_) => format!(
+                "{}; `{}` prints the policies with one",
+                lifecycle::GAR_CLAIM,
+                commands::recommend(draft.repository())
+            ),
             Retention::Bucket(_) | Retention::Harbor(_) => format!(
                 "narrow the rule so that it spares releases; `{}` prints rules that do",
                 commands::recommend(draft.repository())
@@ -118,9 +123,12 @@ pub(super) fn mend(draft: Draft<'_>, advice: &Advice) -> String {
                 format!("put a rule in front that claims pins; `{recommend}` prints the policy")
             }
         },
-        Retention::Unruled | Retention::Bucket(_) | Retention::Harbor(_) | Retention::Acr(_) | Retention::Zot(_) => {
-            advice.remedy.clone()
-        }
+        Retention::Unruled
+        | Retention::Bucket(_)
+        | Retention::Harbor(_)
+        | Retention::Acr(_)
+        | Retention::Gar(_)
+        | Retention::Zot(_) => advice.remedy.clone(),
     }
 }
 

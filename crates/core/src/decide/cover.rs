@@ -74,6 +74,13 @@ pub(super) fn keeping(snapshot: &Snapshot, terms: PinTerms) -> Keeping {
     if matches!(snapshot.retention, Retention::Acr(_)) {
         return Keeping::Locks;
     }
+    // Google counts digests, not tags, and nothing says that it keeps what an index names (K43).
+    if matches!(snapshot.retention, Retention::Gar(_)) {
+        return match terms.cover {
+            PinCover::Auto | PinCover::Closure => Keeping::Pins,
+            PinCover::Index => Keeping::NothingByPolicy,
+        };
+    }
     // ECR neither expires nor deletes what an index names; objects and charts have nothing below them.
     if snapshot.retention != Retention::Unruled || snapshot.kind == RepositoryKind::Charts {
         return Keeping::References;

@@ -176,7 +176,7 @@ pub(super) fn claim_first(draft: Draft<'_>) -> String {
         }
         Retention::Acr(_) => lifecycle::ACR_CLAIM.to_owned(),
         Retention::Zot(_) => lifecycle::ZOT_CLAIM.to_owned(),
-        Retention::Unruled | Retention::Bucket(_) | Retention::Harbor(_) => {
+        Retention::Unruled | Retention::Bucket(_) | Retention::Gar(_) | Retention::Harbor(_) => {
             format!("change the rules as `{}` prints them", commands::recommend(draft.repository()))
         }
     }
@@ -200,6 +200,7 @@ fn readable(draft: Draft<'_>) -> String {
             harbor.project
         ),
         Retention::Acr(acr) => lifecycle::acr_readable(acr),
+        Retention::Gar(gar) => lifecycle::gar_readable(gar),
         // Its rules are known, and what they count is not.
         Retention::Zot(_) => lifecycle::ZOT_CLAIM.to_owned(),
         Retention::Unruled | Retention::Bucket(_) => {

@@ -4,6 +4,7 @@
 mod acr;
 mod against;
 mod docker_hub;
+mod gar;
 mod harbor;
 
 use jiff::Timestamp;
@@ -138,9 +139,12 @@ impl<'a> Target<'a> {
     fn bucket(&self) -> Option<&'a BucketRetention> {
         match &self.snapshot.retention {
             Retention::Bucket(bucket) => Some(bucket),
-            Retention::Unruled | Retention::Ecr(_) | Retention::Harbor(_) | Retention::Acr(_) | Retention::Zot(_) => {
-                None
-            }
+            Retention::Unruled
+            | Retention::Ecr(_)
+            | Retention::Harbor(_)
+            | Retention::Acr(_)
+            | Retention::Gar(_)
+            | Retention::Zot(_) => None,
         }
     }
 
@@ -259,6 +263,7 @@ impl<'a> Target<'a> {
                 Setting::Unknown => Survival::unknown("the project's retention policy could not be read"),
             },
             Retention::Acr(acr) => self.rules_of_acr(acr),
+            Retention::Gar(gar) => Self::rules_of_gar(gar),
             Retention::Zot(_) => Survival::yes("zot's retention was simulated, and no collection takes it"),
             Retention::Unruled if self.is_chart_server() => {
                 Survival::unknown("whether the chart repository has cleanup rules cannot be read")
@@ -300,6 +305,9 @@ impl<'a> Target<'a> {
         }
         if let Retention::Acr(acr) = &self.snapshot.retention {
             return self.deletion_in_acr(acr);
+        }
+        if matches!(self.snapshot.retention, Retention::Gar(_)) {
+            return self.deletion_in_gar();
         }
         match (&self.snapshot.retention, self.snapshot.cleanup.kind()) {
             (Retention::Ecr(_), _) | (_, Some(RegistryKind::Ecr)) => {

@@ -21,6 +21,7 @@ mod evidence;
 mod fail_on;
 mod finding;
 mod gap;
+mod gar;
 mod harbor;
 mod history;
 mod intent;
@@ -84,6 +85,7 @@ pub use evidence::{
 pub use fail_on::FailOn;
 pub use finding::{Code, Finding, Severity, Waived};
 pub use gap::{Cause, Gap, GapTally, PinFailure, Scope};
+pub use gar::{GarImage, GarRepository};
 pub use harbor::{
     HarborArtifact, HarborCollection, HarborReplication, HarborReplicationDirection, HarborReplicationFilter,
     HarborReplicationPolicy, HarborReplicationTrigger, HarborRepository, HarborTag,

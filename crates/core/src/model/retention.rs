@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{AcrRetention, BucketRetention, EcrRepository, HarborRepository, ZotRepository};
+use super::{AcrRetention, BucketRetention, EcrRepository, GarRepository, HarborRepository, ZotRepository};
 
 /// What of a repository decides how long its artifacts stay, beside the artifacts themselves.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -18,6 +18,8 @@ pub enum Retention {
     Harbor(Box<HarborRepository>),
     /// A repository of an Azure container registry.
     Acr(Box<AcrRetention>),
+    /// An image of Google Artifact Registry.
+    Gar(Box<GarRepository>),
     /// A zot repository whose configuration file is known.
     Zot(Box<ZotRepository>),
 }
@@ -29,6 +31,7 @@ impl Retention {
         match self {
             Self::Unruled | Self::Bucket(_) | Self::Acr(_) | Self::Zot(_) => None,
             Self::Ecr(ecr) => ecr.cached_from.as_deref(),
+            Self::Gar(gar) => gar.cached_from.as_deref(),
             Self::Harbor(harbor) => harbor.cached_from.as_deref(),
         }
     }

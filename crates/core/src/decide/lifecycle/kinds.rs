@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::effects::Foreseen;
-use super::{Outlook, Situation, acr_commands, ecr, harbor, harbor_artifacts, images, objects, s3, zot_tags};
+use super::{
+    Outlook, Situation, acr_commands, ecr, gar_images, harbor, harbor_artifacts, images, objects, s3, zot_tags,
+};
 use crate::model::{
-    AcrManifest, ArtifactId, Certainty, Digest, EcrImage, EcrRepository, Effect, HarborArtifact, Pin, Retention,
-    Setting, Snapshot, Tag, Toll, ZotManifest,
+    AcrManifest, ArtifactId, Certainty, Digest, EcrImage, EcrRepository, Effect, GarImage, HarborArtifact, Pin,
+    Retention, Setting, Snapshot, Tag, Toll, ZotManifest,
 };
 
 /// What the live rules will do to the targets, each pinned as the situation says.
@@ -20,6 +22,7 @@ pub fn outlook(situation: &Situation<'_>) -> Outlook {
         Retention::Bucket(bucket) => objects::outlook(situation, bucket),
         Retention::Harbor(repository) => harbor_artifacts::outlook(situation, repository),
         Retention::Acr(acr) => acr_commands::outlook(situation, acr),
+        Retention::Gar(repository) => gar_images::outlook(situation, repository),
         Retention::Zot(repository) => zot_tags::outlook(situation, repository),
     }
 }
@@ -49,6 +52,7 @@ pub fn foreseen(situation: &Situation<'_>, at: Timestamp) -> Option<BTreeMap<Art
         Retention::Bucket(bucket) => objects::foreseen(situation, bucket, at),
         Retention::Harbor(repository) => harbor_artifacts::foreseen(situation, repository, at),
         Retention::Acr(acr) => acr_commands::foreseen(situation, acr, at),
+        Retention::Gar(repository) => gar_images::foreseen(situation, repository, at),
         Retention::Zot(repository) => zot_tags::foreseen(situation, repository, at),
     }
 }
@@ -59,9 +63,12 @@ pub fn foreseen(situation: &Situation<'_>, at: Timestamp) -> Option<BTreeMap<Art
 pub fn if_run_now(situation: &Situation<'_>) -> Option<BTreeMap<ArtifactId, Foreseen>> {
     match &situation.snapshot.retention {
         Retention::Harbor(repository) => harbor_artifacts::if_run_now(situation, repository),
-        Retention::Unruled | Retention::Ecr(_) | Retention::Bucket(_) | Retention::Acr(_) | Retention::Zot(_) => {
-            foreseen(situation, situation.now)
-        }
+        Retention::Unruled
+        | Retention::Ecr(_)
+        | Retention::Bucket(_)
+        | Retention::Acr(_)
+        | Retention::Gar(_)
+        | Retention::Zot(_) => foreseen(situation, situation.now),
     }
 }
 
@@ -74,6 +81,7 @@ pub(crate) fn without_pins(snapshot: &Snapshot) -> Option<Snapshot> {
             Retention::Harbor(Box::new(harbor_artifacts::without_pins(snapshot, repository)?))
         }
         Retention::Acr(acr) => Retention::Acr(Box::new(acr_commands::without(acr, &zot_tags::is_pin)?)),
+        Retention::Gar(repository) => Retention::Gar(Box::new(gar_images::without(repository, &zot_tags::is_pin)?)),
         Retention::Zot(repository) => Retention::Zot(Box::new(zot_tags::without(repository, &zot_tags::is_pin)?)),
     };
     Some(Snapshot { retention, ..bare_of(snapshot) })
@@ -109,6 +117,12 @@ pub(crate) fn without_pins_of(snapshot: &Snapshot, of: &BTreeSet<ArtifactId>) ->
             };
             Retention::Acr(acr_commands::without(acr, &goes).map_or_else(|| acr.clone(), Box::new))
         }
+        Retention::Gar(repository) => {
+            let goes = |digest: &Digest, tag: &Tag| {
+                of.contains(&ArtifactId::Manifest(digest.clone())) && zot_tags::is_pin(digest, tag)
+            };
+            Retention::Gar(gar_images::without(repository, &goes).map_or_else(|| repository.clone(), Box::new))
+        }
         Retention::Zot(repository) => {
             let goes = |digest: &Digest, tag: &Tag| {
                 of.contains(&ArtifactId::Manifest(digest.clone())) && zot_tags::is_pin(digest, tag)
@@ -137,6 +151,10 @@ pub(crate) fn without_tags(
         Retention::Acr(acr) => {
             let then = acr_commands::without(acr, &|digest, tag| of(digest) && !stays(tag))?;
             return Some(Snapshot { retention: Retention::Acr(Box::new(then)), ..bare_of(snapshot) });
+        }
+        Retention::Gar(repository) => {
+            let then = gar_images::without(repository, &|digest, tag| of(digest) && !stays(tag))?;
+            return Some(Snapshot { retention: Retention::Gar(Box::new(then)), ..bare_of(snapshot) });
         }
         Retention::Zot(repository) => {
             let then = zot_tags::without(repository, &|digest, tag| of(digest) && !stays(tag))?;
@@ -182,9 +200,12 @@ fn bare_of(snapshot: &Snapshot) -> Snapshot {
 pub(crate) fn renumbered(before: &Snapshot, after: &Snapshot) -> BTreeMap<String, String> {
     let rules = |snapshot: &Snapshot| match &snapshot.retention {
         Retention::Ecr(repository) => images::rules(repository),
-        Retention::Unruled | Retention::Bucket(_) | Retention::Harbor(_) | Retention::Acr(_) | Retention::Zot(_) => {
-            None
-        }
+        Retention::Unruled
+        | Retention::Bucket(_)
+        | Retention::Harbor(_)
+        | Retention::Acr(_)
+        | Retention::Gar(_)
+        | Retention::Zot(_) => None,
     };
     match (rules(before), rules(after)) {
         (Some(before), Some(after)) => ecr::renumbered(&before, &after),
@@ -208,6 +229,7 @@ pub fn recommend(snapshot: &Snapshot) -> Result<String, String> {
             "acr purge commands stand in tasks and pipelines, which prodpin does not write: {}",
             acr_commands::CLAIM
         )),
+        Retention::Gar(repository) => gar_images::recommend(repository),
         Retention::Zot(_) => Err(format!(
             "zot's rules stand in its configuration file, which prodpin does not write: {}",
             zot_tags::CLAIM
@@ -218,9 +240,12 @@ pub fn recommend(snapshot: &Snapshot) -> Result<String, String> {
 /// What such rules leave to their owner, each as a sentence.
 pub fn left_alone(snapshot: &Snapshot) -> Vec<String> {
     match &snapshot.retention {
-        Retention::Unruled | Retention::Ecr(_) | Retention::Harbor(_) | Retention::Acr(_) | Retention::Zot(_) => {
-            Vec::new()
-        }
+        Retention::Unruled
+        | Retention::Ecr(_)
+        | Retention::Harbor(_)
+        | Retention::Acr(_)
+        | Retention::Gar(_)
+        | Retention::Zot(_) => Vec::new(),
         Retention::Bucket(bucket) => {
             let repository = snapshot.tags.iter().find_map(|tag| bucket.layout.parse(tag.name.as_str()));
             s3::left_alone(bucket, repository.as_ref().map(|(repository, _)| repository))
@@ -232,9 +257,12 @@ pub fn left_alone(snapshot: &Snapshot) -> Vec<String> {
 pub(crate) fn why_not_recommended(retention: &Retention) -> Option<String> {
     match retention {
         Retention::Ecr(repository) => images::recommend(repository).err(),
-        Retention::Unruled | Retention::Bucket(_) | Retention::Harbor(_) | Retention::Acr(_) | Retention::Zot(_) => {
-            None
-        }
+        Retention::Unruled
+        | Retention::Bucket(_)
+        | Retention::Harbor(_)
+        | Retention::Acr(_)
+        | Retention::Gar(_)
+        | Retention::Zot(_) => None,
     }
 }
 
@@ -249,9 +277,12 @@ pub(crate) fn is_for_a_tag(retention: &Retention, rule: &str) -> bool {
 pub(crate) fn claimed(snapshot: &Snapshot) -> Option<Result<String, String>> {
     match &snapshot.retention {
         Retention::Ecr(repository) => Some(images::claimed(repository)),
-        Retention::Unruled | Retention::Bucket(_) | Retention::Harbor(_) | Retention::Acr(_) | Retention::Zot(_) => {
-            None
-        }
+        Retention::Unruled
+        | Retention::Bucket(_)
+        | Retention::Harbor(_)
+        | Retention::Acr(_)
+        | Retention::Gar(_)
+        | Retention::Zot(_) => None,
     }
 }
 
@@ -272,17 +303,19 @@ pub fn untagged(snapshot: &Snapshot) -> impl Iterator<Item = ArtifactId> + '_ {
 
 /// Every manifest that was listed by itself, and whether it has a tag.
 fn manifests(retention: &Retention) -> impl Iterator<Item = (&Digest, bool)> {
-    let (images, artifacts, acr, zot): (&[EcrImage], &[HarborArtifact], &[AcrManifest], &[ZotManifest]) =
-        match retention {
-            Retention::Unruled | Retention::Bucket(_) => (&[], &[], &[], &[]),
-            Retention::Ecr(ecr) => (&ecr.images, &[], &[], &[]),
-            Retention::Harbor(harbor) => (&[], &harbor.artifacts, &[], &[]),
-            Retention::Acr(acr) => (&[], &[], &acr.repository.manifests, &[]),
-            Retention::Zot(repository) => (&[], &[], &[], &repository.manifests),
-        };
+    type Listed<'r> = (&'r [EcrImage], &'r [HarborArtifact], &'r [AcrManifest], &'r [GarImage], &'r [ZotManifest]);
+    let (images, artifacts, acr, gar, zot): Listed<'_> = match retention {
+        Retention::Unruled | Retention::Bucket(_) => (&[], &[], &[], &[], &[]),
+        Retention::Ecr(ecr) => (&ecr.images, &[], &[], &[], &[]),
+        Retention::Harbor(harbor) => (&[], &harbor.artifacts, &[], &[], &[]),
+        Retention::Acr(acr) => (&[], &[], &acr.repository.manifests, &[], &[]),
+        Retention::Gar(repository) => (&[], &[], &[], &repository.images, &[]),
+        Retention::Zot(repository) => (&[], &[], &[], &[], &repository.manifests),
+    };
     let images = images.iter().map(|image| (&image.digest, !image.tags.is_empty()));
     let artifacts = artifacts.iter().map(|artifact| (&artifact.digest, !artifact.tags.is_empty()));
     let acr = acr.iter().map(|manifest| (&manifest.digest, !manifest.tags.is_empty()));
+    let gar = gar.iter().map(|image| (&image.digest, !image.tags.is_empty()));
     let zot = zot.iter().map(|manifest| (&manifest.digest, !manifest.tags.is_empty()));
-    images.chain(artifacts).chain(acr).chain(zot)
+    images.chain(artifacts).chain(acr).chain(gar).chain(zot)
 }

@@ -1,4 +1,5 @@
 mod acr;
+mod gar;
 mod harbor;
 mod hosted;
 
