@@ -9,6 +9,7 @@ use super::database::RawDatabaseRule;
 use super::dockerhub::RawDockerHub;
 use super::drill::RawDrill;
 use super::events::RawEvents;
+use super::gar::RawGar;
 use super::ghcr::RawGhcr;
 use super::harbor::RawHarbor;
 use super::helm::RawHelm;
@@ -102,6 +103,7 @@ pub(super) enum RawSource {
     Oci(RawOci),
     Acr(RawAcr),
     DockerHub(RawDockerHub),
+    Gar(RawGar),
     Ghcr(RawGhcr),
     Harbor(RawHarbor),
     S3(RawS3),

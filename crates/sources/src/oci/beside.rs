@@ -19,7 +19,7 @@ use super::registry::Registry;
 use super::transport::{Call, Extras, HttpAnswer, Purpose, Transport};
 use super::{HttpEnvironment, OciError, OpenOptions, transport_to};
 use prodpin_core::model::Cause;
-use prodpin_policy::OciConfig;
+use prodpin_policy::{OciConfig, Secret};
 
 /// A page of a list, or one document.
 const DOCUMENT_CAP: usize = 16 << 20;
@@ -34,11 +34,30 @@ pub(crate) struct Beside {
     shown: String,
 }
 
-/// What vendors say in an error document.
+/// What vendors say in an error document; Google's has it one level down.
 #[derive(Deserialize)]
-struct Said {
-    #[serde(alias = "detail")]
+#[serde(untagged)]
+enum Said {
+    Plain {
+        #[serde(alias = "detail")]
+        message: String,
+    },
+    Within {
+        error: Within,
+    },
+}
+
+#[derive(Deserialize)]
+struct Within {
     message: String,
+}
+
+impl Said {
+    fn message(self) -> String {
+        match self {
+            Self::Plain { message } | Self::Within { error: Within { message } } => message,
+        }
+    }
 }
 
 impl Beside {
@@ -78,6 +97,22 @@ impl Beside {
         let Some((_, secret)) = self.registry.auth.pair().await? else { return Ok(None) };
         self.must_be_covered()?;
         Ok(authorization("Bearer", secret.expose()))
+    }
+
+    /// User and password, where there are some and they may go there.
+    pub(crate) async fn pair(&self) -> Result<Option<(&str, &Secret)>, Fault> {
+        let pair = self.registry.auth.pair().await?;
+        if pair.is_some() {
+            self.must_be_covered()?;
+        }
+        Ok(pair)
+    }
+
+    /// The `Authorization` of this token.
+    pub(crate) fn bearer_with(&self, token: &Secret) -> Result<HeaderValue, Fault> {
+        self.must_be_covered()?;
+        authorization("Bearer", token.expose())
+            .ok_or_else(|| Fault::refused(format!("the token for {} cannot stand in a header", self.shown)))
     }
 
     /// Whether there are credentials at all.
@@ -183,7 +218,7 @@ impl Beside {
 
     fn refused(&self, answer: &HttpAnswer, what: &str, lacks: &str) -> Fault {
         let status = answer.status;
-        let said = serde_json::from_slice::<Said>(&answer.body).ok().map(|said| said.message);
+        let said = serde_json::from_slice::<Said>(&answer.body).ok().map(Said::message);
         let said = said.filter(|message| !self.registry.auth.is_reported_by(message));
         let said = said.and_then(|message| plain_words(&message));
         let said = said.map_or_else(String::new, |said| format!(" ({said})"));

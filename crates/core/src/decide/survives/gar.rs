@@ -1,6 +1,7 @@
 //! Google Artifact Registry: what its cleanup policies come to, and what keeps a version from whoever may delete (K42, K44).
 
 use super::Target;
+use super::against::Against;
 use crate::model::{GarRepository, Setting, Survival};
 
 impl Target<'_> {
@@ -21,8 +22,12 @@ impl Target<'_> {
     /// A policy to keep holds against policies alone. A version that has a tag is deleted only together with its tags, and an
     /// immutable tag is not deleted.
     pub(super) fn deletion_in_gar(&self) -> Survival {
+        let below = self.obstacles(Against::Below);
         match (self.pinned(), self.inspection.and_then(|seen| seen.pin_is_immutable)) {
-            (Some(true), Some(true)) if self.is_index() && self.keeps_below().is_none() => {
+            (Some(true), Some(true)) if below.0.is_some() => {
+                Survival::no("a manifest below it has no pin, so whoever may delete deletes that")
+            }
+            (Some(true), Some(true)) if below.1.is_some() || self.keeps_below().is_none() => {
                 Survival::unknown("its pin is an immutable tag, and whether every manifest below it has one is not known")
             }
             (Some(true), Some(true)) => Survival::yes(
