@@ -104,13 +104,14 @@ fn the_policies_that_are_published_are_policies() {
                 let ecr = ["payments", "ecr", "assume_role", "external_id", "registry", "may_delete"];
                 let harbor = ["images", "harbor"];
                 let azure = ["azure", "acr", "purge"];
+                let gar = ["google", "gar", "location"];
                 let ghcr = ["packages", "ghcr", "api"];
                 let hub = ["public", "dockerhub"];
                 let zot = ["edge", "zot", "config"];
                 let charts = ["charts", "helm", "foreign_hosts", "credentials_for", "chartmuseum"];
                 let rule = rest.starts_with("- {");
                 rule || (rest[..].contains(&format!("{word}:"))
-                    && [&keys[..], &azure, &bucket, &ecr, &ghcr, &harbor, &hub, &zot, &charts]
+                    && [&keys[..], &azure, &bucket, &ecr, &gar, &ghcr, &harbor, &hub, &zot, &charts]
                         .iter()
                         .any(|keys| keys.contains(&word.as_str())))
             });
@@ -120,7 +121,7 @@ fn the_policies_that_are_published_are_policies() {
         .collect();
     let secrets = ["REGISTRY_PASSWORD", "PRODPIN_EXTERNAL_ID", "CHARTS_PASSWORD"];
     let whole = good(&secrets.iter().fold(whole, |text, secret| text.replace(secret, "PASSWORD")));
-    assert_eq!((whole.sources.len(), whole.production.len(), whole.signals.len()), (9, 4, 7));
+    assert_eq!((whole.sources.len(), whole.production.len(), whole.signals.len()), (10, 4, 7));
     assert_eq!(
         whole.schedule.map(|schedule| schedule.to_string()).as_deref(),
         Some("*/15 * * * *, by the clock of Europe/Berlin")

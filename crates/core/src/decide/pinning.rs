@@ -217,12 +217,10 @@ fn mending(ground: &Ground<'_>, there: &BTreeSet<ArtifactId>, wanted: &[Artifact
     let recommended = lifecycle::recommend(ground.snapshot).ok();
     let live = match &ground.snapshot.retention {
         Retention::Ecr(repository) => &repository.lifecycle,
-        Retention::Unruled
-        | Retention::Bucket(_)
-        | Retention::Harbor(_)
-        | Retention::Acr(_)
-        | Retention::Gar(_)
-        | Retention::Zot(_) => return Mending { claim: false, places: true },
+        Retention::Gar(repository) => &repository.policies,
+        Retention::Unruled | Retention::Bucket(_) | Retention::Harbor(_) | Retention::Acr(_) | Retention::Zot(_) => {
+            return Mending { claim: false, places: true };
+        }
     };
     let differs = |text: &String| !matches!(live, Setting::Text(live) if **live == **text);
     let Some(changed) = recommended.filter(differs).and_then(|text| lifecycle::under(ground.snapshot, &text)) else {

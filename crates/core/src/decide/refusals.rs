@@ -176,7 +176,11 @@ pub(super) fn claim_first(draft: Draft<'_>) -> String {
         }
         Retention::Acr(_) => lifecycle::ACR_CLAIM.to_owned(),
         Retention::Zot(_) => lifecycle::ZOT_CLAIM.to_owned(),
-        Retention::Unruled | Retention::Bucket(_) | Retention::Gar(_) | Retention::Harbor(_) => {
+        Retention::Gar(_) => {
+            let recommend = commands::recommend(draft.repository());
+            format!("{}; `{recommend}` prints the policies with one", lifecycle::GAR_CLAIM)
+        }
+        Retention::Unruled | Retention::Bucket(_) | Retention::Harbor(_) => {
             format!("change the rules as `{}` prints them", commands::recommend(draft.repository()))
         }
     }

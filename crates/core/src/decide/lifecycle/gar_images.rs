@@ -138,6 +138,13 @@ pub(super) fn recommend(repository: &GarRepository) -> Result<String, String> {
     serde_json::to_string_pretty(&json!({ "cleanupPolicies": map })).map_err(|error| error.to_string())
 }
 
+/// The image under policies as they are recommended.
+pub(super) fn under(repository: &GarRepository, body: &str) -> Option<GarRepository> {
+    let body: Value = serde_json::from_str(body).ok()?;
+    let policies = Setting::Text(body.get("cleanupPolicies")?.to_string().into());
+    Some(GarRepository { policies, ..repository.clone() })
+}
+
 pub(super) const UNREAD: &str = "the cleanup policies of the repository could not be read";
 
 /// What keeps pins; prodpin reads policies and does not write them.

@@ -177,9 +177,17 @@ pub(crate) fn without_tags(
 
 /// The repository under other rules.
 pub(crate) fn under(snapshot: &Snapshot, lifecycle: &str) -> Option<Snapshot> {
-    let Retention::Ecr(repository) = &snapshot.retention else { return None };
-    let other = EcrRepository { lifecycle: Setting::Text(lifecycle.into()), ..(**repository).clone() };
-    Some(Snapshot { retention: Retention::Ecr(Box::new(other)), ..bare_of(snapshot) })
+    let retention = match &snapshot.retention {
+        Retention::Ecr(repository) => Retention::Ecr(Box::new(EcrRepository {
+            lifecycle: Setting::Text(lifecycle.into()),
+            ..(**repository).clone()
+        })),
+        Retention::Gar(repository) => Retention::Gar(Box::new(gar_images::under(repository, lifecycle)?)),
+        Retention::Unruled | Retention::Bucket(_) | Retention::Harbor(_) | Retention::Acr(_) | Retention::Zot(_) => {
+            return None;
+        }
+    };
+    Some(Snapshot { retention, ..bare_of(snapshot) })
 }
 
 /// All of a snapshot but what decides how long its artifacts stay, which is large.
