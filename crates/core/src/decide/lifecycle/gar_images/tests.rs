@@ -1,6 +1,8 @@
 //! Images of Artifact Registry through the door: what goes when, what holds pins, and that a pin that policies delete is not made
 //! (I22).
 
+mod laws;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
