@@ -191,13 +191,10 @@ impl Future {
     /// Now, and every later instant at which a policy fits it otherwise, in order.
     fn instants(&self, version: &Version) -> Vec<Timestamp> {
         let mut instants = BTreeSet::from([self.now]);
-        for span in self.policies.spans() {
-            // What is older than the span goes, and not what is as old; what is newer is kept, and not what is as old.
-            for end in [Some(span), span.checked_add(SignedDuration::from_nanos(1))] {
-                let end = end.and_then(|span| version.uploaded.checked_add(span).ok());
-                instants.extend(end.filter(|end| *end > self.now));
-            }
-        }
+        // What is older than a span fits, and not what is as old. Of what is newer the same moment ends it.
+        let passed = |span: SignedDuration| span.checked_add(SignedDuration::from_nanos(1));
+        let ends = self.policies.spans().filter_map(|span| version.uploaded.checked_add(passed(span)?).ok());
+        instants.extend(ends.filter(|end| *end > self.now));
         instants.into_iter().collect()
     }
 

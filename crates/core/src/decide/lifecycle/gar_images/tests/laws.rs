@@ -32,9 +32,9 @@ fn fits(policy: &Literal, image: &Lived, all: &[Lived]) -> bool {
     if let Some(newest) = policy.newest {
         return all.iter().filter(|other| other.age < image.age).count() < newest;
     }
-    let begins = |prefix: &&str| image.tags.iter().any(|tag| tag.starts_with(*prefix));
+    let has = |prefix: &str| image.tags.iter().any(|tag| tag.starts_with(prefix));
     policy.tagged.is_none_or(|tagged| tagged != image.tags.is_empty())
-        && (policy.prefixes.is_empty() || policy.prefixes.iter().any(|prefix| begins(&prefix)))
+        && (policy.prefixes.is_empty() || policy.prefixes.iter().any(|prefix| has(prefix)))
         && policy.older_than.is_none_or(|days| image.age > days * DAY)
         && policy.newer_than.is_none_or(|days| image.age < days * DAY)
 }
@@ -63,7 +63,7 @@ fn policies() -> impl Strategy<Value = Vec<Literal>> {
     proptest::collection::vec(policy, 0..4)
 }
 
-/// Each a little older than its place says, so that no two are of one moment.
+/// Each a little older than its days say, so that no two are of one moment and none is of a policy's very age.
 fn images() -> impl Strategy<Value = Vec<Lived>> {
     let image = (0..50_i64, 0..4_u8);
     proptest::collection::vec(image, 1..7).prop_map(|images| {
@@ -74,7 +74,7 @@ fn images() -> impl Strategy<Value = Vec<Lived>> {
                 2 => vec![format!("dev-{place}")],
                 _ => vec![format!("v{place}"), format!("dev-{place}")],
             };
-            Lived { name: format!("image {place}"), age: days * DAY + place as i64, tags }
+            Lived { name: format!("image {place}"), age: days * DAY + place as i64 + 1, tags }
         };
         images.into_iter().enumerate().map(lived).collect()
     })
