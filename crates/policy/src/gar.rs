@@ -46,7 +46,7 @@ impl Checker<'_> {
         };
         let config = config?;
         let location = match raw.location.span() {
-            Some(_) => self.location(&raw.location)?,
+            Some(_) => self.google_location(&raw.location)?,
             None => location_of(&config.url).or_else(|| {
                 let fix = "write location: LOCATION, such as europe-west1, or the address as https://LOCATION-docker.pkg.dev";
                 self.problems.error(span, "the location of this registry's repositories is not known", fix.to_owned());
@@ -56,7 +56,7 @@ impl Checker<'_> {
         Some(OciConfig { interface: RegistryInterface::Gar { api, location }, ..config })
     }
 
-    fn location(&self, spanned: &Spanned<String>) -> Option<Box<str>> {
+    fn google_location(&self, spanned: &Spanned<String>) -> Option<Box<str>> {
         let (at, _) = spanned.read()?;
         let text = self.filled(spanned)?;
         if !is_location(&text) {
