@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use reqwest::StatusCode;
-use reqwest::header::HeaderMap;
+use reqwest::header::{HeaderMap, HeaderValue};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -104,14 +104,25 @@ impl Api {
 
     async fn success(&self, path: &str, query: &[(&str, &str)]) -> Result<HttpAnswer, Fault> {
         let token = self.caller.header(&self.beside).await?;
-        let answer = self.beside.read(path, query, ("application/json", HeaderMap::new()), Some(token)).await?;
+        let sent = ("application/json", HeaderMap::new());
+        let answer = self.beside.read(path, query, sent, Some(token.clone())).await?;
         match answer.status {
             StatusCode::OK => Ok(answer),
             // Whoever may not see is told 403: what is said to be missing in these words is.
             StatusCode::NOT_FOUND if is_missing(&answer) => {
                 Err(Fault::new(Cause::NotFound, format!("{}: it does not exist", self.what(path))))
             }
-            _ => Err(self.beside.refusal(&answer, path, LACKS)),
+            _ => Err(self.refusal(&answer, path, &token)),
+        }
+    }
+
+    /// In the API's own words, unless they hold the token (I18).
+    fn refusal(&self, answer: &HttpAnswer, path: &str, token: &HeaderValue) -> Fault {
+        let fault = self.beside.refusal(answer, path, LACKS);
+        let token = token.to_str().ok().and_then(|sent| sent.strip_prefix("Bearer ")).unwrap_or_default();
+        match fault.detail.contains(token) {
+            true => Fault::from_answer(answer, &self.what(path)),
+            false => fault,
         }
     }
 }

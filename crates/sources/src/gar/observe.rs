@@ -90,7 +90,8 @@ fn retention(
     }
     // As the registry has them now; its list is later than the API's.
     for tag in &snapshot.tags {
-        if let Some(image) = tag.target.artifact().and_then(|it| images.get_mut(it.digest()?)) {
+        let Some(digest) = tag.target.artifact().and_then(|it| it.digest()) else { continue };
+        if let Some(image) = images.get_mut(digest) {
             image.tags.push(tag.name.clone());
         }
     }
