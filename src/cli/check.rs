@@ -178,6 +178,7 @@ fn source(config: &SourceConfig) -> String {
                 RegistryInterface::None => "registry",
                 RegistryInterface::Acr { .. } => "Azure container registry",
                 RegistryInterface::DockerHub { .. } => "Docker Hub",
+                RegistryInterface::Gar { .. } => "Google Artifact Registry",
                 RegistryInterface::Ghcr { .. } => "GitHub's registry",
                 RegistryInterface::GitLab { .. } => "GitLab's registry",
                 RegistryInterface::Harbor => "Harbor",

@@ -19,6 +19,7 @@ mod estate;
 mod forecast;
 mod forecast_ecr;
 mod forecast_s3;
+mod gar;
 mod ghcr;
 mod gitlab;
 mod harbor;

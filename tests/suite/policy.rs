@@ -104,6 +104,7 @@ fn the_policies_that_are_published_are_policies() {
                 let ecr = ["payments", "ecr", "assume_role", "external_id", "registry", "may_delete"];
                 let harbor = ["images", "harbor"];
                 let azure = ["azure", "acr", "purge"];
+                let gar = ["google", "gar", "location"];
                 let ghcr = ["packages", "ghcr", "api"];
                 let gitlab = ["platform", "gitlab", "registry", "token"];
                 let hub = ["public", "dockerhub"];
@@ -111,7 +112,7 @@ fn the_policies_that_are_published_are_policies() {
                 let charts = ["charts", "helm", "foreign_hosts", "credentials_for", "chartmuseum"];
                 let rule = rest.starts_with("- {");
                 rule || (rest[..].contains(&format!("{word}:"))
-                    && [&keys[..], &azure, &bucket, &ecr, &ghcr, &gitlab, &harbor, &hub, &zot, &charts]
+                    && [&keys[..], &azure, &bucket, &ecr, &gar, &ghcr, &gitlab, &harbor, &hub, &zot, &charts]
                         .iter()
                         .any(|keys| keys.contains(&word.as_str())))
             });

@@ -5,6 +5,7 @@ pub(crate) mod behind;
 pub(crate) mod chart;
 pub(crate) mod contract;
 pub(crate) mod ecr;
+pub(crate) mod gar;
 pub(crate) mod github;
 pub(crate) mod gitlab;
 pub(crate) mod harbor;

@@ -150,6 +150,7 @@ impl Checker<'_> {
                 RawSource::Oci(raw) => self.oci(raw, value.span().unwrap_or(START)).map(SourceConfig::Oci),
                 RawSource::Acr(raw) => self.acr(raw, value.span().unwrap_or(START)).map(SourceConfig::Oci),
                 RawSource::DockerHub(raw) => self.dockerhub(raw, value.span().unwrap_or(START)).map(SourceConfig::Oci),
+                RawSource::Gar(raw) => self.gar(raw, value.span().unwrap_or(START)).map(SourceConfig::Oci),
                 RawSource::Ghcr(raw) => self.ghcr(raw, value.span().unwrap_or(START)).map(SourceConfig::Oci),
                 RawSource::GitLab(raw) => self.gitlab(raw, value.span().unwrap_or(START)).map(SourceConfig::Oci),
                 RawSource::Harbor(raw) => self.harbor(raw, value.span().unwrap_or(START)).map(SourceConfig::Oci),

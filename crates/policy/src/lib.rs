@@ -14,6 +14,7 @@ mod drill;
 mod ecr;
 mod environment;
 mod events;
+mod gar;
 mod ghcr;
 mod gitlab;
 mod harbor;
@@ -165,6 +166,13 @@ pub enum RegistryInterface {
     DockerHub {
         /// Its address, ending in `/`.
         api: Url,
+    },
+    /// The interface of Google Artifact Registry (`gar:`).
+    Gar {
+        /// Its address, ending in `/`.
+        api: Url,
+        /// Where the repositories are.
+        location: Box<str>,
     },
     /// GitHub's Packages API (`ghcr:`).
     Ghcr {

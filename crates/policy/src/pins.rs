@@ -71,6 +71,7 @@ impl Checker<'_> {
                 RawSource::Oci(raw) => (&raw.pins, &raw.require),
                 RawSource::Acr(raw) => (&raw.pins, &raw.require),
                 RawSource::DockerHub(raw) => (&raw.pins, &raw.require),
+                RawSource::Gar(raw) => (&raw.pins, &raw.require),
                 RawSource::Ghcr(raw) => (&raw.pins, &raw.require),
                 RawSource::GitLab(raw) => (&raw.pins, &raw.require),
                 RawSource::Harbor(raw) => (&raw.pins, &raw.require),

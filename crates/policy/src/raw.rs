@@ -9,6 +9,7 @@ use super::database::RawDatabaseRule;
 use super::dockerhub::RawDockerHub;
 use super::drill::RawDrill;
 use super::events::RawEvents;
+use super::gar::RawGar;
 use super::ghcr::RawGhcr;
 use super::gitlab::RawGitLab;
 use super::harbor::RawHarbor;
@@ -103,6 +104,7 @@ pub(super) enum RawSource {
     Oci(RawOci),
     Acr(RawAcr),
     DockerHub(RawDockerHub),
+    Gar(RawGar),
     Ghcr(RawGhcr),
     GitLab(RawGitLab),
     Harbor(RawHarbor),

@@ -10,8 +10,10 @@ pub mod content;
 pub mod dockerhub;
 pub mod ecr;
 pub mod file;
+pub mod gar;
 pub mod ghcr;
 pub mod gitlab;
+mod google;
 pub mod harbor;
 pub mod helm;
 #[cfg(test)]
@@ -307,6 +309,9 @@ pub async fn open_to_release(
             RegistryInterface::DockerHub { api } => {
                 dockerhub::open_to_release(name, (config, api), options, environment)
             }
+            RegistryInterface::Gar { api, location } => {
+                gar::open_to_release(name, (config, api, location), options, environment)
+            }
             RegistryInterface::Ghcr { api } => ghcr::open_to_release(name, (config, api), options, environment),
             RegistryInterface::GitLab { api, .. } => gitlab::open_to_release(name, (config, api), options, environment),
             RegistryInterface::Harbor => harbor::open_to_release(name, config, options, environment),
@@ -386,6 +391,9 @@ pub async fn open(
             RegistryInterface::None => oci::open_in(name, config, options, environment),
             RegistryInterface::Acr { .. } => acr::open_in(name, config, options, environment),
             RegistryInterface::DockerHub { api } => dockerhub::open_in(name, (config, api), options, environment),
+            RegistryInterface::Gar { api, location } => {
+                gar::open_in(name, (config, api, location), options, environment)
+            }
             RegistryInterface::Ghcr { api } => ghcr::open_in(name, (config, api), options, environment),
             RegistryInterface::GitLab { api, .. } => gitlab::open_in(name, (config, api), options, environment),
             RegistryInterface::Harbor => harbor::open_in(name, config, options, environment),

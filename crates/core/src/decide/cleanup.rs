@@ -147,7 +147,8 @@ const fn safe_pins(kind: RegistryKind) -> &'static str {
              locked, too, and give way to --include-locked"
         }
         RegistryKind::Google => {
-            "add a Keep cleanup policy with tagPrefixes prod-pinned- (gcloud artifacts repositories \
+            "write `gar:` in place of `oci:` on the source (for https://LOCATION-docker.pkg.dev), which reads the cleanup policies and \
+             needs no `cleanup`; or add a Keep cleanup policy with tagPrefixes prod-pinned- (gcloud artifacts repositories \
              set-cleanup-policies); it does not keep the platforms of an index, so write `cleanup: untagged` if any policy \
              deletes what has no tag"
         }

@@ -56,6 +56,11 @@ pub(super) fn remedy(draft: Draft<'_>, outlooks: &Outlooks) -> String {
             Retention::GitLab(_) => {
                 "name the tags of releases in \"keep tags matching\" (`name_regex_keep`) of the project's cleanup policy".to_owned()
             }
+            Retention::Gar(_) => format!(
+                "{}; `{}` prints the policies with one",
+                lifecycle::GAR_CLAIM,
+                commands::recommend(draft.repository())
+            ),
             Retention::Bucket(_) | Retention::Harbor(_) => format!(
                 "narrow the rule so that it spares releases; `{}` prints rules that do",
                 commands::recommend(draft.repository())
@@ -124,9 +129,12 @@ pub(super) fn mend(draft: Draft<'_>, advice: &Advice) -> String {
         Retention::GitLab(_) => {
             format!("{}; `{}` prints the request", advice.remedy, commands::recommend(draft.repository()))
         }
-        Retention::Unruled | Retention::Bucket(_) | Retention::Harbor(_) | Retention::Acr(_) | Retention::Zot(_) => {
-            advice.remedy.clone()
-        }
+        Retention::Unruled
+        | Retention::Bucket(_)
+        | Retention::Harbor(_)
+        | Retention::Acr(_)
+        | Retention::Gar(_)
+        | Retention::Zot(_) => advice.remedy.clone(),
     }
 }
 

@@ -75,6 +75,13 @@ pub(super) fn keeping(snapshot: &Snapshot, terms: PinTerms) -> Keeping {
     match snapshot.retention {
         Retention::Acr(_) => return Keeping::Locks,
         Retention::GitLab(ref repository) => return in_gitlab(repository, terms.cover),
+        // Google counts digests, not tags, and nothing says that it keeps what an index names (K43).
+        Retention::Gar(_) => {
+            return match terms.cover {
+                PinCover::Auto | PinCover::Closure => Keeping::Pins,
+                PinCover::Index => Keeping::NothingByPolicy,
+            };
+        }
         // Neither expires nor collects what a kept index names (A33, J24, K55); objects have nothing below them.
         Retention::Ecr(_) | Retention::Harbor(_) | Retention::Zot(_) | Retention::Bucket(_) => {
             return Keeping::References;

@@ -103,6 +103,8 @@ impl RepositorySettings {
             Retention::Harbor(_) | Retention::GitLab(_) => None,
             // The policy itself names what is run there.
             Retention::Acr(_) => None,
+            // Its policies are read and simulated in each run.
+            Retention::Gar(_) => None,
             // Its settings stand in a file of whoever runs it.
             Retention::Zot(_) => None,
             Retention::Ecr(ecr) => Some(Self::Ecr {

@@ -217,6 +217,7 @@ fn mending(ground: &Ground<'_>, there: &BTreeSet<ArtifactId>, wanted: &[Artifact
     let recommended = lifecycle::recommend(ground.snapshot).ok();
     let live = match &ground.snapshot.retention {
         Retention::Ecr(repository) => &repository.lifecycle,
+        Retention::Gar(repository) => &repository.policies,
         Retention::Unruled
         | Retention::Bucket(_)
         | Retention::Harbor(_)

@@ -176,6 +176,10 @@ pub(super) fn claim_first(draft: Draft<'_>) -> String {
         }
         Retention::Acr(_) => lifecycle::ACR_CLAIM.to_owned(),
         Retention::Zot(_) => lifecycle::ZOT_CLAIM.to_owned(),
+        Retention::Gar(_) => {
+            let recommend = commands::recommend(draft.repository());
+            format!("{}; `{recommend}` prints the policies with one", lifecycle::GAR_CLAIM)
+        }
         Retention::Unruled | Retention::Bucket(_) | Retention::GitLab(_) | Retention::Harbor(_) => {
             format!("change the rules as `{}` prints them", commands::recommend(draft.repository()))
         }
@@ -206,6 +210,7 @@ fn readable(draft: Draft<'_>) -> String {
                 format!("change the rules as `{}` prints them", commands::recommend(draft.repository()))
             }
         },
+        Retention::Gar(gar) => lifecycle::gar_readable(gar),
         // Its rules are known, and what they count is not.
         Retention::Zot(_) => lifecycle::ZOT_CLAIM.to_owned(),
         Retention::Unruled | Retention::Bucket(_) => {

@@ -4,6 +4,7 @@
 mod acr;
 mod against;
 mod docker_hub;
+mod gar;
 mod gitlab;
 mod harbor;
 
@@ -144,7 +145,8 @@ impl<'a> Target<'a> {
             | Retention::Harbor(_)
             | Retention::Acr(_)
             | Retention::GitLab(_)
-            | Retention::Zot(_) => None,
+            | Retention::Zot(_)
+            | Retention::Gar(_) => None,
         }
     }
 
@@ -268,6 +270,7 @@ impl<'a> Target<'a> {
                 Setting::Text(_) => Survival::yes("the project's cleanup policy was simulated, and no run takes it"),
                 Setting::Unknown => Survival::unknown("the project's cleanup policy could not be read"),
             },
+            Retention::Gar(gar) => Self::rules_of_gar(gar),
             Retention::Zot(_) => Survival::yes("zot's retention was simulated, and no collection takes it"),
             Retention::Unruled if self.is_chart_server() => {
                 Survival::unknown("whether the chart repository has cleanup rules cannot be read")
@@ -312,6 +315,9 @@ impl<'a> Target<'a> {
         }
         if let Retention::GitLab(repository) = &self.snapshot.retention {
             return self.deletion_in_gitlab(repository);
+        }
+        if matches!(self.snapshot.retention, Retention::Gar(_)) {
+            return self.deletion_in_gar();
         }
         match (&self.snapshot.retention, self.snapshot.cleanup.kind()) {
             (Retention::Ecr(_), _) | (_, Some(RegistryKind::Ecr)) => {

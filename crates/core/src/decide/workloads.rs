@@ -95,6 +95,7 @@ fn mutable(input: &Input<'_>, draft: Draft<'_>, tag: &Tag, entries: &[&Deploymen
 fn never_moves(retention: &Retention) -> bool {
     match retention {
         Retention::Ecr(repository) => repository.mutability == Some(Mutability::Immutable),
+        Retention::Gar(repository) => repository.immutable_tags == Some(true),
         Retention::Bucket(_)
         | Retention::Unruled
         | Retention::Harbor(_)

@@ -21,6 +21,7 @@ mod evidence;
 mod fail_on;
 mod finding;
 mod gap;
+mod gar;
 mod gitlab;
 mod harbor;
 mod history;
@@ -85,6 +86,7 @@ pub use evidence::{
 pub use fail_on::FailOn;
 pub use finding::{Code, Finding, Severity, Waived};
 pub use gap::{Cause, Gap, GapTally, PinFailure, Scope};
+pub use gar::{GarImage, GarRepository};
 pub use gitlab::{GitLabRepository, GitLabTag};
 pub use harbor::{
     HarborArtifact, HarborCollection, HarborReplication, HarborReplicationDirection, HarborReplicationFilter,

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{AcrRetention, BucketRetention, EcrRepository, GitLabRepository, HarborRepository, ZotRepository};
+use super::{
+    AcrRetention, BucketRetention, EcrRepository, GarRepository, GitLabRepository, HarborRepository, ZotRepository,
+};
 
 /// What of a repository decides how long its artifacts stay, beside the artifacts themselves.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -20,6 +22,8 @@ pub enum Retention {
     Acr(Box<AcrRetention>),
     /// A repository of GitLab's container registry.
     GitLab(Box<GitLabRepository>),
+    /// An image of Google Artifact Registry.
+    Gar(Box<GarRepository>),
     /// A zot repository whose configuration file is known.
     Zot(Box<ZotRepository>),
 }
@@ -31,6 +35,7 @@ impl Retention {
         match self {
             Self::Unruled | Self::Bucket(_) | Self::Acr(_) | Self::GitLab(_) | Self::Zot(_) => None,
             Self::Ecr(ecr) => ecr.cached_from.as_deref(),
+            Self::Gar(gar) => gar.cached_from.as_deref(),
             Self::Harbor(harbor) => harbor.cached_from.as_deref(),
         }
     }

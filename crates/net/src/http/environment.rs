@@ -20,6 +20,8 @@ pub struct HttpEnvironment {
     pub proxy: bool,
     /// How much is in flight at each host; sources that are opened with the same environment share it.
     pub throttles: Throttles,
+    /// Whether the cloud that this machine runs in may be asked who it is.
+    pub asks_machine: bool,
     /// Whether more than one registry is opened, so that credentials meant for "the registry" would go to all of them.
     pub several_registries: bool,
 }
@@ -28,7 +30,7 @@ impl HttpEnvironment {
     /// This process's own.
     #[must_use]
     pub fn of_process() -> Self {
-        Self { variables: Variables::of_process(), proxy: true, ..Self::default() }
+        Self { variables: Variables::of_process(), proxy: true, asks_machine: true, ..Self::default() }
     }
 }
 

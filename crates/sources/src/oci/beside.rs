@@ -20,7 +20,9 @@ use super::token::token_of;
 use super::transport::{Call, Extras, HttpAnswer, Purpose, Transport};
 use super::{HttpEnvironment, OciError, OpenOptions, transport_to};
 use prodpin_core::model::{Cause, SourceName};
-use prodpin_policy::{OciConfig, Secret};
+use prodpin_policy::{
+    Secret, {OciConfig, Secret},
+};
 
 /// A page of a list, or one document.
 const DOCUMENT_CAP: usize = 16 << 20;
@@ -37,11 +39,30 @@ pub(crate) struct Beside {
     token: Option<Secret>,
 }
 
-/// What vendors say in an error document.
+/// What vendors say in an error document; Google's has it one level down.
 #[derive(Deserialize)]
-struct Said {
-    #[serde(alias = "detail")]
+#[serde(untagged)]
+enum Said {
+    Plain {
+        #[serde(alias = "detail")]
+        message: String,
+    },
+    Within {
+        error: Within,
+    },
+}
+
+#[derive(Deserialize)]
+struct Within {
     message: String,
+}
+
+impl Said {
+    fn message(self) -> String {
+        match self {
+            Self::Plain { message } | Self::Within { error: Within { message } } => message,
+        }
+    }
 }
 
 impl Beside {
@@ -108,6 +129,22 @@ impl Beside {
     fn is_reported_by(&self, text: &str) -> bool {
         self.token.as_ref().is_some_and(|token| text.contains(token.expose()))
             || self.registry.auth.is_reported_by(text)
+    }
+
+    /// User and password, where there are some and they may go there.
+    pub(crate) async fn pair(&self) -> Result<Option<(&str, &Secret)>, Fault> {
+        let pair = self.registry.auth.pair().await?;
+        if pair.is_some() {
+            self.must_be_covered()?;
+        }
+        Ok(pair)
+    }
+
+    /// The `Authorization` of this token.
+    pub(crate) fn bearer_with(&self, token: &Secret) -> Result<HeaderValue, Fault> {
+        self.must_be_covered()?;
+        authorization("Bearer", token.expose())
+            .ok_or_else(|| Fault::refused(format!("the token for {} cannot stand in a header", self.shown)))
     }
 
     /// Whether there are credentials at all.
@@ -213,7 +250,7 @@ impl Beside {
 
     fn refused(&self, answer: &HttpAnswer, what: &str, lacks: &str) -> Fault {
         let status = answer.status;
-        let said = serde_json::from_slice::<Said>(&answer.body).ok().map(|said| said.message);
+        let said = serde_json::from_slice::<Said>(&answer.body).ok().map(Said::message);
         let said = said.filter(|message| !self.is_reported_by(message));
         let said = said.and_then(|message| plain_words(&message));
         let said = said.map_or_else(String::new, |said| format!(" ({said})"));

@@ -18,6 +18,7 @@ use super::environment::HttpEnvironment;
 use super::fault::Fault;
 use super::host::RegistryHost;
 use super::{OciError, docker_config, token};
+use crate::google;
 use prodpin_core::model::{Cause, SourceName};
 use prodpin_policy::{OciConfig, RegistryInterface, Secret, github_api_of};
 
@@ -81,6 +82,8 @@ pub(super) struct Keys {
     for_parts: Option<String>,
     /// The variables that are this source's own: user and password.
     variables: [String; 2],
+    /// Whether Google's own tools are asked for a login where nothing else has one.
+    asks_google: bool,
 }
 
 impl Keys {
@@ -98,7 +101,8 @@ impl Keys {
         let for_parts = nobody.then(|| docker_config::for_parts(host, environment)).flatten();
         let (environment, resolved) = (environment.clone(), OnceCell::new());
         let variables = variables(name, PAIR);
-        let keys = Self { found, exposed, environment, deadline, resolved, for_parts, variables };
+        let asks_google = matches!(config.interface, RegistryInterface::Gar { .. });
+        let keys = Self { found, exposed, environment, deadline, resolved, for_parts, variables, asks_google };
         if let Found::Ready(credentials) = &keys.found {
             keys.guarded(credentials)?;
         }
@@ -114,7 +118,8 @@ impl Keys {
         let exposed = (host.is_plain() && !host.is_loopback()).then(|| format!("http://{}", host.shown()));
         let (environment, resolved, variables) = (environment.clone(), OnceCell::new(), [String::new(), String::new()]);
         let found = Found::Ready(credentials.clone());
-        let keys = Self { found, exposed, environment, deadline: None, resolved, for_parts: None, variables };
+        let (deadline, for_parts, asks_google) = (None, None, false);
+        let keys = Self { found, exposed, environment, deadline, resolved, for_parts, variables, asks_google };
         keys.guarded(&credentials)?;
         Ok(keys)
     }
@@ -122,8 +127,8 @@ impl Keys {
     /// Whether a text holds the secret, as far as it is known by now (I18).
     pub(super) fn is_reported_by(&self, text: &str) -> bool {
         let known = match &self.found {
-            Found::Ready(credentials) => Some(credentials),
-            Found::Ask(_) => self.resolved.get().and_then(|resolved| resolved.as_ref().ok()),
+            Found::Ready(credentials) if *credentials != Credentials::Anonymous => Some(credentials),
+            Found::Ready(_) | Found::Ask(_) => self.resolved.get().and_then(|resolved| resolved.as_ref().ok()),
         };
         known.is_some_and(|credentials| credentials.is_reported_by(text))
     }
@@ -155,8 +160,27 @@ impl Keys {
         let now = Instant::now();
         let half = self.deadline.map(|deadline| now + deadline.saturating_duration_since(now) / 2);
         let found = self.found.resolve(&self.environment, half).await?.unwrap_or(Credentials::Anonymous);
+        let found = match found {
+            Credentials::Anonymous if self.asks_google => self.of_google(half).await?,
+            found => found,
+        };
         self.guarded(&found)?;
         Ok(found)
+    }
+
+    async fn of_google(&self, deadline: Option<Instant>) -> Result<Credentials, OciError> {
+        let failed =
+            |reason| OciError::Credentials { origin: "Google's application default credentials".to_owned(), reason };
+        let longest = self.environment.timing.helper;
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let asked =
+            tokio::time::timeout(left.map_or(longest, |left| left.min(longest)), google::login(&self.environment));
+        let late = || failed("whoever has them did not answer in time".to_owned());
+        let login = asked.await.map_err(|_| late())?.map_err(failed)?;
+        Ok(login.map_or(Credentials::Anonymous, |login| Credentials::Password {
+            username: login.user.to_owned(),
+            password: login.password,
+        }))
     }
 
     fn guarded(&self, found: &Credentials) -> Result<(), OciError> {
@@ -201,9 +225,14 @@ fn from_policy(name: &SourceName, config: &OciConfig) -> Result<Option<Credentia
 
 /// The variables that are this source's own and end so.
 pub(super) fn variables<const N: usize>(name: &SourceName, ends: [&str; N]) -> [String; N] {
+    ends.map(|what| own_variable(name, what))
+}
+
+/// A variable that is this source's own.
+pub(crate) fn own_variable(name: &SourceName, what: &str) -> String {
     let upper = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
     let own: String = name.as_str().chars().map(upper).collect();
-    ends.map(|what| format!("PRODPIN_{own}_{what}"))
+    format!("PRODPIN_{own}_{what}")
 }
 
 fn from_environment(name: &SourceName, environment: &HttpEnvironment) -> Result<Option<Credentials>, OciError> {

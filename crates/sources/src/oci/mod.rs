@@ -81,6 +81,7 @@ use prodpin_net::http::{answer, environment, fault, place, redirect, transport};
 use prodpin_policy::OciConfig;
 
 pub(crate) use self::beside::Beside;
+pub(crate) use self::credentials::own_variable;
 pub(crate) use self::interface::{Access, Known, Referred, open_known, open_known_to_release};
 pub use self::pull_check::{PullSecret, pulls};
 pub(crate) use self::registry::Registry;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::{AcrPurges, AcrRepository, AcrRetention, Cause, Cleanup, Digest, Parts, Setting};
+use crate::model::{AcrPurges, AcrRepository, AcrRetention, Cause, Cleanup, Digest, GarRepository, Parts, Setting};
 
 fn snapshot(registry: Recognised, stated: Option<StatedCleanup>) -> Snapshot {
     Snapshot { cleanup: Cleanup { registry, stated }, ..Snapshot::default() }
@@ -51,6 +51,21 @@ fn what_keeps_children_follows_the_registry_and_the_policy_i26_k58_j24() {
     // A lock on an index alone would do harm: whatever the policy says, what is below is locked with it (K47).
     for cover in [Auto, Closure, Index] {
         assert_eq!(keeping(&azure, terms(cover)), Keeping::Locks);
+    }
+    let gar = GarRepository {
+        place: "".into(),
+        package: "api".into(),
+        policies: Setting::Unset,
+        on_trial: false,
+        immutable_tags: Some(true),
+        cached_from: None,
+        images: Vec::new(),
+        unread: None,
+    };
+    let google = Snapshot { retention: Retention::Gar(Box::new(gar)), ..Snapshot::default() };
+    // Nothing says that Google keeps what an index lists (K43).
+    for (cover, expected) in [(Auto, Keeping::Pins), (Closure, Keeping::Pins), (Index, Keeping::NothingByPolicy)] {
+        assert_eq!(keeping(&google, terms(cover)), expected, "{cover:?}");
     }
 }
 

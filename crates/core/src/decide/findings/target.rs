@@ -75,9 +75,7 @@ impl Judged<'_> {
             }
             Obstacle::PinMoved { to } => {
                 let message = format!("the pin of {name} names {to} instead");
-                let remedy =
-                    "somebody moved it: find out who can push here; prodpin never moves a tag that it did not make";
-                (Code::PinMoved, Severity::Critical, message, remedy.to_owned())
+                (Code::PinMoved, Severity::Critical, message, self.unmoved().to_owned())
             }
             Obstacle::Unpinned => {
                 let (severity, message, remedy) = self.unpinned()?;
@@ -113,12 +111,27 @@ impl Judged<'_> {
         }
     }
 
+    /// What to do about a pin that was moved. Where the registry holds it now, it stays where it is.
+    fn unmoved(&self) -> &'static str {
+        let seen = self.input.inspections.get(&self.target.artifact);
+        match seen.and_then(|seen| seen.pin_is_immutable) {
+            Some(true) => {
+                "somebody moved it before the registry made tags immutable, and now nobody can put it back: turn immutable tags off, \
+                 delete that tag, run `prodpin enforce`, and turn them on again"
+            }
+            Some(false) | None => {
+                "somebody moved it: find out who can push here; prodpin never moves a tag that it did not make"
+            }
+        }
+    }
+
     fn restore(&self, class: &str) -> String {
         match &self.input.snapshot.retention {
             Retention::Unruled
             | Retention::Harbor(_)
             | Retention::Acr(_)
             | Retention::GitLab(_)
+            | Retention::Gar(_)
             | Retention::Zot(_) => "restore it, and keep releases out of archive transitions".to_owned(),
             Retention::Bucket(bucket) => {
                 let how = commands::restore_object(bucket, &self.target.artifact, class);
@@ -140,7 +153,8 @@ impl Judged<'_> {
             | Retention::Harbor(_)
             | Retention::Acr(_)
             | Retention::GitLab(_)
-            | Retention::Zot(_) => None,
+            | Retention::Zot(_)
+            | Retention::Gar(_) => None,
         };
         match command {
             None => format!("remove the delete marker, version {marker}"),

@@ -57,7 +57,8 @@ fn advice(input: &Input<'_>, plan: &Plan) -> Vec<Advice> {
         | Retention::Bucket(_)
         | Retention::Acr(_)
         | Retention::GitLab(_)
-        | Retention::Zot(_) => Vec::new(),
+        | Retention::Zot(_)
+        | Retention::Gar(_) => Vec::new(),
     };
     rules.chain(others).collect()
 }

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::effects::{ArtifactOutlook, Displaced, Stirred};
-use super::{Situation, acr_commands, gitlab_tags, harbor_artifacts, images, objects, zot_tags};
+use super::{Situation, acr_commands, gar_images, gitlab_tags, harbor_artifacts, images, objects, zot_tags};
 use crate::model::{ArtifactId, PinKind, Retention, Threat};
 
 /// Whose outlook the pin of this artifact can change, beside the pins that are there.
@@ -19,6 +19,7 @@ pub(crate) fn stirred(situation: &Situation<'_>, artifact: &ArtifactId) -> Stirr
         Retention::Harbor(repository) => harbor_artifacts::stirred(situation, repository, artifact),
         Retention::Acr(acr) => acr_commands::stirred(situation, acr),
         Retention::GitLab(repository) => gitlab_tags::stirred(situation, repository, artifact),
+        Retention::Gar(repository) => gar_images::stirred(situation, repository, artifact),
         Retention::Zot(repository) => zot_tags::stirred(situation, repository),
     }
 }
@@ -33,6 +34,7 @@ pub(crate) fn artifact_outlooks(situation: &Situation<'_>) -> BTreeMap<ArtifactI
         Retention::Harbor(repository) => harbor_artifacts::artifact_outlooks(situation, repository),
         Retention::Acr(acr) => acr_commands::artifact_outlooks(situation, acr),
         Retention::GitLab(repository) => gitlab_tags::artifact_outlooks(situation, repository),
+        Retention::Gar(repository) => gar_images::artifact_outlooks(situation, repository),
         Retention::Zot(repository) => zot_tags::artifact_outlooks(situation, repository),
     }
 }
@@ -49,6 +51,8 @@ pub(crate) fn displaced(situation: &Situation<'_>, stay: &[(ArtifactId, Threat)]
         Retention::Acr(_) => Vec::new(),
         // A run counts anew, pins and what they keep included.
         Retention::GitLab(_) => Vec::new(),
+        // What is behind the most recent versions is so whether or not what is further behind stays.
+        Retention::Gar(_) => Vec::new(),
         // What zot counts, it counts anew at each collection, pins and what they keep included.
         Retention::Zot(_) => Vec::new(),
         Retention::Ecr(repository) => images::displaced(situation, repository, stay),

@@ -6,11 +6,12 @@ use jiff::Timestamp;
 
 use super::effects::Foreseen;
 use super::{
-    Outlook, Situation, acr_commands, ecr, gitlab, gitlab_tags, harbor, harbor_artifacts, images, objects, s3, zot_tags,
+    Outlook, Situation, acr_commands, ecr, gar_images, gitlab, gitlab_tags, harbor, harbor_artifacts, images, objects,
+    s3, zot_tags,
 };
 use crate::model::{
-    AcrManifest, ArtifactId, Certainty, Digest, EcrImage, EcrRepository, Effect, GitLabTag, HarborArtifact, Pin,
-    Retention, Setting, Snapshot, Tag, Toll, ZotManifest,
+    AcrManifest, ArtifactId, Certainty, Digest, EcrImage, EcrRepository, Effect, GarImage, GitLabTag, HarborArtifact,
+    Pin, Retention, Setting, Snapshot, Tag, Toll, ZotManifest,
 };
 
 /// What the live rules will do to the targets, each pinned as the situation says.
@@ -23,6 +24,7 @@ pub fn outlook(situation: &Situation<'_>) -> Outlook {
         Retention::Harbor(repository) => harbor_artifacts::outlook(situation, repository),
         Retention::Acr(acr) => acr_commands::outlook(situation, acr),
         Retention::GitLab(repository) => gitlab_tags::outlook(situation, repository),
+        Retention::Gar(repository) => gar_images::outlook(situation, repository),
         Retention::Zot(repository) => zot_tags::outlook(situation, repository),
     }
 }
@@ -53,6 +55,7 @@ pub fn foreseen(situation: &Situation<'_>, at: Timestamp) -> Option<BTreeMap<Art
         Retention::Harbor(repository) => harbor_artifacts::foreseen(situation, repository, at),
         Retention::Acr(acr) => acr_commands::foreseen(situation, acr, at),
         Retention::GitLab(repository) => gitlab_tags::foreseen(situation, repository, at),
+        Retention::Gar(repository) => gar_images::foreseen(situation, repository, at),
         Retention::Zot(repository) => zot_tags::foreseen(situation, repository, at),
     }
 }
@@ -68,7 +71,8 @@ pub fn if_run_now(situation: &Situation<'_>) -> Option<BTreeMap<ArtifactId, Fore
         | Retention::Bucket(_)
         | Retention::Acr(_)
         | Retention::GitLab(_)
-        | Retention::Zot(_) => foreseen(situation, situation.now),
+        | Retention::Zot(_)
+        | Retention::Gar(_) => foreseen(situation, situation.now),
     }
 }
 
@@ -84,6 +88,7 @@ pub(crate) fn without_pins(snapshot: &Snapshot) -> Option<Snapshot> {
         Retention::GitLab(repository) => {
             Retention::GitLab(Box::new(gitlab_tags::without(repository, &zot_tags::is_pin)?))
         }
+        Retention::Gar(repository) => Retention::Gar(Box::new(gar_images::without(repository, &zot_tags::is_pin)?)),
         Retention::Zot(repository) => Retention::Zot(Box::new(zot_tags::without(repository, &zot_tags::is_pin)?)),
     };
     Some(Snapshot { retention, ..bare_of(snapshot) })
@@ -126,6 +131,12 @@ pub(crate) fn without_pins_of(snapshot: &Snapshot, of: &BTreeSet<ArtifactId>) ->
             let then = gitlab_tags::without(repository, &goes);
             Retention::GitLab(then.map_or_else(|| repository.clone(), Box::new))
         }
+        Retention::Gar(repository) => {
+            let goes = |digest: &Digest, tag: &Tag| {
+                of.contains(&ArtifactId::Manifest(digest.clone())) && zot_tags::is_pin(digest, tag)
+            };
+            Retention::Gar(gar_images::without(repository, &goes).map_or_else(|| repository.clone(), Box::new))
+        }
         Retention::Zot(repository) => {
             let goes = |digest: &Digest, tag: &Tag| {
                 of.contains(&ArtifactId::Manifest(digest.clone())) && zot_tags::is_pin(digest, tag)
@@ -159,6 +170,10 @@ pub(crate) fn without_tags(
             let then = gitlab_tags::without(repository, &|digest, tag| of(digest) && !stays(tag))?;
             return Some(Snapshot { retention: Retention::GitLab(Box::new(then)), ..bare_of(snapshot) });
         }
+        Retention::Gar(repository) => {
+            let then = gar_images::without(repository, &|digest, tag| of(digest) && !stays(tag))?;
+            return Some(Snapshot { retention: Retention::Gar(Box::new(then)), ..bare_of(snapshot) });
+        }
         Retention::Zot(repository) => {
             let then = zot_tags::without(repository, &|digest, tag| of(digest) && !stays(tag))?;
             return Some(Snapshot { retention: Retention::Zot(Box::new(then)), ..bare_of(snapshot) });
@@ -180,9 +195,17 @@ pub(crate) fn without_tags(
 
 /// The repository under other rules.
 pub(crate) fn under(snapshot: &Snapshot, lifecycle: &str) -> Option<Snapshot> {
-    let Retention::Ecr(repository) = &snapshot.retention else { return None };
-    let other = EcrRepository { lifecycle: Setting::Text(lifecycle.into()), ..(**repository).clone() };
-    Some(Snapshot { retention: Retention::Ecr(Box::new(other)), ..bare_of(snapshot) })
+    let retention = match &snapshot.retention {
+        Retention::Ecr(repository) => Retention::Ecr(Box::new(EcrRepository {
+            lifecycle: Setting::Text(lifecycle.into()),
+            ..(**repository).clone()
+        })),
+        Retention::Gar(repository) => Retention::Gar(Box::new(gar_images::under(repository, lifecycle)?)),
+        Retention::Unruled | Retention::Bucket(_) | Retention::Harbor(_) | Retention::Acr(_) | Retention::Zot(_) => {
+            return None;
+        }
+    };
+    Some(Snapshot { retention, ..bare_of(snapshot) })
 }
 
 /// All of a snapshot but what decides how long its artifacts stay, which is large.
@@ -208,7 +231,8 @@ pub(crate) fn renumbered(before: &Snapshot, after: &Snapshot) -> BTreeMap<String
         | Retention::Harbor(_)
         | Retention::Acr(_)
         | Retention::GitLab(_)
-        | Retention::Zot(_) => None,
+        | Retention::Zot(_)
+        | Retention::Gar(_) => None,
     };
     match (rules(before), rules(after)) {
         (Some(before), Some(after)) => ecr::renumbered(&before, &after),
@@ -233,6 +257,7 @@ pub fn recommend(snapshot: &Snapshot) -> Result<String, String> {
             acr_commands::CLAIM
         )),
         Retention::GitLab(repository) => gitlab::recommend(repository),
+        Retention::Gar(repository) => gar_images::recommend(repository),
         Retention::Zot(_) => Err(format!(
             "zot's rules stand in its configuration file, which prodpin does not write: {}",
             zot_tags::CLAIM
@@ -248,7 +273,8 @@ pub fn left_alone(snapshot: &Snapshot) -> Vec<String> {
         | Retention::Harbor(_)
         | Retention::Acr(_)
         | Retention::GitLab(_)
-        | Retention::Zot(_) => Vec::new(),
+        | Retention::Zot(_)
+        | Retention::Gar(_) => Vec::new(),
         Retention::Bucket(bucket) => {
             let repository = snapshot.tags.iter().find_map(|tag| bucket.layout.parse(tag.name.as_str()));
             s3::left_alone(bucket, repository.as_ref().map(|(repository, _)| repository))
@@ -265,7 +291,8 @@ pub(crate) fn why_not_recommended(retention: &Retention) -> Option<String> {
         | Retention::Harbor(_)
         | Retention::Acr(_)
         | Retention::GitLab(_)
-        | Retention::Zot(_) => None,
+        | Retention::Zot(_)
+        | Retention::Gar(_) => None,
     }
 }
 
@@ -285,7 +312,8 @@ pub(crate) fn claimed(snapshot: &Snapshot) -> Option<Result<String, String>> {
         | Retention::Harbor(_)
         | Retention::Acr(_)
         | Retention::GitLab(_)
-        | Retention::Zot(_) => None,
+        | Retention::Zot(_)
+        | Retention::Gar(_) => None,
     }
 }
 
@@ -307,12 +335,14 @@ pub fn untagged(snapshot: &Snapshot) -> impl Iterator<Item = ArtifactId> + '_ {
 /// Every manifest that was listed by itself, and whether it has a tag.
 fn manifests(retention: &Retention) -> impl Iterator<Item = (&Digest, bool)> {
     let (mut images, mut artifacts): (&[EcrImage], &[HarborArtifact]) = (&[], &[]);
-    let (mut acr, mut gitlab, mut zot): (&[AcrManifest], &[GitLabTag], &[ZotManifest]) = (&[], &[], &[]);
+    let (mut acr, mut gar, mut gitlab): (&[AcrManifest], &[GarImage], &[GitLabTag]) = (&[], &[], &[]);
+    let mut zot: &[ZotManifest] = &[];
     match retention {
         Retention::Unruled | Retention::Bucket(_) => {}
         Retention::Ecr(repository) => images = &repository.images,
         Retention::Harbor(harbor) => artifacts = &harbor.artifacts,
         Retention::Acr(retention) => acr = &retention.repository.manifests,
+        Retention::Gar(repository) => gar = &repository.images,
         Retention::GitLab(repository) => gitlab = &repository.tags,
         Retention::Zot(repository) => zot = &repository.manifests,
     }
@@ -321,6 +351,7 @@ fn manifests(retention: &Retention) -> impl Iterator<Item = (&Digest, bool)> {
     let acr = acr.iter().map(|manifest| (&manifest.digest, !manifest.tags.is_empty()));
     let gitlab: BTreeSet<&Digest> = gitlab.iter().filter_map(|tag| tag.digest.as_ref()).collect();
     let gitlab = gitlab.into_iter().map(|digest| (digest, true));
+    let gar = gar.iter().map(|image| (&image.digest, !image.tags.is_empty()));
     let zot = zot.iter().map(|manifest| (&manifest.digest, !manifest.tags.is_empty()));
-    images.chain(artifacts).chain(acr).chain(gitlab).chain(zot)
+    images.chain(artifacts).chain(acr).chain(gitlab).chain(gar).chain(zot)
 }

@@ -7,6 +7,7 @@ pub(super) mod artifact_outlook;
 pub mod ecr;
 pub(super) mod effects;
 pub mod gar;
+mod gar_images;
 pub mod gitlab;
 mod gitlab_tags;
 mod golang;
@@ -31,6 +32,7 @@ use crate::model::{Advice, ArtifactId, Due, Effect, Inspection, Severity, Snapsh
 
 pub(super) use acr_commands::{CLAIM as ACR_CLAIM, readable as acr_readable};
 pub use effects::Foreseen;
+pub(super) use gar_images::{CLAIM as GAR_CLAIM, readable as gar_readable};
 pub(super) use gitlab_tags::{READABLE as GITLAB_READABLE, counts_pins, protection};
 pub use kinds::{artifacts, foreseen, if_run_now, left_alone, outlook, recommend, toll, untagged};
 pub(super) use kinds::{

@@ -81,6 +81,7 @@ impl TriedRules {
                 | Retention::Harbor(_)
                 | Retention::Acr(_)
                 | Retention::GitLab(_)
+                | Retention::Gar(_)
                 | Retention::Zot(_),
                 _,
             ) => false,

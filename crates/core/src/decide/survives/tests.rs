@@ -1,4 +1,5 @@
 mod acr;
+mod gar;
 mod gitlab;
 mod harbor;
 mod hosted;

@@ -1,3 +1,5 @@
+//! Whose credentials they are, and where they go.
+
 use super::*;
 use crate::oci::environment::Variables;
 use prodpin_core::model::NamePatterns;
@@ -14,9 +16,21 @@ fn find_with(
 fn find_in(
     interface: RegistryInterface,
     url: &str,
-    (user, password): (Option<&str>, Option<&str>),
+    user: (Option<&str>, Option<&str>),
     variables: &[(&str, &str)],
 ) -> Result<Credentials, String> {
+    match keys_in(interface, url, user, variables)?.found {
+        Found::Ready(credentials) => Ok(credentials),
+        Found::Ask(helper) => Err(format!("{helper:?}")),
+    }
+}
+
+fn keys_in(
+    interface: RegistryInterface,
+    url: &str,
+    (user, password): (Option<&str>, Option<&str>),
+    variables: &[(&str, &str)],
+) -> Result<Keys, String> {
     let config = OciConfig {
         url: url.parse().unwrap(),
         repositories: NamePatterns::none(),
@@ -34,10 +48,7 @@ fn find_in(
     let environment = HttpEnvironment { variables, several_registries, ..HttpEnvironment::default() };
     let host = RegistryHost::new(&config.url).unwrap();
     let found = Keys::find(&"my-shop.1".parse().unwrap(), &config, &host, &environment, None);
-    match found.map_err(|error| error.to_string())?.found {
-        Found::Ready(credentials) => Ok(credentials),
-        Found::Ask(helper) => Err(format!("{helper:?}")),
-    }
+    found.map_err(|error| error.to_string())
 }
 
 fn user(name: &str, password: &str) -> Credentials {
@@ -131,4 +142,30 @@ fn a_secret_prints_as_nothing_i18() {
     let credentials = user("u", "hunter2");
     assert!(!format!("{credentials:?} {:?}", credentials.basic()).contains("hunter2"));
     assert!(authorization("Bearer", "a\r\nX-Evil: 1").is_none(), "F79");
+}
+
+/// Where nothing else has a login, and the source is one of Google's, Google's own tools are asked for one.
+#[tokio::test]
+async fn googles_own_tools_come_last_and_for_google_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("key.json");
+    let key = r#"{"type":"service_account","client_email":"prodpin@acme.example"}"#;
+    std::fs::write(&path, key).unwrap();
+    let google = || RegistryInterface::Gar {
+        api: "https://artifactregistry.googleapis.com".parse().unwrap(),
+        location: "europe".into(),
+    };
+    let named = [("GOOGLE_APPLICATION_CREDENTIALS", path.to_str().unwrap())];
+    let own = [named[0], ("PRODPIN_MY_SHOP_1_USERNAME", "own"), ("PRODPIN_MY_SHOP_1_PASSWORD", "1")];
+    for (interface, variables, expected) in [
+        (google(), &named[..], user("_json_key", key)),
+        (google(), &own, user("own", "1")),
+        (google(), &[], Credentials::Anonymous),
+        (RegistryInterface::None, &named, Credentials::Anonymous),
+    ] {
+        let keys = keys_in(interface, "https://europe-docker.pkg.dev", (None, None), variables).unwrap();
+        assert!(!keys.is_reported_by("prodpin@acme.example"), "nobody was asked yet");
+        assert_eq!(keys.get().await, Ok(&expected));
+        assert_eq!(keys.is_reported_by(key), expected == user("_json_key", key), "I18");
+    }
 }

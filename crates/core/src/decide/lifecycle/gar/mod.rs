@@ -41,7 +41,8 @@ pub enum Verdict {
         /// By these.
         by: Vec<String>,
     },
-    /// It goes or stays, by which of several versions of one moment counts as the most recent.
+    /// It goes or stays: by which of several versions of one moment counts as the most recent, or by how a prefix is held against
+    /// a package's name with a slash.
     Undetermined {
         /// By these.
         by: Vec<String>,
@@ -52,35 +53,58 @@ pub enum Verdict {
 /// whoever asks to tell: there nothing is deleted.
 #[must_use]
 pub fn judge(policies: &Policies, versions: &[Version], now: Timestamp) -> Vec<Verdict> {
-    let ranks = ranks(versions);
-    let judged = |(version, rank): (&Version, &Rank)| {
-        let (mut deletes, mut keeps, mut may_keep) = (vec![], vec![], false);
-        for policy in policies.iter() {
-            match (policy.action, policy.fits(version, *rank, now)) {
+    versions.iter().zip(ranks(versions)).map(|(version, rank)| policies.judge(version, rank, now)).collect()
+}
+
+impl Policies {
+    /// What they make of one version, which has this rank in its package.
+    #[must_use]
+    pub fn judge(&self, version: &Version, rank: Rank, now: Timestamp) -> Verdict {
+        let (mut deletes, mut may_delete, mut keeps, mut may_keep) = (vec![], vec![], vec![], false);
+        for policy in self.iter() {
+            match (policy.action, policy.fits(version, rank, now)) {
                 (_, Some(false)) => {}
-                (Action::Delete, _) => deletes.push(policy.id.clone()),
+                (Action::Delete, Some(true)) => deletes.push(policy.id.clone()),
+                (Action::Delete, None) => may_delete.push(policy.id.clone()),
                 (Action::Keep, Some(true)) => keeps.push(policy.id.clone()),
                 (Action::Keep, None) => may_keep = true,
             }
         }
         match (deletes.is_empty(), keeps.is_empty()) {
-            (true, _) => Verdict::Untouched,
-            (false, false) => Verdict::Kept { by: keeps },
-            (false, true) if may_keep => Verdict::Undetermined { by: deletes },
-            (false, true) => Verdict::Deleted { by: deletes },
+            (true, _) if may_delete.is_empty() => Verdict::Untouched,
+            (_, false) => Verdict::Kept { by: keeps },
+            (is_open, true) if is_open || may_keep => {
+                deletes.append(&mut may_delete);
+                Verdict::Undetermined { by: deletes }
+            }
+            (_, true) => Verdict::Deleted { by: deletes },
         }
-    };
-    versions.iter().zip(&ranks).map(judged).collect()
+    }
 }
 
-/// How many versions of the package are more recent, at least and at most.
+/// How many versions of its package are more recent than a version, at least and at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Rank {
+pub struct Rank {
     least: u64,
     most: u64,
 }
 
-fn ranks(versions: &[Version]) -> Vec<Rank> {
+impl Rank {
+    /// The same after so many further versions were uploaded.
+    #[must_use]
+    pub fn after(self, uploads: u64) -> Self {
+        Self { least: self.least.saturating_add(uploads), most: self.most.saturating_add(uploads) }
+    }
+
+    /// How many more uploads push it behind so many most recent versions: perhaps, and surely.
+    pub(super) fn until_behind(self, count: u64) -> [u64; 2] {
+        [count.saturating_sub(self.most), count.saturating_sub(self.least)]
+    }
+}
+
+/// The rank of each version, in their order.
+#[must_use]
+pub fn ranks(versions: &[Version]) -> Vec<Rank> {
     let mut times: BTreeMap<&str, Vec<Timestamp>> = BTreeMap::new();
     for version in versions {
         times.entry(&version.package).or_default().push(version.uploaded);

@@ -136,6 +136,36 @@ impl Policies {
     pub fn iter(&self) -> impl Iterator<Item = &Policy> {
         self.0.iter()
     }
+
+    /// Those that delete.
+    pub fn deleting(&self) -> impl Iterator<Item = &Policy> {
+        self.iter().filter(|policy| policy.action == Action::Delete)
+    }
+
+    /// Every span of time after which some policy fits otherwise.
+    pub(in super::super) fn spans(&self) -> impl Iterator<Item = SignedDuration> {
+        let conditions = self.iter().filter_map(|policy| match &policy.which {
+            Which::Condition(condition) => Some(condition),
+            Which::MostRecent { .. } => None,
+        });
+        conditions.flat_map(|condition| condition.older_than.into_iter().chain(condition.newer_than))
+    }
+
+    /// Every number of versions that some policy keeps.
+    pub(in super::super) fn counts(&self) -> impl Iterator<Item = u64> {
+        self.iter().filter_map(|policy| match &policy.which {
+            Which::MostRecent { count, .. } => Some(*count),
+            Which::Condition(_) => None,
+        })
+    }
+
+    /// Whether one of them keeps whatever in the package has a tag that begins so, at any age.
+    pub(in super::super) fn keep_all_with(&self, tag: &str, package: &str) -> bool {
+        self.iter().any(|policy| match &policy.which {
+            Which::Condition(condition) => policy.action == Action::Keep && condition.has_all_with(tag, package),
+            Which::MostRecent { .. } => false,
+        })
+    }
 }
 
 impl Policy {
@@ -163,20 +193,32 @@ impl Policy {
 
     /// Whether it fits the version; none if that is not determined.
     pub(super) fn fits(&self, version: &Version, rank: Rank, now: Timestamp) -> Option<bool> {
-        match &self.which {
-            Which::Condition(condition) => Some(condition.fits(version, now)),
-            Which::MostRecent { packages, count } if begins(&version.package, packages) => {
-                match (rank.least < *count, rank.most < *count) {
-                    (true, false) => None,
-                    (recent, _) => Some(recent),
-                }
-            }
-            Which::MostRecent { .. } => Some(false),
+        let (packages, fits) = match &self.which {
+            Which::Condition(condition) => (&condition.package_name_prefixes, Some(condition.fits(version, now))),
+            Which::MostRecent { packages, count } => match (rank.least < *count, rank.most < *count) {
+                (true, false) => (packages, None),
+                (recent, _) => (packages, Some(recent)),
+            },
+        };
+        match (fits, is_among(&version.package, packages)) {
+            (Some(false), _) | (_, Some(false)) => Some(false),
+            (Some(true), Some(true)) => Some(true),
+            (None, _) | (_, None) => None,
         }
+    }
+
+    /// Whether it is for versions that have tags, and for those whose tag begins so, and for this package at all.
+    pub(in super::super) fn may_fit_tagged(&self, tag: &str, package: &str) -> bool {
+        let Which::Condition(condition) = &self.which else { return false };
+        let tags = &condition.tag_prefixes;
+        condition.tag_state != TagState::Untagged
+            && (begins(tag, tags) || tags.iter().any(|prefix| prefix.starts_with(tag)))
+            && is_among(package, &condition.package_name_prefixes) != Some(false)
     }
 }
 
 impl Condition {
+    /// Whether all of it is true but for the package.
     fn fits(&self, version: &Version, now: Timestamp) -> bool {
         let age = now.duration_since(version.uploaded);
         let state = match self.tag_state {
@@ -187,10 +229,29 @@ impl Condition {
         state
             && (self.tag_prefixes.is_empty() || version.tags.iter().any(|tag| begins(tag, &self.tag_prefixes)))
             && begins(&version.name, &self.version_name_prefixes)
-            && begins(&version.package, &self.package_name_prefixes)
             && self.older_than.is_none_or(|span| age > span)
             && self.newer_than.is_none_or(|span| age < span)
     }
+
+    /// Whether it is true of everything in the package that has a tag which begins so.
+    fn has_all_with(&self, tag: &str, package: &str) -> bool {
+        self.tag_state != TagState::Untagged
+            && begins(tag, &self.tag_prefixes)
+            && begins(DIGESTS, &self.version_name_prefixes)
+            && is_among(package, &self.package_name_prefixes) == Some(true)
+            && self.older_than.is_none()
+            && self.newer_than.is_none()
+    }
+}
+
+/// How the name of every version begins in a container repository.
+const DIGESTS: &str = "sha256:";
+
+/// Whether a package is one of those with these prefixes. The API escapes slashes in a package's name, and it is not documented
+/// which of the two spellings prefixes are held against.
+fn is_among(package: &str, prefixes: &[String]) -> Option<bool> {
+    let (plain, escaped) = (begins(package, prefixes), begins(&package.replace('/', "%2F"), prefixes));
+    (plain == escaped).then_some(plain)
 }
 
 /// Whether the text begins with one of the prefixes, if there are any.

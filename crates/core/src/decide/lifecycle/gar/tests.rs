@@ -53,6 +53,7 @@ fn k41_gar_all_of_a_condition_has_to_be_true() {
         (r#"{"versionNamePrefixes":["sha256:a"]}"#, true),
         (r#"{"packageNamePrefixes":["web"]}"#, true),
         (r#"{"packageNamePrefixes":["api"]}"#, false),
+        (r#"{"packageNamePrefixes":["web","web/api"]}"#, true),
         (r#"{"olderThan":"863999s"}"#, true),
         (r#"{"olderThan":"864000s"}"#, false),
         (r#"{"newerThan":"864000.5s"}"#, true),
@@ -101,6 +102,23 @@ fn k43_gar_which_of_one_moment_is_the_most_recent_is_told_as_open() {
     let open = || Verdict::Undetermined { by: by("all") };
     let expected = [Verdict::Kept { by: by("one") }, open(), open(), Verdict::Deleted { by: by("all") }];
     assert_eq!(judged(policies, &versions), expected);
+}
+
+/// The API escapes slashes in names of packages, and policies may mean either spelling.
+#[test]
+fn k41_gar_a_prefix_with_a_slash_leaves_it_open_which_packages_are_meant() {
+    let open = Verdict::Undetermined { by: by("p") };
+    for prefix in ["web/a", "web%2Fa"] {
+        let deletes = format!(r#"{{"p":{{"action":"DELETE","condition":{{"packageNamePrefixes":["{prefix}"]}}}}}}"#);
+        assert_eq!(judged(&deletes, &[version("a", None, 1)]), [open.clone()], "{prefix}");
+        for kept in [
+            format!(r#""condition":{{"packageNamePrefixes":["{prefix}"]}}"#),
+            format!(r#""mostRecentVersions":{{"keepCount":9,"packageNamePrefixes":["{prefix}"]}}"#),
+        ] {
+            let keeps = format!(r#"{{"p":{{"action":"DELETE","condition":{{}}}},"k":{{"action":"KEEP",{kept}}}}}"#);
+            assert_eq!(judged(&keeps, &[version("a", None, 1)]), [open.clone()], "{kept}");
+        }
+    }
 }
 
 #[test]
