@@ -149,6 +149,7 @@ fn source(config: &SourceConfig) -> String {
             let kind = match interface {
                 RegistryInterface::None => "registry",
                 RegistryInterface::Harbor => "Harbor",
+                RegistryInterface::Quay { .. } => "Quay",
                 RegistryInterface::Zot { .. } => "zot",
             };
             let rules = match interface {

@@ -31,6 +31,7 @@ mod policy;
 mod properties;
 mod protocol;
 mod purity;
+mod quay;
 mod ready;
 mod release;
 mod release_beside;

@@ -10,6 +10,7 @@ use super::events::RawEvents;
 use super::harbor::RawHarbor;
 use super::helm::RawHelm;
 use super::pins::{RawLifecycle, RawPins};
+use super::quay::RawQuay;
 use super::raw_production::RawProduction;
 use super::require::RawRequire;
 use super::spanned::{Entries, Spanned};
@@ -101,6 +102,7 @@ pub(super) enum RawSource {
     S3(RawS3),
     Ecr(RawEcr),
     Helm(Box<RawHelm>),
+    Quay(RawQuay),
     Zot(RawZot),
 }
 

@@ -123,7 +123,9 @@ impl<'n> Reader<'n> {
 /// What is known of a key that stands where it does not belong: "unknown" would send people looking for a typing error.
 fn misplaced(table: &str, key: &str) -> Option<String> {
     let reported = match table {
-        "an ecr source" | "an s3 source" | "a harbor source" | "a helm source" if key == "cleanup" => {
+        "an ecr source" | "an s3 source" | "a harbor source" | "a helm source" | "a quay source"
+            if key == "cleanup" =>
+        {
             "the rules of this source are read where they are: take cleanup out"
         }
         PRODUCTION if key == "helm_releases" => {

@@ -16,6 +16,7 @@ mod manifest;
 mod matched;
 pub mod memory;
 pub mod oci;
+pub mod quay;
 pub mod s3;
 mod witness;
 pub mod zot;
@@ -291,6 +292,9 @@ pub async fn open_to_release(
         SourceConfig::Oci(config) => match &config.interface {
             RegistryInterface::None => oci::open_to_release(name, config, options, environment),
             RegistryInterface::Harbor => harbor::open_to_release(name, config, options, environment),
+            RegistryInterface::Quay { token } => {
+                quay::open_to_release(name, config, token.as_ref(), options, environment)
+            }
             RegistryInterface::Zot { config: file } => {
                 zot::open_to_release(name, config, file.as_deref(), options, environment)
             }
@@ -366,6 +370,7 @@ pub async fn open(
         SourceConfig::Oci(config) => match &config.interface {
             RegistryInterface::None => oci::open_in(name, config, options, environment),
             RegistryInterface::Harbor => harbor::open_in(name, config, options, environment),
+            RegistryInterface::Quay { token } => quay::open_in(name, config, token.as_ref(), options, environment),
             RegistryInterface::Zot { config: file } => {
                 zot::open_in(name, config, file.as_deref(), options, environment)
             }

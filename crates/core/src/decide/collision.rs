@@ -48,6 +48,9 @@ pub(super) fn remedy(draft: Draft<'_>, outlooks: &Outlooks) -> String {
             Retention::Zot(_) => {
                 "change zot's retention so that it spares releases: raise the count, or give their tags an entry of their own".to_owned()
             }
+            Retention::Quay(_) => {
+                "leave releases out of that auto-prune policy by its tag pattern, or raise its number".to_owned()
+            }
             Retention::Bucket(_) | Retention::Harbor(_) => format!(
                 "narrow the rule so that it spares releases; `{}` prints rules that do",
                 commands::recommend(draft.repository())
@@ -113,7 +116,9 @@ pub(super) fn mend(draft: Draft<'_>, advice: &Advice) -> String {
                 format!("put a rule in front that claims pins; `{recommend}` prints the policy")
             }
         },
-        Retention::Unruled | Retention::Bucket(_) | Retention::Harbor(_) | Retention::Zot(_) => advice.remedy.clone(),
+        Retention::Unruled | Retention::Bucket(_) | Retention::Harbor(_) | Retention::Quay(_) | Retention::Zot(_) => {
+            advice.remedy.clone()
+        }
     }
 }
 

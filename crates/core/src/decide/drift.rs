@@ -101,6 +101,8 @@ impl RepositorySettings {
             Retention::Unruled | Retention::Bucket(_) => None,
             // A project's are not kept yet.
             Retention::Harbor(_) => None,
+            // Policies of an organization are not kept yet.
+            Retention::Quay(_) => None,
             // Its settings stand in a file of whoever runs it.
             Retention::Zot(_) => None,
             Retention::Ecr(ecr) => Some(Self::Ecr {

@@ -66,6 +66,7 @@ mod seen_order;
 mod source;
 mod spelling;
 mod survives;
+mod time_machine;
 mod unread;
 pub mod vault;
 mod waive;

@@ -174,6 +174,7 @@ pub(super) fn claim_first(draft: Draft<'_>) -> String {
                 commands::put_recommended(draft.repository(), ecr)
             )
         }
+        Retention::Quay(_) => lifecycle::QUAY_CLAIM.to_owned(),
         Retention::Zot(_) => lifecycle::ZOT_CLAIM.to_owned(),
         Retention::Unruled | Retention::Bucket(_) | Retention::Harbor(_) => {
             format!("change the rules as `{}` prints them", commands::recommend(draft.repository()))
@@ -197,6 +198,11 @@ fn readable(draft: Draft<'_>) -> String {
             "grant project:read, tag-retention:read, immutable-tag:list and artifact:list in project {} to the robot \
              account that prodpin runs as, and run again",
             harbor.project
+        ),
+        Retention::Quay(quay) => format!(
+            "give the source a `token` with the scopes repo:read, repo:admin and org:admin, of an owner of organization {}, and \
+             run again",
+            quay.namespace
         ),
         // Its rules are known, and what they count is not.
         Retention::Zot(_) => lifecycle::ZOT_CLAIM.to_owned(),

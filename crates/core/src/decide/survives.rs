@@ -3,6 +3,7 @@
 
 mod against;
 mod harbor;
+mod quay;
 
 use jiff::Timestamp;
 
@@ -136,7 +137,9 @@ impl<'a> Target<'a> {
     fn bucket(&self) -> Option<&'a BucketRetention> {
         match &self.snapshot.retention {
             Retention::Bucket(bucket) => Some(bucket),
-            Retention::Unruled | Retention::Ecr(_) | Retention::Harbor(_) | Retention::Zot(_) => None,
+            Retention::Unruled | Retention::Ecr(_) | Retention::Harbor(_) | Retention::Quay(_) | Retention::Zot(_) => {
+                None
+            }
         }
     }
 
@@ -253,6 +256,7 @@ impl<'a> Target<'a> {
                 Setting::Text(_) => Survival::yes("the retention policy was simulated, and no run takes it"),
                 Setting::Unknown => Survival::unknown("the project's retention policy could not be read"),
             },
+            Retention::Quay(_) => Survival::yes("auto-prune was simulated, and no policy takes it"),
             Retention::Zot(_) => Survival::yes("zot's retention was simulated, and no collection takes it"),
             Retention::Unruled if self.is_chart_server() => {
                 Survival::unknown("whether the chart repository has cleanup rules cannot be read")
@@ -288,6 +292,9 @@ impl<'a> Target<'a> {
         }
         if let Retention::Harbor(harbor) = &self.snapshot.retention {
             return self.deletion_in_harbor(harbor);
+        }
+        if let Retention::Quay(quay) = &self.snapshot.retention {
+            return self.deletion_in_quay(quay);
         }
         match (&self.snapshot.retention, self.snapshot.cleanup.kind()) {
             (Retention::Ecr(_), _) | (_, Some(RegistryKind::Ecr)) => {

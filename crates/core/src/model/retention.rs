@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{BucketRetention, EcrRepository, HarborRepository, ZotRepository};
+use super::{BucketRetention, EcrRepository, HarborRepository, QuayRepository, ZotRepository};
 
 /// What of a repository decides how long its artifacts stay, beside the artifacts themselves.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -16,6 +16,8 @@ pub enum Retention {
     Bucket(Arc<BucketRetention>),
     /// A Harbor repository.
     Harbor(Box<HarborRepository>),
+    /// A Quay repository whose tags and policies were read by its API.
+    Quay(Box<QuayRepository>),
     /// A zot repository whose configuration file is known.
     Zot(Box<ZotRepository>),
 }
@@ -25,7 +27,7 @@ impl Retention {
     #[must_use]
     pub fn cached_from(&self) -> Option<&str> {
         match self {
-            Self::Unruled | Self::Bucket(_) | Self::Zot(_) => None,
+            Self::Unruled | Self::Bucket(_) | Self::Quay(_) | Self::Zot(_) => None,
             Self::Ecr(ecr) => ecr.cached_from.as_deref(),
             Self::Harbor(harbor) => harbor.cached_from.as_deref(),
         }

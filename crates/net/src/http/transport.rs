@@ -4,6 +4,7 @@
 mod broken;
 mod harbor;
 mod permitted;
+mod quay;
 mod stream;
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,7 @@ use crate::decide::facts::Facts;
 use crate::decide::input::Input;
 use crate::decide::outlooks::Outlooks;
 use crate::decide::rules::is_watched;
-use crate::decide::{charts, collision, commands, evidence, lifecycle, not_pullable};
+use crate::decide::{charts, collision, commands, evidence, lifecycle, not_pullable, time_machine};
 use crate::model::{Code, DeployedReference, Finding, Obstacle, Retention, Severity};
 use crate::outcome::report::{PinReport, RepositoryReport, TargetReport};
 
@@ -48,7 +48,9 @@ impl Judged<'_> {
         let Self { input, draft, target, name, .. } = self;
         let (code, severity, message, remedy) = match obstacle {
             Obstacle::Missing => {
-                let remedy = format!("{}; {}", charts::bring_back(input.snapshot.kind), self.meanwhile());
+                let had = time_machine::bring_back(&input.snapshot.retention, &target.artifact, input.now);
+                let how = had.unwrap_or_else(|| charts::bring_back(input.snapshot.kind).to_owned());
+                let remedy = format!("{how}; {}", self.meanwhile());
                 (Code::TargetMissing, Severity::Critical, format!("{name} does not exist any more"), remedy)
             }
             Obstacle::WrongBytes { detail } => {
@@ -110,7 +112,7 @@ impl Judged<'_> {
 
     fn restore(&self, class: &str) -> String {
         match &self.input.snapshot.retention {
-            Retention::Unruled | Retention::Harbor(_) | Retention::Zot(_) => {
+            Retention::Unruled | Retention::Harbor(_) | Retention::Quay(_) | Retention::Zot(_) => {
                 "restore it, and keep releases out of archive transitions".to_owned()
             }
             Retention::Bucket(bucket) => {
@@ -128,7 +130,9 @@ impl Judged<'_> {
     fn unhide(&self, marker: &str) -> String {
         let command = match &self.input.snapshot.retention {
             Retention::Bucket(bucket) => commands::unhide(bucket, &self.target.artifact, marker),
-            Retention::Unruled | Retention::Ecr(_) | Retention::Harbor(_) | Retention::Zot(_) => None,
+            Retention::Unruled | Retention::Ecr(_) | Retention::Harbor(_) | Retention::Quay(_) | Retention::Zot(_) => {
+                None
+            }
         };
         match command {
             None => format!("remove the delete marker, version {marker}"),

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::effects::{ArtifactOutlook, Displaced, Stirred};
-use super::{Situation, harbor_artifacts, images, objects, zot_tags};
+use super::{Situation, harbor_artifacts, images, objects, quay_tags, zot_tags};
 use crate::model::{ArtifactId, PinKind, Retention, Threat};
 
 /// Whose outlook the pin of this artifact can change, beside the pins that are there.
@@ -17,6 +17,7 @@ pub(crate) fn stirred(situation: &Situation<'_>, artifact: &ArtifactId) -> Stirr
         Retention::Ecr(repository) => images::stirred(situation, repository, artifact),
         Retention::Bucket(bucket) => objects::stirred(situation, bucket, artifact),
         Retention::Harbor(repository) => harbor_artifacts::stirred(situation, repository, artifact),
+        Retention::Quay(repository) => quay_tags::stirred(situation, repository, artifact),
         Retention::Zot(repository) => zot_tags::stirred(situation, repository),
     }
 }
@@ -29,6 +30,7 @@ pub(crate) fn artifact_outlooks(situation: &Situation<'_>) -> BTreeMap<ArtifactI
         Retention::Ecr(repository) => images::artifact_outlooks(situation, repository),
         Retention::Bucket(bucket) => objects::artifact_outlooks(situation, bucket),
         Retention::Harbor(repository) => harbor_artifacts::artifact_outlooks(situation, repository),
+        Retention::Quay(repository) => quay_tags::artifact_outlooks(situation, repository),
         Retention::Zot(repository) => zot_tags::artifact_outlooks(situation, repository),
     }
 }
@@ -41,8 +43,8 @@ pub(crate) fn displaced(situation: &Situation<'_>, stay: &[(ArtifactId, Threat)]
         // Whatever Harbor's rules count keeps its place until something new comes to stand before it: nothing that stays
         // would have made room.
         Retention::Harbor(_) => Vec::new(),
-        // What zot counts, it counts anew at each collection, pins and what they keep included.
-        Retention::Zot(_) => Vec::new(),
+        // What zot and Quay count, they count anew each time, pins and what they keep included.
+        Retention::Quay(_) | Retention::Zot(_) => Vec::new(),
         Retention::Ecr(repository) => images::displaced(situation, repository, stay),
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::effects::Foreseen;
-use super::{Outlook, Situation, ecr, harbor, harbor_artifacts, images, objects, s3, zot_tags};
+use super::{Outlook, Situation, ecr, harbor, harbor_artifacts, images, objects, quay_tags, s3, zot_tags};
 use crate::model::{
     ArtifactId, Certainty, Digest, EcrImage, EcrRepository, Effect, HarborArtifact, Pin, Retention, Setting, Snapshot,
     Tag, Toll, ZotManifest,
@@ -19,6 +19,7 @@ pub fn outlook(situation: &Situation<'_>) -> Outlook {
         Retention::Ecr(repository) => images::outlook(situation, repository),
         Retention::Bucket(bucket) => objects::outlook(situation, bucket),
         Retention::Harbor(repository) => harbor_artifacts::outlook(situation, repository),
+        Retention::Quay(repository) => quay_tags::outlook(situation, repository),
         Retention::Zot(repository) => zot_tags::outlook(situation, repository),
     }
 }
@@ -47,6 +48,7 @@ pub fn foreseen(situation: &Situation<'_>, at: Timestamp) -> Option<BTreeMap<Art
         Retention::Ecr(repository) => images::foreseen(situation, repository, at),
         Retention::Bucket(bucket) => objects::foreseen(situation, bucket, at),
         Retention::Harbor(repository) => harbor_artifacts::foreseen(situation, repository, at),
+        Retention::Quay(repository) => quay_tags::foreseen(situation, repository, at),
         Retention::Zot(repository) => zot_tags::foreseen(situation, repository, at),
     }
 }
@@ -59,6 +61,7 @@ pub(crate) fn without_pins(snapshot: &Snapshot) -> Option<Snapshot> {
         Retention::Harbor(repository) => {
             Retention::Harbor(Box::new(harbor_artifacts::without_pins(snapshot, repository)?))
         }
+        Retention::Quay(repository) => Retention::Quay(Box::new(quay_tags::without(repository, &zot_tags::is_pin)?)),
         Retention::Zot(repository) => Retention::Zot(Box::new(zot_tags::without(repository, &zot_tags::is_pin)?)),
     };
     Some(Snapshot { retention, ..bare_of(snapshot) })
@@ -88,6 +91,12 @@ pub(crate) fn without_pins_of(snapshot: &Snapshot, of: &BTreeSet<ArtifactId>) ->
             }
             Retention::Harbor(Box::new(then))
         }
+        Retention::Quay(repository) => {
+            let goes = |digest: &Digest, tag: &Tag| {
+                of.contains(&ArtifactId::Manifest(digest.clone())) && zot_tags::is_pin(digest, tag)
+            };
+            Retention::Quay(quay_tags::without(repository, &goes).map_or_else(|| repository.clone(), Box::new))
+        }
         Retention::Zot(repository) => {
             let goes = |digest: &Digest, tag: &Tag| {
                 of.contains(&ArtifactId::Manifest(digest.clone())) && zot_tags::is_pin(digest, tag)
@@ -112,6 +121,14 @@ pub(crate) fn without_tags(
         Retention::Harbor(repository) => {
             let then = harbor_artifacts::without_tags(repository, of, stays)?;
             return Some(Snapshot { retention: Retention::Harbor(Box::new(then)), ..bare_of(snapshot) });
+        }
+        Retention::Quay(repository) => {
+            // What is immutable does not move.
+            let moves = |digest: &Digest, tag: &Tag| {
+                of(digest) && !stays(tag) && !repository.rows.iter().any(|row| row.name == *tag && row.immutable)
+            };
+            let then = quay_tags::without(repository, &moves)?;
+            return Some(Snapshot { retention: Retention::Quay(Box::new(then)), ..bare_of(snapshot) });
         }
         Retention::Zot(repository) => {
             let then = zot_tags::without(repository, &|digest, tag| of(digest) && !stays(tag))?;
@@ -157,7 +174,9 @@ fn bare_of(snapshot: &Snapshot) -> Snapshot {
 pub(crate) fn renumbered(before: &Snapshot, after: &Snapshot) -> BTreeMap<String, String> {
     let rules = |snapshot: &Snapshot| match &snapshot.retention {
         Retention::Ecr(repository) => images::rules(repository),
-        Retention::Unruled | Retention::Bucket(_) | Retention::Harbor(_) | Retention::Zot(_) => None,
+        Retention::Unruled | Retention::Bucket(_) | Retention::Harbor(_) | Retention::Quay(_) | Retention::Zot(_) => {
+            None
+        }
     };
     match (rules(before), rules(after)) {
         (Some(before), Some(after)) => ecr::renumbered(&before, &after),
@@ -177,6 +196,7 @@ pub fn recommend(snapshot: &Snapshot) -> Result<String, String> {
             s3::recommend(bucket, repository.as_ref().map(|(repository, _)| repository))
         }
         Retention::Harbor(repository) => harbor::recommend(repository),
+        Retention::Quay(_) => Err(format!("prodpin writes no auto-prune policies: {}", quay_tags::CLAIM)),
         Retention::Zot(_) => Err(format!(
             "zot's rules stand in its configuration file, which prodpin does not write: {}",
             zot_tags::CLAIM
@@ -187,7 +207,9 @@ pub fn recommend(snapshot: &Snapshot) -> Result<String, String> {
 /// What such rules leave to their owner, each as a sentence.
 pub fn left_alone(snapshot: &Snapshot) -> Vec<String> {
     match &snapshot.retention {
-        Retention::Unruled | Retention::Ecr(_) | Retention::Harbor(_) | Retention::Zot(_) => Vec::new(),
+        Retention::Unruled | Retention::Ecr(_) | Retention::Harbor(_) | Retention::Quay(_) | Retention::Zot(_) => {
+            Vec::new()
+        }
         Retention::Bucket(bucket) => {
             let repository = snapshot.tags.iter().find_map(|tag| bucket.layout.parse(tag.name.as_str()));
             s3::left_alone(bucket, repository.as_ref().map(|(repository, _)| repository))
@@ -199,7 +221,9 @@ pub fn left_alone(snapshot: &Snapshot) -> Vec<String> {
 pub(crate) fn why_not_recommended(retention: &Retention) -> Option<String> {
     match retention {
         Retention::Ecr(repository) => images::recommend(repository).err(),
-        Retention::Unruled | Retention::Bucket(_) | Retention::Harbor(_) | Retention::Zot(_) => None,
+        Retention::Unruled | Retention::Bucket(_) | Retention::Harbor(_) | Retention::Quay(_) | Retention::Zot(_) => {
+            None
+        }
     }
 }
 
@@ -214,7 +238,9 @@ pub(crate) fn is_for_a_tag(retention: &Retention, rule: &str) -> bool {
 pub(crate) fn claimed(snapshot: &Snapshot) -> Option<Result<String, String>> {
     match &snapshot.retention {
         Retention::Ecr(repository) => Some(images::claimed(repository)),
-        Retention::Unruled | Retention::Bucket(_) | Retention::Harbor(_) | Retention::Zot(_) => None,
+        Retention::Unruled | Retention::Bucket(_) | Retention::Harbor(_) | Retention::Quay(_) | Retention::Zot(_) => {
+            None
+        }
     }
 }
 
@@ -237,9 +263,16 @@ fn manifests(retention: &Retention) -> impl Iterator<Item = (&Digest, bool)> {
         Retention::Unruled | Retention::Bucket(_) => (&[], &[], &[]),
         Retention::Ecr(ecr) => (&ecr.images, &[], &[]),
         Retention::Harbor(harbor) => (&[], &harbor.artifacts, &[]),
+        // What has no tag is not listed there.
+        Retention::Quay(_) => (&[], &[], &[]),
         Retention::Zot(repository) => (&[], &[], &repository.manifests),
     };
     let images = images.iter().map(|image| (&image.digest, !image.tags.is_empty()));
     let artifacts = artifacts.iter().map(|artifact| (&artifact.digest, !artifact.tags.is_empty()));
-    images.chain(artifacts).chain(zot.iter().map(|manifest| (&manifest.digest, !manifest.tags.is_empty())))
+    let zot = zot.iter().map(|manifest| (&manifest.digest, !manifest.tags.is_empty()));
+    let tagged: BTreeSet<&Digest> = match retention {
+        Retention::Quay(quay) => quay.rows.iter().filter(|row| row.end.is_none()).map(|row| &row.digest).collect(),
+        _ => BTreeSet::new(),
+    };
+    images.chain(artifacts).chain(zot).chain(tagged.into_iter().map(|digest| (digest, true)))
 }

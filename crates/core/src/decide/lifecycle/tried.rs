@@ -79,6 +79,7 @@ impl TriedRules {
                 | Retention::Ecr(_)
                 | Retention::Bucket(_)
                 | Retention::Harbor(_)
+                | Retention::Quay(_)
                 | Retention::Zot(_),
                 _,
             ) => false,

@@ -4,11 +4,12 @@ use prodpin_core::model::{Digest, Pin, Tag};
 use reqwest::Method;
 
 use super::harbor::{pins_by_name, unpins_by_name};
+use super::quay::locks;
 use super::{Call, Purpose};
 use crate::http::redirect::Redirects;
 
 /// Whether this call may leave. Reading is GET and HEAD; a token server may be sent a POST; the only write of a
-/// run is a PUT of a pin, or Harbor's POST of its name, where it may write (I8, I17). What puts bytes back is asked
+/// run is a PUT of a pin, Harbor's POST of its name, or Quay's PUT that makes it immutable, where it may write (I8, I17). What puts bytes back is asked
 /// elsewhere.
 pub(super) fn permitted(call: &Call, write: bool) -> bool {
     match call.purpose {
@@ -17,7 +18,7 @@ pub(super) fn permitted(call: &Call, write: bool) -> bool {
         Purpose::Token => matches!(call.method, Method::GET | Method::POST) && call.redirects == Redirects::None,
         Purpose::Pin => {
             let puts = call.method == Method::PUT && call.redirects == Redirects::None && names_pin(call);
-            write && (puts || pins_by_name(call))
+            write && (puts || pins_by_name(call) || locks(call))
         }
         // These have gates of their own.
         Purpose::Restore | Purpose::Unpin => false,
