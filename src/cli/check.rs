@@ -180,6 +180,7 @@ fn source(config: &SourceConfig) -> String {
                 RegistryInterface::DockerHub { .. } => "Docker Hub",
                 RegistryInterface::Ghcr { .. } => "GitHub's registry",
                 RegistryInterface::Harbor => "Harbor",
+                RegistryInterface::Quay { .. } => "Quay",
                 RegistryInterface::Zot { .. } => "zot",
             };
             let rules = match interface {

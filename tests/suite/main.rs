@@ -35,6 +35,7 @@ mod properties;
 mod protocol;
 mod pull_check;
 mod purity;
+mod quay;
 mod ready;
 mod release;
 mod release_beside;

@@ -11,6 +11,7 @@ pub(crate) mod hub;
 pub(crate) mod left_out;
 pub(crate) mod oci;
 pub(crate) mod push;
+pub(crate) mod quay;
 pub(crate) mod registry;
 pub(crate) mod serve;
 

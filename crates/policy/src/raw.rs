@@ -13,6 +13,7 @@ use super::ghcr::RawGhcr;
 use super::harbor::RawHarbor;
 use super::helm::RawHelm;
 use super::pins::{RawLifecycle, RawPins};
+use super::quay::RawQuay;
 use super::raw_production::RawProduction;
 use super::require::RawRequire;
 use super::spanned::{Entries, Spanned};
@@ -107,6 +108,7 @@ pub(super) enum RawSource {
     S3(RawS3),
     Ecr(RawEcr),
     Helm(Box<RawHelm>),
+    Quay(RawQuay),
     Zot(RawZot),
 }
 

@@ -131,7 +131,8 @@ const fn safe_pins(kind: RegistryKind) -> &'static str {
              {\"patterns\": [\"^prod-pinned-\"]}, and none has mostRecentlyPulledCount: making a pin pulls its manifest"
         }
         RegistryKind::Quay => {
-            "add an immutability policy with the tag pattern prod-pinned-.* to the organization (Quay 3.17 or later, \
+            "write `quay:` in place of `oci:` on the source, with a `token` for Quay's API, which reads its auto-prune policies \
+             and needs no `cleanup`; or add an immutability policy with the tag pattern prod-pinned-.* to the organization (Quay 3.17 or later, \
              FEATURE_IMMUTABLE_TAGS), or leave prod-pinned-.* out of every auto-prune policy"
         }
         RegistryKind::GitLab => {

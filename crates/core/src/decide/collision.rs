@@ -53,6 +53,9 @@ pub(super) fn remedy(draft: Draft<'_>, outlooks: &Outlooks) -> String {
             Retention::Zot(_) => {
                 "change zot's retention so that it spares releases: raise the count, or give their tags an entry of their own".to_owned()
             }
+            Retention::Quay(_) => {
+                "leave releases out of that auto-prune policy by its tag pattern, or raise its number".to_owned()
+            }
             Retention::Bucket(_) | Retention::Harbor(_) => format!(
                 "narrow the rule so that it spares releases; `{}` prints rules that do",
                 commands::recommend(draft.repository())
@@ -118,7 +121,7 @@ pub(super) fn mend(draft: Draft<'_>, advice: &Advice) -> String {
                 format!("put a rule in front that claims pins; `{recommend}` prints the policy")
             }
         },
-        Retention::Unruled | Retention::Bucket(_) | Retention::Harbor(_) | Retention::Acr(_) | Retention::Zot(_) => {
+        Retention::Unruled | Retention::Bucket(_) | Retention::Harbor(_) | Retention::Acr(_) | Retention::Quay(_) | Retention::Zot(_) => {
             advice.remedy.clone()
         }
     }

@@ -103,6 +103,8 @@ impl RepositorySettings {
             Retention::Harbor(_) => None,
             // The policy itself names what is run there.
             Retention::Acr(_) => None,
+            // Policies of an organization are not kept yet.
+            Retention::Quay(_) => None,
             // Its settings stand in a file of whoever runs it.
             Retention::Zot(_) => None,
             Retention::Ecr(ecr) => Some(Self::Ecr {

@@ -175,6 +175,7 @@ pub(super) fn claim_first(draft: Draft<'_>) -> String {
             )
         }
         Retention::Acr(_) => lifecycle::ACR_CLAIM.to_owned(),
+        Retention::Quay(_) => lifecycle::QUAY_CLAIM.to_owned(),
         Retention::Zot(_) => lifecycle::ZOT_CLAIM.to_owned(),
         Retention::Unruled | Retention::Bucket(_) | Retention::Harbor(_) => {
             format!("change the rules as `{}` prints them", commands::recommend(draft.repository()))
@@ -200,6 +201,11 @@ fn readable(draft: Draft<'_>) -> String {
             harbor.project
         ),
         Retention::Acr(acr) => lifecycle::acr_readable(acr),
+        Retention::Quay(quay) => format!(
+            "give the source a `token` with the scopes repo:read, repo:admin and org:admin, of an owner of organization {}, and \
+             run again",
+            quay.namespace
+        ),
         // Its rules are known, and what they count is not.
         Retention::Zot(_) => lifecycle::ZOT_CLAIM.to_owned(),
         Retention::Unruled | Retention::Bucket(_) => {

@@ -5,6 +5,7 @@ mod acr;
 mod against;
 mod docker_hub;
 mod harbor;
+mod quay;
 
 use jiff::Timestamp;
 
@@ -138,7 +139,7 @@ impl<'a> Target<'a> {
     fn bucket(&self) -> Option<&'a BucketRetention> {
         match &self.snapshot.retention {
             Retention::Bucket(bucket) => Some(bucket),
-            Retention::Unruled | Retention::Ecr(_) | Retention::Harbor(_) | Retention::Acr(_) | Retention::Zot(_) => {
+            Retention::Unruled | Retention::Ecr(_) | Retention::Harbor(_) | Retention::Acr(_) | Retention::Quay(_) | Retention::Zot(_) => {
                 None
             }
         }
@@ -259,6 +260,7 @@ impl<'a> Target<'a> {
                 Setting::Unknown => Survival::unknown("the project's retention policy could not be read"),
             },
             Retention::Acr(acr) => self.rules_of_acr(acr),
+            Retention::Quay(_) => Survival::yes("auto-prune was simulated, and no policy takes it"),
             Retention::Zot(_) => Survival::yes("zot's retention was simulated, and no collection takes it"),
             Retention::Unruled if self.is_chart_server() => {
                 Survival::unknown("whether the chart repository has cleanup rules cannot be read")
@@ -300,6 +302,9 @@ impl<'a> Target<'a> {
         }
         if let Retention::Acr(acr) = &self.snapshot.retention {
             return self.deletion_in_acr(acr);
+        }
+        if let Retention::Quay(quay) = &self.snapshot.retention {
+            return self.deletion_in_quay(quay);
         }
         match (&self.snapshot.retention, self.snapshot.cleanup.kind()) {
             (Retention::Ecr(_), _) | (_, Some(RegistryKind::Ecr)) => {

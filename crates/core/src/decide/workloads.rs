@@ -95,7 +95,7 @@ fn mutable(input: &Input<'_>, draft: Draft<'_>, tag: &Tag, entries: &[&Deploymen
 fn never_moves(retention: &Retention) -> bool {
     match retention {
         Retention::Ecr(repository) => repository.mutability == Some(Mutability::Immutable),
-        Retention::Bucket(_) | Retention::Unruled | Retention::Harbor(_) | Retention::Acr(_) | Retention::Zot(_) => {
+        Retention::Bucket(_) | Retention::Unruled | Retention::Harbor(_) | Retention::Acr(_) | Retention::Quay(_) | Retention::Zot(_) => {
             false
         }
     }

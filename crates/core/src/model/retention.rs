@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{AcrRetention, BucketRetention, EcrRepository, HarborRepository, ZotRepository};
+use super::{AcrRetention, BucketRetention, EcrRepository, HarborRepository, QuayRepository, ZotRepository};
 
 /// What of a repository decides how long its artifacts stay, beside the artifacts themselves.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -18,6 +18,8 @@ pub enum Retention {
     Harbor(Box<HarborRepository>),
     /// A repository of an Azure container registry.
     Acr(Box<AcrRetention>),
+    /// A Quay repository whose tags and policies were read by its API.
+    Quay(Box<QuayRepository>),
     /// A zot repository whose configuration file is known.
     Zot(Box<ZotRepository>),
 }
@@ -27,7 +29,7 @@ impl Retention {
     #[must_use]
     pub fn cached_from(&self) -> Option<&str> {
         match self {
-            Self::Unruled | Self::Bucket(_) | Self::Acr(_) | Self::Zot(_) => None,
+            Self::Unruled | Self::Bucket(_) | Self::Acr(_) | Self::Quay(_) | Self::Zot(_) => None,
             Self::Ecr(ecr) => ecr.cached_from.as_deref(),
             Self::Harbor(harbor) => harbor.cached_from.as_deref(),
         }

@@ -8,7 +8,7 @@ use crate::decide::facts::Facts;
 use crate::decide::input::Input;
 use crate::decide::outlooks::Outlooks;
 use crate::decide::rules::is_watched;
-use crate::decide::{charts, collision, commands, evidence, lifecycle, not_pullable, undelete};
+use crate::decide::{charts, collision, commands, evidence, lifecycle, not_pullable, time_machine, undelete};
 use crate::model::{Code, DeployedReference, Finding, Obstacle, Retention, Severity};
 use crate::outcome::report::{PinReport, RepositoryReport, TargetReport};
 
@@ -49,6 +49,9 @@ impl Judged<'_> {
         let (code, severity, message, remedy) = match obstacle {
             Obstacle::Missing => {
                 let kept = undelete::remedy(input.inspections.get(&target.artifact), input.now);
+                let kept = kept.or_else(|| {
+                    time_machine::bring_back(&input.snapshot.retention, &target.artifact, input.now)
+                });
                 let kept = kept.map_or_else(String::new, |kept| format!("{kept}; else "));
                 let remedy = format!("{kept}{}; {}", charts::bring_back(input.snapshot.kind), self.meanwhile());
                 (Code::TargetMissing, Severity::Critical, format!("{name} does not exist any more"), remedy)
@@ -112,7 +115,7 @@ impl Judged<'_> {
 
     fn restore(&self, class: &str) -> String {
         match &self.input.snapshot.retention {
-            Retention::Unruled | Retention::Harbor(_) | Retention::Acr(_) | Retention::Zot(_) => {
+            Retention::Unruled | Retention::Harbor(_) | Retention::Acr(_) | Retention::Quay(_) | Retention::Zot(_) => {
                 "restore it, and keep releases out of archive transitions".to_owned()
             }
             Retention::Bucket(bucket) => {
@@ -130,7 +133,7 @@ impl Judged<'_> {
     fn unhide(&self, marker: &str) -> String {
         let command = match &self.input.snapshot.retention {
             Retention::Bucket(bucket) => commands::unhide(bucket, &self.target.artifact, marker),
-            Retention::Unruled | Retention::Ecr(_) | Retention::Harbor(_) | Retention::Acr(_) | Retention::Zot(_) => {
+            Retention::Unruled | Retention::Ecr(_) | Retention::Harbor(_) | Retention::Acr(_) | Retention::Quay(_) | Retention::Zot(_) => {
                 None
             }
         };

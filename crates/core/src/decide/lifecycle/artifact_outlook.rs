@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::effects::{ArtifactOutlook, Displaced, Stirred};
-use super::{Situation, acr_commands, harbor_artifacts, images, objects, zot_tags};
+use super::{Situation, acr_commands, harbor_artifacts, images, objects, quay_tags, zot_tags};
 use crate::model::{ArtifactId, PinKind, Retention, Threat};
 
 /// Whose outlook the pin of this artifact can change, beside the pins that are there.
@@ -18,6 +18,7 @@ pub(crate) fn stirred(situation: &Situation<'_>, artifact: &ArtifactId) -> Stirr
         Retention::Bucket(bucket) => objects::stirred(situation, bucket, artifact),
         Retention::Harbor(repository) => harbor_artifacts::stirred(situation, repository, artifact),
         Retention::Acr(acr) => acr_commands::stirred(situation, acr),
+        Retention::Quay(repository) => quay_tags::stirred(situation, repository, artifact),
         Retention::Zot(repository) => zot_tags::stirred(situation, repository),
     }
 }
@@ -31,6 +32,7 @@ pub(crate) fn artifact_outlooks(situation: &Situation<'_>) -> BTreeMap<ArtifactI
         Retention::Bucket(bucket) => objects::artifact_outlooks(situation, bucket),
         Retention::Harbor(repository) => harbor_artifacts::artifact_outlooks(situation, repository),
         Retention::Acr(acr) => acr_commands::artifact_outlooks(situation, acr),
+        Retention::Quay(repository) => quay_tags::artifact_outlooks(situation, repository),
         Retention::Zot(repository) => zot_tags::artifact_outlooks(situation, repository),
     }
 }
@@ -45,8 +47,8 @@ pub(crate) fn displaced(situation: &Situation<'_>, stay: &[(ArtifactId, Threat)]
         Retention::Harbor(_) => Vec::new(),
         // What is counted, is counted anew by each run of a command.
         Retention::Acr(_) => Vec::new(),
-        // What zot counts, it counts anew at each collection, pins and what they keep included.
-        Retention::Zot(_) => Vec::new(),
+        // What zot and Quay count, they count anew each time, pins and what they keep included.
+        Retention::Quay(_) | Retention::Zot(_) => Vec::new(),
         Retention::Ecr(repository) => images::displaced(situation, repository, stay),
     }
 }

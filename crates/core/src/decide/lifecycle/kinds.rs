@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::effects::Foreseen;
-use super::{Outlook, Situation, acr_commands, ecr, harbor, harbor_artifacts, images, objects, s3, zot_tags};
+use super::{
+    Outlook, Situation, acr_commands, ecr, harbor, harbor_artifacts, images, objects, quay_tags, s3, zot_tags,
+};
 use crate::model::{
     AcrManifest, ArtifactId, Certainty, Digest, EcrImage, EcrRepository, Effect, HarborArtifact, Pin, Retention,
     Setting, Snapshot, Tag, Toll, ZotManifest,
@@ -20,6 +22,7 @@ pub fn outlook(situation: &Situation<'_>) -> Outlook {
         Retention::Bucket(bucket) => objects::outlook(situation, bucket),
         Retention::Harbor(repository) => harbor_artifacts::outlook(situation, repository),
         Retention::Acr(acr) => acr_commands::outlook(situation, acr),
+        Retention::Quay(repository) => quay_tags::outlook(situation, repository),
         Retention::Zot(repository) => zot_tags::outlook(situation, repository),
     }
 }
@@ -49,6 +52,7 @@ pub fn foreseen(situation: &Situation<'_>, at: Timestamp) -> Option<BTreeMap<Art
         Retention::Bucket(bucket) => objects::foreseen(situation, bucket, at),
         Retention::Harbor(repository) => harbor_artifacts::foreseen(situation, repository, at),
         Retention::Acr(acr) => acr_commands::foreseen(situation, acr, at),
+        Retention::Quay(repository) => quay_tags::foreseen(situation, repository, at),
         Retention::Zot(repository) => zot_tags::foreseen(situation, repository, at),
     }
 }
@@ -74,6 +78,7 @@ pub(crate) fn without_pins(snapshot: &Snapshot) -> Option<Snapshot> {
             Retention::Harbor(Box::new(harbor_artifacts::without_pins(snapshot, repository)?))
         }
         Retention::Acr(acr) => Retention::Acr(Box::new(acr_commands::without(acr, &zot_tags::is_pin)?)),
+        Retention::Quay(repository) => Retention::Quay(Box::new(quay_tags::without(repository, &zot_tags::is_pin)?)),
         Retention::Zot(repository) => Retention::Zot(Box::new(zot_tags::without(repository, &zot_tags::is_pin)?)),
     };
     Some(Snapshot { retention, ..bare_of(snapshot) })
@@ -109,6 +114,12 @@ pub(crate) fn without_pins_of(snapshot: &Snapshot, of: &BTreeSet<ArtifactId>) ->
             };
             Retention::Acr(acr_commands::without(acr, &goes).map_or_else(|| acr.clone(), Box::new))
         }
+        Retention::Quay(repository) => {
+            let goes = |digest: &Digest, tag: &Tag| {
+                of.contains(&ArtifactId::Manifest(digest.clone())) && zot_tags::is_pin(digest, tag)
+            };
+            Retention::Quay(quay_tags::without(repository, &goes).map_or_else(|| repository.clone(), Box::new))
+        }
         Retention::Zot(repository) => {
             let goes = |digest: &Digest, tag: &Tag| {
                 of.contains(&ArtifactId::Manifest(digest.clone())) && zot_tags::is_pin(digest, tag)
@@ -137,6 +148,14 @@ pub(crate) fn without_tags(
         Retention::Acr(acr) => {
             let then = acr_commands::without(acr, &|digest, tag| of(digest) && !stays(tag))?;
             return Some(Snapshot { retention: Retention::Acr(Box::new(then)), ..bare_of(snapshot) });
+        }
+        Retention::Quay(repository) => {
+            // What is immutable does not move.
+            let moves = |digest: &Digest, tag: &Tag| {
+                of(digest) && !stays(tag) && !repository.rows.iter().any(|row| row.name == *tag && row.immutable)
+            };
+            let then = quay_tags::without(repository, &moves)?;
+            return Some(Snapshot { retention: Retention::Quay(Box::new(then)), ..bare_of(snapshot) });
         }
         Retention::Zot(repository) => {
             let then = zot_tags::without(repository, &|digest, tag| of(digest) && !stays(tag))?;
@@ -182,7 +201,7 @@ fn bare_of(snapshot: &Snapshot) -> Snapshot {
 pub(crate) fn renumbered(before: &Snapshot, after: &Snapshot) -> BTreeMap<String, String> {
     let rules = |snapshot: &Snapshot| match &snapshot.retention {
         Retention::Ecr(repository) => images::rules(repository),
-        Retention::Unruled | Retention::Bucket(_) | Retention::Harbor(_) | Retention::Acr(_) | Retention::Zot(_) => {
+        Retention::Unruled | Retention::Bucket(_) | Retention::Harbor(_) | Retention::Acr(_) | Retention::Quay(_) | Retention::Zot(_) => {
             None
         }
     };
@@ -208,6 +227,7 @@ pub fn recommend(snapshot: &Snapshot) -> Result<String, String> {
             "acr purge commands stand in tasks and pipelines, which prodpin does not write: {}",
             acr_commands::CLAIM
         )),
+        Retention::Quay(_) => Err(format!("prodpin writes no auto-prune policies: {}", quay_tags::CLAIM)),
         Retention::Zot(_) => Err(format!(
             "zot's rules stand in its configuration file, which prodpin does not write: {}",
             zot_tags::CLAIM
@@ -218,7 +238,7 @@ pub fn recommend(snapshot: &Snapshot) -> Result<String, String> {
 /// What such rules leave to their owner, each as a sentence.
 pub fn left_alone(snapshot: &Snapshot) -> Vec<String> {
     match &snapshot.retention {
-        Retention::Unruled | Retention::Ecr(_) | Retention::Harbor(_) | Retention::Acr(_) | Retention::Zot(_) => {
+        Retention::Unruled | Retention::Ecr(_) | Retention::Harbor(_) | Retention::Acr(_) | Retention::Quay(_) | Retention::Zot(_) => {
             Vec::new()
         }
         Retention::Bucket(bucket) => {
@@ -232,7 +252,7 @@ pub fn left_alone(snapshot: &Snapshot) -> Vec<String> {
 pub(crate) fn why_not_recommended(retention: &Retention) -> Option<String> {
     match retention {
         Retention::Ecr(repository) => images::recommend(repository).err(),
-        Retention::Unruled | Retention::Bucket(_) | Retention::Harbor(_) | Retention::Acr(_) | Retention::Zot(_) => {
+        Retention::Unruled | Retention::Bucket(_) | Retention::Harbor(_) | Retention::Acr(_) | Retention::Quay(_) | Retention::Zot(_) => {
             None
         }
     }
@@ -249,7 +269,7 @@ pub(crate) fn is_for_a_tag(retention: &Retention, rule: &str) -> bool {
 pub(crate) fn claimed(snapshot: &Snapshot) -> Option<Result<String, String>> {
     match &snapshot.retention {
         Retention::Ecr(repository) => Some(images::claimed(repository)),
-        Retention::Unruled | Retention::Bucket(_) | Retention::Harbor(_) | Retention::Acr(_) | Retention::Zot(_) => {
+        Retention::Unruled | Retention::Bucket(_) | Retention::Harbor(_) | Retention::Acr(_) | Retention::Quay(_) | Retention::Zot(_) => {
             None
         }
     }
@@ -278,11 +298,18 @@ fn manifests(retention: &Retention) -> impl Iterator<Item = (&Digest, bool)> {
             Retention::Ecr(ecr) => (&ecr.images, &[], &[], &[]),
             Retention::Harbor(harbor) => (&[], &harbor.artifacts, &[], &[]),
             Retention::Acr(acr) => (&[], &[], &acr.repository.manifests, &[]),
+            // What has no tag is not listed there.
+            Retention::Quay(_) => (&[], &[], &[], &[]),
             Retention::Zot(repository) => (&[], &[], &[], &repository.manifests),
         };
     let images = images.iter().map(|image| (&image.digest, !image.tags.is_empty()));
     let artifacts = artifacts.iter().map(|artifact| (&artifact.digest, !artifact.tags.is_empty()));
     let acr = acr.iter().map(|manifest| (&manifest.digest, !manifest.tags.is_empty()));
     let zot = zot.iter().map(|manifest| (&manifest.digest, !manifest.tags.is_empty()));
-    images.chain(artifacts).chain(acr).chain(zot)
+    let tagged: BTreeSet<&Digest> = match retention {
+        Retention::Quay(quay) => quay.rows.iter().filter(|row| row.end.is_none()).map(|row| &row.digest).collect(),
+        _ => BTreeSet::new(),
+    };
+    let quay = tagged.into_iter().map(|digest| (digest, true));
+    images.chain(artifacts).chain(acr).chain(quay).chain(zot)
 }

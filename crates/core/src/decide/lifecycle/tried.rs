@@ -80,6 +80,7 @@ impl TriedRules {
                 | Retention::Bucket(_)
                 | Retention::Harbor(_)
                 | Retention::Acr(_)
+                | Retention::Quay(_)
                 | Retention::Zot(_),
                 _,
             ) => false,
