@@ -1,37 +1,49 @@
 //! A stateful Quay in this process: `/config` and its API v1 beside the registry protocol, answering as its own application did
 //! (the captures of 3.18). What holds bytes is the honest registry of `registry`, behind it.
 //!
-//! It keeps the habits that matter here: tags have history, one PUT locks whatever the tag names, with the feature off that PUT
-//! answers 201 and does nothing, unknown and not allowed are both 403, and nobody but an owner reads an organization's policies.
+//! It keeps the habits that matter here: strangers get a token and an empty catalog, robot accounts log in to `/v2` and to
+//! nothing else, tags have history, one PUT locks whatever the tag names, with the feature off that PUT answers 201 and does
+//! nothing, the expiry of a manifest's label comes with each tag of it, and nobody but an owner reads an organization's policies.
 #![allow(dead_code, reason = "each program that includes this uses its own part of it")]
 
 mod api;
+mod protocol;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::{Bytes, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use prodpin::model::Digest;
 use serde_json::{Value, json};
 
 use super::registry::{Logged, Options, Registry};
 
-/// The token that may do everything.
+/// The OAuth token for the API.
 pub(crate) const TOKEN: &str = "owner-token";
+
+/// The robot account that reads and pushes.
+pub(crate) const ROBOT: (&str, &str) = ("acme+prodpin", "robot-secret");
 
 /// What the stand-in does in place of the truth.
 #[derive(Debug, Clone)]
 pub(crate) enum Lie {
     /// Calls with this method whose path holds this text are answered so.
     Answer(Method, &'static str, u16),
+    /// The same by something in front that has no error documents.
+    Bare(Method, &'static str, u16),
+    /// The next so many calls whose path holds this text are told to wait.
+    Throttles(&'static str, usize),
     /// This page of lists of tags is empty and the last one.
     LostPage(usize),
+    /// This page of lists of tags is left out: the one behind it comes in its place.
+    SkippedPage(usize),
+    /// Lists of tags go on without end.
+    Endless,
     /// Tags are not made immutable, and the answer says that they were.
     ForgetsLocks,
 }
@@ -47,7 +59,7 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    fn is_alive(&self) -> bool {
+    pub(crate) fn is_alive(&self) -> bool {
         self.end.is_none_or(|end| end > now())
     }
 }
@@ -57,16 +69,35 @@ impl Row {
 pub(crate) struct World {
     /// The oldest first.
     pub(crate) rows: BTreeMap<String, Vec<Row>>,
+    /// Manifests that no tag names any more, by repository and digest, with their media type: the time machine has them.
+    pub(crate) dead: BTreeMap<(String, String), (String, Bytes)>,
     pub(crate) immutable_tags: bool,
     pub(crate) auto_prune: bool,
     pub(crate) default_policy: Value,
     /// Of organizations by name, and of repositories by theirs.
     pub(crate) policies: BTreeMap<String, Vec<Value>>,
     pub(crate) state: &'static str,
+    /// Whether the namespace is a user's, and whose token it is.
+    pub(crate) user: Option<&'static str>,
     /// What is set on tags as they are made, by their manifest's label.
     pub(crate) expires_after: Option<i64>,
     /// Scopes of the token.
     pub(crate) scopes: Vec<&'static str>,
+}
+
+impl World {
+    /// The rows of a repository that are tags now.
+    pub(crate) fn tags(&self, repository: &str) -> Vec<&Row> {
+        self.rows.get(repository).into_iter().flatten().filter(|row| row.is_alive()).collect()
+    }
+
+    /// Everything of the repository as it would be so many seconds later.
+    pub(crate) fn age(&mut self, repository: &str, seconds: i64) {
+        for row in self.rows.get_mut(repository).into_iter().flatten() {
+            row.start -= seconds;
+            row.end = row.end.map(|end| end - seconds);
+        }
+    }
 }
 
 /// A running Quay; it ends when this is dropped.
@@ -82,6 +113,8 @@ struct Shared {
     http: reqwest::Client,
     lies: Mutex<Vec<Lie>>,
     requests: Mutex<Vec<Logged>>,
+    /// What calls were sent with, by path.
+    sent: Mutex<Vec<(String, Option<String>)>>,
 }
 
 fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -95,7 +128,8 @@ fn now() -> i64 {
 impl Quay {
     /// Starts one on a free port, with both features on and no policy.
     pub(crate) async fn start() -> Self {
-        let inner = Registry::start_with(Options { referrers: true, largest_page: 50, ..Options::default() }).await;
+        let options = Options { referrers: true, largest_page: 50, deletes_tags: true, ..Options::default() };
+        let inner = Registry::start_with(options).await;
         let world = World {
             immutable_tags: true,
             auto_prune: true,
@@ -109,6 +143,7 @@ impl Quay {
             http: reqwest::Client::builder().no_proxy().build().expect("a client"),
             lies: Mutex::default(),
             requests: Mutex::default(),
+            sent: Mutex::default(),
         });
         let app = Router::new().fallback(serve).with_state(Arc::clone(&shared));
         let (address, task) = super::serve::serve(app).await;
@@ -130,6 +165,16 @@ impl Quay {
         held(&self.shared.lies).push(lie);
     }
 
+    /// From now on it tells the truth.
+    pub(crate) fn be_honest(&self) {
+        held(&self.shared.lies).clear();
+    }
+
+    /// Every request so far.
+    pub(crate) fn requests(&self) -> Vec<Logged> {
+        held(&self.shared.requests).clone()
+    }
+
     /// Starts the log of requests anew.
     pub(crate) fn forget_requests(&self) {
         held(&self.shared.requests).clear();
@@ -137,9 +182,16 @@ impl Quay {
 
     /// Requests that could change something.
     pub(crate) fn writes(&self) -> Vec<Logged> {
-        let mut requests = held(&self.shared.requests).clone();
+        let mut requests = self.requests();
         requests.retain(|request| !matches!(&*request.method, "GET" | "HEAD"));
         requests
+    }
+
+    /// The paths of calls that came with this text in their `Authorization`.
+    pub(crate) fn sent_with(&self, text: &str) -> Vec<String> {
+        let sent = held(&self.shared.sent);
+        let with = sent.iter().filter(|(_, sent)| sent.as_ref().is_some_and(|sent| sent.contains(text)));
+        with.map(|(path, _)| path.clone()).collect()
     }
 }
 
@@ -163,9 +215,8 @@ impl Call {
         self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    fn has_token(&self) -> bool {
-        let sent = self.headers.get(AUTHORIZATION).and_then(|sent| sent.to_str().ok());
-        sent == Some(&format!("Bearer {TOKEN}"))
+    fn authorization(&self) -> Option<&str> {
+        self.headers.get(AUTHORIZATION).and_then(|sent| sent.to_str().ok())
     }
 }
 
@@ -182,67 +233,33 @@ async fn serve(State(shared): State<Arc<Shared>>, request: Request) -> Response 
     let query = url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
     let (method, path) = (parts.method, parts.uri.path().to_owned());
     let call = Call { method, path, query, headers: parts.headers, body };
-    let lied = held(&shared.lies).iter().find_map(|lie| match lie {
-        Lie::Answer(method, text, status) if *method == call.method && call.path.contains(text) => Some(*status),
-        _ => None,
-    });
-    match lied {
-        Some(status) => answer(status, &json!({ "error_message": "so it is", "status": status })),
-        None if call.path == "/config" || call.path.starts_with("/api/v1/") => api::answer(&shared, &call),
-        None => protocol(&shared, &call).await,
+    held(&shared.sent).push((call.path.clone(), call.authorization().map(str::to_owned)));
+    match lied(&shared, &call) {
+        Some(answer) => answer,
+        None if call.path == "/config" || call.path.starts_with("/api/v1/") => api::answer(&shared, &call).await,
+        None => protocol::answer(&shared, &call).await,
     }
 }
 
-/// The registry protocol, through Quay: an immutable tag is neither moved nor deleted.
-async fn protocol(shared: &Shared, call: &Call) -> Response {
-    let named = call.path.strip_prefix("/v2/").and_then(|rest| rest.rsplit_once("/manifests/"));
-    let Some((repository, reference)) = named.filter(|_| matches!(call.method, Method::PUT | Method::DELETE)) else {
-        return forward(shared, call).await;
-    };
-    let is_held = held(&shared.world).rows.get(repository).is_some_and(|rows| {
-        rows.iter().any(|row| row.is_alive() && row.immutable && (row.name == reference || row.digest == reference))
-    });
-    let moves = call.method == Method::PUT && reference.parse::<Digest>().is_ok();
-    if is_held && !moves {
-        return answer(409, &json!({ "errors": [{ "code": "TAG_IMMUTABLE", "message": "tag is immutable" }] }));
-    }
-    let done = forward(shared, call).await;
-    if !done.status().is_success() {
-        return done;
-    }
-    let mut world = held(&shared.world);
-    let expires = world.expires_after;
-    let rows = world.rows.entry(repository.to_owned()).or_default();
-    let ended = rows.iter_mut().filter(|row| row.is_alive() && (row.name == reference || row.digest == reference));
-    if !moves {
-        ended.for_each(|row| row.end = Some(now()));
-    }
-    if call.method == Method::PUT && !moves {
-        let digest = Digest::sha256(&call.body).to_string();
-        let end = expires.map(|span| now() + span);
-        rows.push(Row { name: reference.to_owned(), digest, start: now(), end, immutable: false });
-    }
-    done
-}
-
-/// The same call to the registry behind.
-async fn forward(shared: &Shared, call: &Call) -> Response {
-    let mut url: reqwest::Url = format!("{}{}", shared.inner.url(), call.path).parse().expect("an address");
-    url.query_pairs_mut().extend_pairs(&call.query);
-    let mut headers = call.headers.clone();
-    for name in ["authorization", "host", "content-length", "transfer-encoding"] {
-        headers.remove(name);
-    }
-    let sent = shared.http.request(call.method.clone(), url).headers(headers).body(call.body.clone());
-    let done = sent.send().await.expect("the registry behind answers");
-    let (status, headers) = (done.status(), done.headers().clone());
-    let body = done.bytes().await.expect("its body");
-    let mut response = (status, Body::from(body)).into_response();
-    for (name, value) in &headers {
-        let is_framing = matches!(name.as_str(), "content-length" | "transfer-encoding" | "connection" | "date");
-        if !is_framing || (call.method == Method::HEAD && name == "content-length") {
-            response.headers_mut().insert(name.clone(), value.clone());
+fn lied(shared: &Shared, call: &Call) -> Option<Response> {
+    let so = |status: u16| answer(status, &json!({ "error_message": "so it is", "status": status }));
+    held(&shared.lies).iter_mut().find_map(|lie| match lie {
+        Lie::Answer(method, text, status) if *method == call.method && call.path.contains(*text) => Some(so(*status)),
+        Lie::Bare(method, text, status) if *method == call.method && call.path.contains(*text) => {
+            let status = StatusCode::from_u16(*status).expect("a status");
+            Some((status, [(CONTENT_TYPE, "text/html; charset=utf-8")], "<html>").into_response())
         }
-    }
-    response
+        Lie::Throttles(text, left) if *left > 0 && call.path.contains(*text) => {
+            *left -= 1;
+            let mut answer = so(429);
+            answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("0"));
+            Some(answer)
+        }
+        _ => None,
+    })
+}
+
+/// Which of the lies holds.
+fn lies(shared: &Shared, is_it: impl Fn(&Lie) -> bool) -> bool {
+    held(&shared.lies).iter().any(is_it)
 }

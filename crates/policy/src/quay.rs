@@ -5,6 +5,7 @@ use super::pins::RawPins;
 use super::problem::Span;
 use super::registry::{RegistryTerms, registry_source, terms};
 use super::require::RawRequire;
+use super::source::is_loopback;
 use super::spanned::Spanned;
 use super::{OciConfig, RegistryInterface, Secret};
 
@@ -25,9 +26,14 @@ impl Checker<'_> {
     pub(super) fn quay(&self, raw: &RawQuay, span: Span) -> Option<OciConfig> {
         let config = self.registry(&raw.terms(), span);
         let token = self.filled(&raw.token).map(Secret::new);
-        if let Some(at) = raw.token.span().filter(|_| token.is_some() && !raw.token.from_environment) {
+        let at = raw.token.span().filter(|_| token.is_some());
+        if let Some(at) = at.filter(|_| !raw.token.from_environment) {
             self.problems.warn(at, "the token is written in the policy; write ${NAME} and set it in the environment");
         }
-        Some(OciConfig { interface: RegistryInterface::Quay { token }, ..config? })
+        let config = config?;
+        if let Some(at) = at.filter(|_| config.url.scheme() == "http" && !is_loopback(&config.url)) {
+            self.problems.warn(at, "the token crosses the network in the clear, because the address says http");
+        }
+        Some(OciConfig { interface: RegistryInterface::Quay { token }, ..config })
     }
 }

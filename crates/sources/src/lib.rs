@@ -310,7 +310,7 @@ pub async fn open_to_release(
             RegistryInterface::Ghcr { api } => ghcr::open_to_release(name, (config, api), options, environment),
             RegistryInterface::Harbor => harbor::open_to_release(name, config, options, environment),
             RegistryInterface::Quay { token } => {
-                quay::open_to_release(name, config, token.as_ref(), options, environment)
+                quay::open_to_release(name, (config, token.as_ref()), options, environment)
             }
             RegistryInterface::Zot { config: file } => {
                 zot::open_to_release(name, config, file.as_deref(), options, environment)
@@ -390,7 +390,7 @@ pub async fn open(
             RegistryInterface::DockerHub { api } => dockerhub::open_in(name, (config, api), options, environment),
             RegistryInterface::Ghcr { api } => ghcr::open_in(name, (config, api), options, environment),
             RegistryInterface::Harbor => harbor::open_in(name, config, options, environment),
-            RegistryInterface::Quay { token } => quay::open_in(name, config, token.as_ref(), options, environment),
+            RegistryInterface::Quay { token } => quay::open_in(name, (config, token.as_ref()), options, environment),
             RegistryInterface::Zot { config: file } => {
                 zot::open_in(name, config, file.as_deref(), options, environment)
             }

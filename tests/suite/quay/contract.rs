@@ -5,9 +5,9 @@ use prodpin::model::{ArtifactId, Digest, Reference, RepositoryName, Tag};
 use prodpin::sources::Source;
 use prodpin::sources::memory::Content;
 
-use super::{opened_as, pusher};
+use super::{PRODPIN, Who, opened_as, pusher};
 use crate::support::contract::{Ability, Fixture, contract_tests};
-use crate::support::quay::{Quay, TOKEN};
+use crate::support::quay::{Quay, ROBOT};
 
 contract_tests!(start);
 
@@ -23,8 +23,8 @@ impl Fixture for Served {
         "Quay".to_owned()
     }
 
-    fn can(&self, ability: Ability) -> bool {
-        !matches!(ability, Ability::Deny | Ability::DeleteTag)
+    fn can(&self, _ability: Ability) -> bool {
+        true
     }
 
     fn repository(&self, name: &str) -> RepositoryName {
@@ -37,13 +37,19 @@ impl Fixture for Served {
     }
 
     async fn open(&self, patterns: &[&str], write: bool) -> Source {
-        opened_as(&self.0, patterns, Some(TOKEN), write)
+        opened_as(&self.0, patterns, PRODPIN, write)
+    }
+
+    async fn open_denied(&self, repository: &RepositoryName) -> Source {
+        let wrong = Who { login: Some((ROBOT.0, "wrong")), token: Some("wrong") };
+        opened_as(&self.0, &[repository.as_str()], wrong, false)
     }
 
     fn more_than_a_page(&self) -> usize {
         120
     }
 
+    /// Asking for a token is a GET there.
     fn writes(&self) -> Option<usize> {
         Some(self.0.writes().len())
     }
@@ -54,6 +60,10 @@ impl Fixture for Served {
 
     async fn bytes(&self, repository: &RepositoryName, tag: &Tag) -> Option<Vec<u8>> {
         Some(pusher(&self.0).manifest(repository.as_str(), tag.as_str()).await?.1)
+    }
+
+    async fn delete_tag(&self, repository: &RepositoryName, label: &str) {
+        assert!(pusher(&self.0).delete_tag(repository.as_str(), label).await);
     }
 
     async fn delete_artifact(&self, repository: &RepositoryName, artifact: &ArtifactId) {

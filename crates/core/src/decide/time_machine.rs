@@ -2,39 +2,35 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::commands;
-use crate::model::{ArtifactId, Pin, QuayRepository, Retention};
+use crate::model::{DeletedManifest, Digest, Pin, QuayRepository, Retention, Undelete};
 
-/// How a manifest that no tag names any more is brought back, where Quay has it still. A tag that names something else by now
-/// is not moved: then it comes back under its pin's name.
-pub(super) fn bring_back(retention: &Retention, artifact: &ArtifactId, now: Timestamp) -> Option<String> {
+/// A manifest that no tag names any more, where Quay has it still. A tag that names something else by now is not moved: then
+/// it comes back under its pin's name.
+pub(super) fn kept(retention: &Retention, digest: &Digest, now: Timestamp) -> Option<DeletedManifest> {
     let Retention::Quay(repository) = retention else { return None };
-    let digest = artifact.digest()?;
     let window = SignedDuration::from_secs(repository.time_machine?);
-    let ended = repository.rows.iter().filter(|row| row.digest == *digest && !row.is_alive(now));
-    let (row, until) = ended
-        .filter_map(|row| Some((row, row.end?.checked_add(window).ok()?)))
-        .filter(|(_, until)| *until > now)
-        .max_by_key(|(_, until)| *until)?;
-    let is_taken = repository.rows.iter().any(|other| other.name == row.name && other.is_alive(now));
+    let living = repository.living(now);
+    if living.iter().any(|row| row.digest == *digest) {
+        return None;
+    }
+    let ended = repository.ended(now).filter(|row| row.digest == *digest);
+    let until = |end: Timestamp| end.checked_add(window).ok();
+    let (row, end, until) = ended
+        .filter_map(|row| row.end.and_then(|end| Some((row, end, until(end)?))))
+        .filter(|(_, _, until)| *until > now)
+        .max_by_key(|(_, _, until)| *until)?;
+    let is_taken = living.iter().any(|other| other.name == row.name);
     let tag = if is_taken { Pin::for_digest(digest).to_string() } else { row.name.to_string() };
-    Some(format!("Quay's time machine has it until {until}: `{}`", command(repository, &tag, &digest.to_string())))
-}
-
-fn command(repository: &QuayRepository, tag: &str, digest: &str) -> String {
-    let QuayRepository { address, namespace, name, .. } = repository;
+    let QuayRepository { address, namespace, name, .. } = &**repository;
     let url = format!("{}/api/v1/repository/{namespace}/{name}/tag/{tag}/restore", address.trim_end_matches('/'));
-    format!(
-        "curl -fsS -X POST -H \"Authorization: Bearer $QUAY_TOKEN\" -H \"Content-Type: application/json\" -d {} {}",
-        commands::quoted(&format!("{{\"manifest_digest\":\"{digest}\"}}")),
-        commands::quoted(&url)
-    )
+    let by = Undelete::Quay { url: url.into(), until };
+    Some(DeletedManifest { digest: digest.clone(), deleted: Some(end), by })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Digest, QuayPolicies, QuayRow};
+    use crate::model::{QuayPolicies, QuayRow};
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
@@ -50,39 +46,51 @@ mod tests {
         }
     }
 
-    fn repository(rows: Vec<QuayRow>) -> Retention {
-        Retention::Quay(Box::new(QuayRepository {
+    fn repository(rows: Vec<QuayRow>) -> QuayRepository {
+        QuayRepository {
             address: "https://quay.example.com/".into(),
             namespace: "acme".into(),
             name: "team/shop".into(),
             rows,
-            unlisted: Vec::new(),
+            read: at(0),
+            disputed: Vec::new(),
             server: None,
             of_namespace: QuayPolicies::Known(Vec::new()),
             own: QuayPolicies::Known(Vec::new()),
             is_normal: Some(true),
             time_machine: Some(100),
             locks_pins: false,
-        }))
+        }
     }
 
     #[test]
     fn what_ended_within_the_window_comes_back_under_its_tag_and_moves_none_k54() {
-        let artifact = ArtifactId::Manifest(Digest::sha256(b"old"));
         let digest = Digest::sha256(b"old");
         let gone = || row("v1.0.0", "old", Some(1_000));
-        let found = |rows: Vec<QuayRow>, now| bring_back(&repository(rows), &artifact, at(now));
-        let told = found(vec![gone()], 1_050).unwrap();
-        assert!(told.contains("until 1970-01-01T00:18:20Z"), "{told}");
-        assert!(
-            told.contains("https://quay.example.com/api/v1/repository/acme/team/shop/tag/v1.0.0/restore"),
-            "{told}"
-        );
-        assert!(told.contains(&format!("{{\"manifest_digest\":\"{digest}\"}}")), "{told}");
-        assert_eq!(found(vec![gone()], 1_100), None, "the window is over");
-        assert_eq!(found(vec![row("v1.0.0", "old", None)], 1_050), None, "it is there");
-        let moved = found(vec![row("v1.0.0", "new", None), gone()], 1_050).unwrap();
-        assert!(moved.contains(&format!("/tag/prod-pinned-{}/restore", digest.hex())), "{moved}");
-        assert_eq!(bring_back(&Retention::Unruled, &artifact, at(0)), None);
+        let found = |repository: QuayRepository, now| kept(&Retention::Quay(Box::new(repository)), &digest, at(now));
+        let url = |tag: &str| format!("https://quay.example.com/api/v1/repository/acme/team/shop/tag/{tag}/restore").into();
+        let told = found(repository(vec![gone()]), 1_050).unwrap();
+        assert_eq!(told.by, Undelete::Quay { url: url("v1.0.0"), until: at(1_100) });
+        assert_eq!((told.digest, told.deleted), (digest.clone(), Some(at(1_000))));
+        assert_eq!(found(repository(vec![gone()]), 1_100), None, "the window is over");
+        assert_eq!(found(repository(vec![row("v1.0.0", "old", None)]), 1_050), None, "it is there");
+        assert_eq!(found(repository(vec![row("stable", "old", None), gone()]), 1_050), None, "another tag has it");
+        let moved = found(repository(vec![row("v1.0.0", "new", None), gone()]), 1_050).unwrap();
+        let pin = Pin::for_digest(&digest).to_string();
+        assert_eq!(moved.by, Undelete::Quay { url: url(&pin), until: at(1_100) });
+        let unread = QuayRepository { time_machine: None, ..repository(vec![gone()]) };
+        assert_eq!(found(unread, 1_050), None, "for how long is not known");
+        assert_eq!(kept(&Retention::Unruled, &digest, at(0)), None);
+    }
+
+    #[test]
+    fn what_was_over_when_the_rows_were_read_is_over() {
+        let of_run = QuayRepository { read: at(2_000), ..repository(vec![row("v1", "old", Some(1_500))]) };
+        assert!(of_run.living(at(1_000)).is_empty(), "it went while the run went on");
+        assert_eq!(of_run.ended(at(1_000)).count(), 1);
+        let expires = QuayRepository { read: at(900), ..of_run };
+        assert_eq!(expires.living(at(1_000)).len(), 1);
+        let moved = repository(vec![row("v1", "new", None), row("v1", "old", Some(9_999))]);
+        assert_eq!(moved.living(at(0)).len(), 1, "of one name the last row alone is a tag");
     }
 }

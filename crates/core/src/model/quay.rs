@@ -1,6 +1,8 @@
 //! A Quay repository as its auto-prune policies see it: its tags, also those that ended, and the policies of whoever may
 //! prune it (K52–54b).
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
 
 use super::{Digest, Tag};
@@ -17,8 +19,10 @@ pub struct QuayRepository {
     /// Every row of its tags as listed, those of the past too: what began last comes first, and of two that began in the same
     /// second the later one.
     pub rows: Vec<QuayRow>,
-    /// Tags of which Quay's own list says nothing. They count all the same.
-    pub unlisted: Vec<Tag>,
+    /// When they were read, by the server's clock where it tells one.
+    pub read: Timestamp,
+    /// Tags of which Quay's own list and the registry do not say the same. What policies make of those is not known.
+    pub disputed: Vec<Tag>,
     /// What the server's configuration says; none if it could not be read.
     pub server: Option<QuayServer>,
     /// The policies of the organization or user.
@@ -86,10 +90,19 @@ pub struct QuayPolicy {
     pub matches: Option<bool>,
 }
 
-impl QuayRow {
-    /// Whether it is a tag now.
+impl QuayRepository {
+    /// The rows that are tags: of each name the last one, unless it has ended. What was over when the rows were read is over,
+    /// whichever instant is asked about: a tag that moved while a run went on does not look like one that will expire.
     #[must_use]
-    pub fn is_alive(&self, now: Timestamp) -> bool {
-        self.end.is_none_or(|end| end > now)
+    pub fn living(&self, now: Timestamp) -> Vec<&QuayRow> {
+        let (now, mut names) = (now.max(self.read), HashSet::new());
+        let last = self.rows.iter().filter(|row| names.insert(&row.name));
+        last.filter(|row| row.end.is_none_or(|end| end > now)).collect()
+    }
+
+    /// The rows that are over.
+    pub fn ended(&self, now: Timestamp) -> impl Iterator<Item = &QuayRow> {
+        let now = now.max(self.read);
+        self.rows.iter().filter(move |row| row.end.is_some_and(|end| end <= now))
     }
 }

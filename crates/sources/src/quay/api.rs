@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use jiff::Timestamp;
 use reqwest::StatusCode;
-use reqwest::header::HeaderValue;
+use reqwest::header::{DATE, HeaderValue};
 use serde::de::DeserializeOwned;
 
 use crate::oci::{OciError, Registry};
@@ -73,6 +74,14 @@ impl Api {
     pub(super) async fn document<T: DeserializeOwned>(&self, path: &str, query: Option<&str>) -> Result<T, Fault> {
         let answer = self.registry.read_as(Some(self.token.clone()), path, query).await?;
         self.parsed(path, &answer)
+    }
+
+    /// A document, with when it was made: by the server's clock, or by this one's where that says nothing.
+    pub(super) async fn dated<T: DeserializeOwned>(&self, path: &str, query: &str) -> Result<(T, Timestamp), Fault> {
+        let answer = self.registry.read_as(Some(self.token.clone()), path, Some(query)).await?;
+        let date = answer.headers.get(DATE).and_then(|date| date.to_str().ok());
+        let date = date.and_then(|date| jiff::fmt::rfc2822::parse(date).ok()).map(|date| date.timestamp());
+        Ok((self.parsed(path, &answer)?, date.unwrap_or_else(Timestamp::now)))
     }
 
     /// One that is shown to everybody. The token does not go with it.

@@ -89,6 +89,15 @@ pub(super) struct View {
     pub(super) is_organization: bool,
     pub(super) tag_expiration_s: Option<i64>,
     pub(super) state: Box<str>,
+    /// Whether whoever asks may write, by his rights and the scopes of his token.
+    pub(super) can_write: bool,
+}
+
+impl View {
+    /// Whether it is pushed to and pruned: mirrors and read-only ones are not.
+    pub(super) fn is_normal(&self) -> bool {
+        *self.state == *"NORMAL"
+    }
 }
 
 /// `GET …/tag/`.
@@ -112,6 +121,11 @@ pub(super) struct TagRow {
 }
 
 impl TagRow {
+    /// Unlike that of every other row.
+    pub(super) fn key(&self) -> String {
+        format!("{self:?}")
+    }
+
     pub(super) fn digest(&self) -> Option<Digest> {
         self.manifest_digest.parse().ok()
     }
@@ -134,5 +148,70 @@ impl TagRow {
             end: self.end_ts.map(time).transpose()?,
             immutable: self.immutable,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn server(config: &Value, features: &Value) -> Result<QuayServer, Fault> {
+        serde_json::from_value::<Configuration>(json!({ "config": config, "features": features })).unwrap().server()
+    }
+
+    /// In the form in which a server answered.
+    #[test]
+    fn the_servers_configuration_says_what_is_pruned_and_whether_tags_can_be_immutable_k53b() {
+        let config = json!({
+            "DEFAULT_NAMESPACE_AUTOPRUNE_POLICY": { "method": "number_of_tags", "value": 10 },
+            "FEATURE_AUTO_PRUNE": true, "FEATURE_IMMUTABLE_TAGS_CAN_EXPIRE": false,
+            "TAG_EXPIRATION_OPTIONS": ["0s", "1d", "1w", "2w", "4w"],
+        });
+        let read = server(&config, &json!({ "AUTO_PRUNE": true, "IMMUTABLE_TAGS": true, "REPO_MIRROR": true })).unwrap();
+        assert!(read.prunes && read.immutable_tags && !read.immutable_tags_can_expire);
+        let policy = read.default_policy.unwrap();
+        assert_eq!((&*policy.method, &policy.value, policy.pattern), ("number_of_tags", &json!(10), None));
+        assert_eq!(policy.matches, None, "what is not said acts otherwise than what is said");
+        let old = server(&json!({}), &json!({ "AUTO_PRUNE": false })).unwrap();
+        assert_eq!((old.prunes, old.immutable_tags, old.default_policy), (false, false, None), "a release without it");
+        for (config, features) in [
+            (json!({}), json!({})),
+            (json!({}), json!({ "AUTO_PRUNE": "yes" })),
+            (json!({}), json!({ "AUTO_PRUNE": true, "IMMUTABLE_TAGS": 1 })),
+            (json!({ "DEFAULT_NAMESPACE_AUTOPRUNE_POLICY": "10" }), json!({ "AUTO_PRUNE": true })),
+            (
+                json!({ "DEFAULT_NAMESPACE_AUTOPRUNE_POLICY": { "method": "number_of_tags", "value": 10, "unless": "v" } }),
+                json!({ "AUTO_PRUNE": true }),
+            ),
+        ] {
+            assert!(server(&config, &features).is_err(), "{config} {features}");
+        }
+    }
+
+    #[test]
+    fn rows_are_read_with_their_ends_and_policies_as_they_are_shown_k54a() {
+        let digest = Digest::sha256(b"x").to_string();
+        let text = json!({ "tags": [
+            { "name": "v1.3.0", "reversion": true, "immutable": false, "start_ts": 1_795_913_974, "manifest_digest": digest,
+              "is_manifest_list": false, "size": 6, "last_modified": "Sun, 29 Nov 2026 00:59:34 -0000" },
+            { "name": "v1.2.0", "start_ts": 1_795_913_920, "end_ts": 1_795_917_520, "manifest_digest": digest },
+            { "name": "v1.1.0", "start_ts": 1_795_913_920, "manifest_digest": digest, "immutable": true },
+            { "name": "-", "start_ts": 1_795_913_920, "manifest_digest": "sha256:0" },
+        ], "page": 1, "has_additional": true });
+        let page: Page = serde_json::from_value(text).unwrap();
+        assert!(page.has_additional);
+        let held: Vec<(bool, bool)> = page.tags.iter().map(|row| (row.is_held(), row.has_end())).collect();
+        assert_eq!(held, [(false, false), (false, true), (true, false), (false, false)]);
+        let read: Vec<_> = page.tags.iter().map(TagRow::read).collect();
+        assert_eq!(read[1].as_ref().unwrap().end, Some("2026-11-29T01:58:40Z".parse().unwrap()));
+        assert!(read[3].is_err() && read[..3].iter().all(Result::is_ok));
+        assert!(serde_json::from_value::<Page>(json!({ "tags": [] })).is_err(), "whether there are more it does not say");
+        let shown = json!({ "policies": [{ "uuid": "u", "method": "creation_date", "value": "30d", "tagPattern": "^pr-",
+                                           "tagPatternMatches": true }] });
+        let policies: Policies = serde_json::from_value(shown).unwrap();
+        let [policy] = <[PolicyRow; 1]>::try_from(policies.policies).unwrap().map(QuayPolicy::from);
+        assert_eq!((policy.pattern.as_deref(), policy.matches), (Some("^pr-"), Some(true)));
     }
 }

@@ -1,27 +1,21 @@
 //! What repositories of one Quay share: the server's configuration, and the policies of their organization. Each is asked once.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
-
 use serde::Deserialize;
 use tokio::sync::OnceCell;
 
 use super::api::{Api, Place};
-use super::documents::{Configuration, Policies};
-use prodpin_core::model::{Cause, QuayPolicies, QuayPolicy, QuayServer};
+use super::documents::{Configuration, Policies, View};
+use crate::vendor::Once;
+use prodpin_core::model::{Cause, QuayPolicy, QuayServer, RepositoryName};
 use prodpin_net::http::fault::Fault;
-
-/// Organizations whose policies are remembered at once (I20).
-const NAMESPACES_KEPT: usize = 1_024;
-
-type Asked = Arc<OnceCell<QuayPolicies>>;
 
 pub(super) struct Estate {
     pub(super) api: Api,
     /// The server's address, for commands.
     pub(super) address: Box<str>,
     server: OnceCell<Result<QuayServer, Fault>>,
-    namespaces: Mutex<HashMap<Box<str>, Asked>>,
+    namespaces: Once<Result<Vec<QuayPolicy>, Fault>, Box<str>>,
+    rights: Once<Result<(), Fault>>,
 }
 
 #[derive(Deserialize)]
@@ -31,7 +25,8 @@ struct User {
 
 impl Estate {
     pub(super) fn new(api: Api, address: &str) -> Self {
-        Self { api, address: address.into(), server: OnceCell::new(), namespaces: Mutex::default() }
+        let (server, namespaces, rights) = (OnceCell::new(), Once::default(), Once::default());
+        Self { api, address: address.into(), server, namespaces, rights }
     }
 
     /// The server's configuration, which everybody may read.
@@ -45,45 +40,65 @@ impl Estate {
         self.server().await.as_ref().map_or(true, |server| server.prunes)
     }
 
-    /// The policies of an organization or user.
-    pub(super) async fn of_namespace(&self, namespace: &str, is_organization: bool) -> QuayPolicies {
-        let asked = {
-            let mut namespaces = self.namespaces.lock().unwrap_or_else(PoisonError::into_inner);
-            if namespaces.len() >= NAMESPACES_KEPT {
-                namespaces.clear();
-            }
-            Arc::clone(namespaces.entry(namespace.into()).or_default())
-        };
-        asked.get_or_init(|| self.ask(namespace, is_organization)).await.clone()
+    /// What Quay says of a repository as a whole.
+    pub(super) async fn view(&self, place: &Place) -> Result<View, Fault> {
+        self.api.document(&place.path(), Some("includeTags=false")).await
     }
 
-    async fn ask(&self, namespace: &str, is_organization: bool) -> QuayPolicies {
+    /// Whether the token may make tags immutable there.
+    pub(super) async fn may_lock(&self, repository: &RepositoryName, place: &Place) -> Result<(), Fault> {
+        let ask = async {
+            match self.view(place).await? {
+                View { can_write: false, .. } => Err(Fault::new(
+                    Cause::Denied,
+                    "the source's token may not write there: give it the scope repo:write, of a user who may write to the \
+                     repository",
+                )),
+                view if !view.is_normal() => {
+                    let state = view.state;
+                    Err(Fault::refused(format!("the repository takes no changes, because its state is {state:.40}")))
+                }
+                _ => Ok(()),
+            }
+        };
+        self.rights.get(repository, ask).await
+    }
+
+    /// The policies of an organization or user.
+    pub(super) async fn of_namespace(&self, namespace: &str, is_organization: bool) -> Result<Vec<QuayPolicy>, Fault> {
+        self.namespaces.get(&namespace.into(), self.ask(namespace, is_organization)).await
+    }
+
+    async fn ask(&self, namespace: &str, is_organization: bool) -> Result<Vec<QuayPolicy>, Fault> {
         if is_organization {
             let grant = format!("grant org:admin to the source's token, of an owner of organization {namespace}");
             return self.policies(&format!("/api/v1/organization/{namespace}/autoprunepolicy/"), &grant).await;
         }
-        let grant = format!("only user {namespace} may read them: give the source a token of that user");
-        match self.api.document::<User>("/api/v1/user/", None).await {
-            Ok(user) if *user.username == *namespace => self.policies("/api/v1/user/autoprunepolicy/", &grant).await,
-            Ok(_) => QuayPolicies::Unknown { detail: format!("the auto-prune policies of user {namespace}: {grant}") },
-            Err(fault) => QuayPolicies::Unknown { detail: format!("{}; {grant}", fault.detail) },
+        let grant = format!("only user {namespace} may read them: give the source a token of that user, with user:admin");
+        let user = self.api.document::<User>("/api/v1/user/", None).await.map_err(|fault| granted(fault, &grant))?;
+        if *user.username != *namespace {
+            return Err(Fault::new(Cause::Denied, format!("the auto-prune policies of user {namespace}: {grant}")));
         }
+        self.policies("/api/v1/user/autoprunepolicy/", &grant).await
     }
 
     /// A repository's own.
-    pub(super) async fn own(&self, place: &Place) -> QuayPolicies {
+    pub(super) async fn own(&self, place: &Place) -> Result<Vec<QuayPolicy>, Fault> {
         let grant = "grant repo:admin to the source's token, of an administrator of the repository";
         self.policies(&format!("{}/autoprunepolicy/", place.path()), grant).await
     }
 
-    /// What may not be read is unknown, and never none (K54b).
-    async fn policies(&self, path: &str, grant: &str) -> QuayPolicies {
-        match self.api.document::<Policies>(path, None).await {
-            Ok(read) => QuayPolicies::Known(read.policies.into_iter().map(QuayPolicy::from).collect()),
-            Err(Fault { cause: Cause::Denied, detail, .. }) => {
-                QuayPolicies::Unknown { detail: format!("{detail}; {grant}") }
-            }
-            Err(fault) => QuayPolicies::Unknown { detail: fault.detail },
-        }
+    async fn policies(&self, path: &str, grant: &str) -> Result<Vec<QuayPolicy>, Fault> {
+        let read: Result<Policies, Fault> = self.api.document(path, None).await;
+        let read = read.map_err(|fault| granted(fault, grant))?;
+        Ok(read.policies.into_iter().map(QuayPolicy::from).collect())
+    }
+}
+
+/// Of what is not allowed: what would allow it.
+fn granted(fault: Fault, grant: &str) -> Fault {
+    match fault.cause {
+        Cause::Denied => Fault { detail: format!("{}; {grant}", fault.detail), ..fault },
+        _ => fault,
     }
 }

@@ -8,135 +8,163 @@ use jiff::Timestamp;
 use super::api::Place;
 use super::documents::{Page, TagRow, View};
 use super::estate::Estate;
+use crate::oci::{Told, ToldTag};
 use crate::{Reservation, outgrown};
 use prodpin_core::model::{
-    Cause, Gap, QuayPolicies, QuayRepository, QuayRow, RepositoryName, Resolution, Scope, Snapshot, Tag,
+    Cause, Gap, ObservedTag, QuayPolicies, QuayPolicy, QuayRepository, QuayRow, RepositoryName, Resolution, Scope,
+    Snapshot, Tag,
 };
 use prodpin_net::http::fault::Fault;
 
 /// A list of more pages than this has no end.
 const MOST_PAGES: usize = 20_000;
 
-/// What a row takes, with what rules make of it.
-const ROW_COST: usize = 512;
+/// What a row takes, with what policies make of it.
+const ROW_COST: usize = 768 + Told::COST;
 
-/// What was read, and what could not be.
-pub(super) struct Facts {
-    pub(super) repository: QuayRepository,
-    pub(super) gaps: Vec<Gap>,
+/// The rows of a repository's tags, those of the past among them.
+pub(super) struct Rows {
+    rows: Vec<TagRow>,
+    /// When they were read, by the server's clock where it tells one.
+    read: Timestamp,
 }
 
-/// Reads what the simulator needs beside the tags that `/v2` listed.
-pub(super) async fn read(estate: &Estate, name: &RepositoryName, memory: &Reservation, snapshot: &Snapshot) -> Facts {
-    let unknown = || QuayPolicies::Unknown { detail: "what prunes this repository could not be read".to_owned() };
-    let mut repository = QuayRepository {
-        address: estate.address.clone(),
-        namespace: "".into(),
-        name: name.as_str().into(),
-        rows: Vec::new(),
-        unlisted: Vec::new(),
-        server: estate.server().await.as_ref().ok().cloned(),
-        of_namespace: unknown(),
-        own: unknown(),
-        is_normal: None,
-        time_machine: None,
-        locks_pins: false,
-    };
-    let Some(place) = Place::of(name) else {
-        let detail = format!("{:?} is no repository of Quay's: each has its organization in front", name.as_str());
-        return Facts { repository, gaps: vec![Gap::new(Scope::Repository, Cause::Malformed, detail)] };
-    };
-    let (namespace, short) = (place.namespace.clone(), place.name.clone());
-    (repository.namespace, repository.name) = (namespace, short);
-    repository.locks_pins = repository.server.as_ref().is_some_and(|server| server.immutable_tags);
-    // A repository that is not there has said so already.
-    if snapshot.gaps.iter().any(|gap| gap.scope == Scope::Repository && gap.cause == Cause::NotFound) {
-        return Facts { repository, gaps: Vec::new() };
-    }
-    let path = place.path();
-    let (listed, view) = tokio::join!(list(estate, &place, memory), estate.api.document::<View>(&path, None));
-    let mut gaps = Vec::new();
-    match listed {
-        Ok(rows) => take(&mut repository, rows, snapshot, &mut gaps),
-        Err(gap) => {
-            repository.unlisted = snapshot.tags.iter().map(|tag| tag.name.clone()).collect();
-            gaps.push(gap);
-        }
-    }
-    match view {
-        Ok(view) => {
-            repository.is_normal = Some(&*view.state == "NORMAL");
-            repository.time_machine = view.tag_expiration_s;
-            if estate.prunes().await {
-                let of_namespace = estate.of_namespace(&place.namespace, view.is_organization);
-                (repository.of_namespace, repository.own) = tokio::join!(of_namespace, estate.own(&place));
-            }
-        }
-        Err(fault) => gaps.push(fault.gap(Scope::Setting)),
-    }
-    let server_is_read = repository.server.is_some();
-    for policies in [&repository.of_namespace, &repository.own] {
-        if let (QuayPolicies::Unknown { detail }, true, true) =
-            (policies, server_is_read, repository.is_normal.is_some())
-            && estate.prunes().await
-        {
-            gaps.push(Gap::new(Scope::Setting, Cause::Denied, detail.clone()));
-        }
-    }
-    Facts { repository, gaps }
-}
-
-/// Every row, also of the past, as Quay orders them: what began last comes first.
-async fn list(estate: &Estate, place: &Place, memory: &Reservation) -> Result<Vec<TagRow>, Gap> {
+/// Every row as Quay orders them: what began last comes first.
+pub(super) async fn list(estate: &Estate, place: &Place, memory: &Reservation) -> Result<Rows, Fault> {
     let path = format!("{}/tag/", place.path());
     let (mut rows, mut seen): (Vec<TagRow>, HashSet<String>) = (Vec::new(), HashSet::new());
     for number in 1..=MOST_PAGES {
         let query = format!("limit=100&page={number}");
-        let page: Page = estate.api.document(&path, Some(&query)).await.map_err(|fault| fault.gap(Scope::Setting))?;
+        let (page, read): (Page, _) = estate.api.dated(&path, &query).await?;
         if memory.take(page.tags.len() * ROW_COST).is_err() {
-            return Err(outgrown(rows.len(), "tags with their history"));
+            return Err(Fault::refused(outgrown(rows.len(), "tags with their history").detail));
         }
         let before = seen.len();
         for row in page.tags {
             // A push meanwhile moves rows to the next page.
-            if seen.insert(format!("{row:?}")) {
+            if seen.insert(row.key()) {
                 rows.push(row);
             }
         }
         if !page.has_additional {
-            return Ok(rows);
+            return Ok(Rows { rows, read });
         }
         if seen.len() == before {
             break;
         }
     }
-    let detail = format!("GET {path} at {}: a list without end", estate.api.host());
-    Err(Fault::malformed(detail).gap(Scope::Setting))
+    Err(Fault::malformed(format!("GET {path} at {}: a list without end", estate.api.host())))
+}
+
+impl Rows {
+    /// What they tell of the tags, so that the registry need not be asked for each.
+    pub(super) fn told(&self) -> Told {
+        let mut told = Told::default();
+        for row in self.rows.iter().filter_map(|row| row.read().ok()) {
+            if row.end.is_none_or(|end| end > self.read) {
+                told.take(row.name, ToldTag { digest: row.digest, pushed: Some(row.start) });
+            }
+        }
+        told
+    }
+}
+
+/// What the simulator needs, as far as it could be read. What could not be is told among the snapshot's gaps.
+pub(super) async fn complete(
+    estate: &Estate,
+    (name, place): (&RepositoryName, &Place),
+    rows: Result<Rows, Fault>,
+    snapshot: &mut Snapshot,
+) -> QuayRepository {
+    let mut repository = unread(estate, name, Some(place)).await;
+    // A repository that is not there has said so already.
+    if snapshot.gaps.iter().any(|gap| gap.scope == Scope::Repository && gap.cause == Cause::NotFound) {
+        return repository;
+    }
+    match rows {
+        Ok(rows) => take(&mut repository, rows, snapshot),
+        Err(fault) => {
+            repository.disputed = snapshot.tags.iter().map(|tag| tag.name.clone()).collect();
+            snapshot.gaps.push(fault.gap(Scope::Setting));
+        }
+    }
+    match estate.view(place).await {
+        Ok(view) => take_policies(estate, place, view, &mut repository, snapshot).await,
+        Err(fault) => snapshot.gaps.push(fault.gap(Scope::Setting)),
+    }
+    repository
+}
+
+/// A repository of which nothing could be read but its name.
+pub(super) async fn unread(estate: &Estate, name: &RepositoryName, place: Option<&Place>) -> QuayRepository {
+    let unknown = || QuayPolicies::Unknown { detail: "what prunes this repository could not be read".to_owned() };
+    let server = estate.server().await.as_ref().ok().cloned();
+    QuayRepository {
+        address: estate.address.clone(),
+        namespace: place.map_or_else(|| "".into(), |place| place.namespace.clone()),
+        name: place.map_or_else(|| name.as_str().into(), |place| place.name.clone()),
+        rows: Vec::new(),
+        read: Timestamp::now(),
+        disputed: Vec::new(),
+        locks_pins: server.as_ref().is_some_and(|server| server.immutable_tags),
+        server,
+        of_namespace: unknown(),
+        own: unknown(),
+        is_normal: None,
+        time_machine: None,
+    }
+}
+
+async fn take_policies(
+    estate: &Estate,
+    place: &Place,
+    view: View,
+    repository: &mut QuayRepository,
+    snapshot: &mut Snapshot,
+) {
+    repository.is_normal = Some(view.is_normal());
+    repository.time_machine = view.tag_expiration_s;
+    // Where the feature is off the calls for policies are not there.
+    if !estate.prunes().await {
+        return;
+    }
+    let of_namespace = estate.of_namespace(&place.namespace, view.is_organization);
+    let (of_namespace, own) = tokio::join!(of_namespace, estate.own(place));
+    let mut known = |read: Result<Vec<QuayPolicy>, Fault>| match read {
+        Ok(policies) => QuayPolicies::Known(policies),
+        // What may not be read is unknown, and never none (K54b).
+        Err(fault) => {
+            let detail = fault.detail.clone();
+            snapshot.gaps.push(fault.gap(Scope::Setting));
+            QuayPolicies::Unknown { detail }
+        }
+    };
+    (repository.of_namespace, repository.own) = (known(of_namespace), known(own));
 }
 
 /// Takes the rows in, and notes the tags of which they do not say what `/v2` says.
-fn take(repository: &mut QuayRepository, rows: Vec<TagRow>, snapshot: &Snapshot, gaps: &mut Vec<Gap>) {
-    let mut odd = 0_usize;
-    for row in rows {
-        match row.read() {
-            Ok(row) => repository.rows.push(row),
-            Err(_) => odd += 1,
-        }
-    }
+fn take(repository: &mut QuayRepository, Rows { rows, read }: Rows, snapshot: &mut Snapshot) {
+    let listed = rows.len();
+    repository.read = read;
+    repository.rows = rows.into_iter().filter_map(|row| row.read().ok()).collect();
+    let odd = listed - repository.rows.len();
+    // Pages that were read one after the other; of one second Quay's own order stands.
     repository.rows.sort_by(|a, b| b.start.cmp(&a.start));
     if odd > 0 {
-        let detail = format!("{odd} rows of Quay's list of tags cannot be read");
         // What they would count is not known.
-        gaps.push(Gap::new(Scope::Repository, Cause::Malformed, detail));
+        let detail = format!("{odd} rows of Quay's list of tags cannot be read");
+        snapshot.gaps.push(Gap::new(Scope::Repository, Cause::Malformed, detail));
     }
-    let now = Timestamp::now();
-    let alive = repository.rows.iter().filter(|row| row.is_alive(now));
-    let alive: HashMap<&Tag, &QuayRow> = alive.map(|row| (&row.name, row)).collect();
-    let differs = |tag: &&prodpin_core::model::ObservedTag| match (&tag.target, alive.get(&tag.name)) {
+    let living: HashMap<&Tag, &QuayRow> =
+        repository.living(read).into_iter().map(|row| (&row.name, row)).collect();
+    let differs = |tag: &&ObservedTag| match (&tag.target, living.get(&tag.name)) {
         (Resolution::Artifact(artifact), Some(row)) => artifact.digest() != Some(&row.digest),
         (Resolution::Artifact(_) | Resolution::Unknown, None) => true,
         (Resolution::Unknown, Some(_)) | (Resolution::NotFound, _) => false,
     };
-    let unlisted: Vec<Tag> = snapshot.tags.iter().filter(differs).map(|tag| tag.name.clone()).collect();
-    repository.unlisted = unlisted;
+    let mut disputed: Vec<Tag> = snapshot.tags.iter().filter(differs).map(|tag| tag.name.clone()).collect();
+    let served: HashSet<&Tag> = snapshot.tags.iter().map(|tag| &tag.name).collect();
+    disputed.extend(living.into_keys().filter(|name| !served.contains(name)).cloned());
+    disputed.sort();
+    repository.disputed = disputed;
 }

@@ -28,8 +28,16 @@ pub(super) struct LockedPins {
 #[async_trait]
 impl Protector for LockedPins {
     async fn pin(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Result<(), PinFailure> {
+        let (Some(place), Some(digest)) = (Place::of(repository), artifact.digest()) else {
+            return self.by_push.pin(repository, artifact).await;
+        };
+        // A tag that nobody can make immutable takes the place of another under a policy by number (K53), and was judged as one
+        // that takes none: so it is not made.
+        self.may_hold(repository, &place).await.map_err(|fault| PinFailure {
+            cause: fault.cause,
+            detail: format!("no pin of {repository}@{digest} is made, because it could not be made immutable: {}", fault.detail),
+        })?;
         let pushed = self.by_push.pin(repository, artifact).await;
-        let (Some(place), Some(digest)) = (Place::of(repository), artifact.digest()) else { return pushed };
         if pushed.is_err() && there(&self.estate.api, &place, digest).await.is_err() {
             return pushed;
         }
@@ -42,6 +50,14 @@ impl Protector for LockedPins {
 }
 
 impl LockedPins {
+    async fn may_hold(&self, repository: &RepositoryName, place: &Place) -> Result<(), Fault> {
+        let server = self.estate.server().await.as_ref().map_err(Clone::clone)?;
+        match server.immutable_tags {
+            true => self.estate.may_lock(repository, place).await,
+            false => Ok(()),
+        }
+    }
+
     async fn hold(&self, place: &Place, digest: &Digest) -> Result<(), Fault> {
         let Estate { api, .. } = &*self.estate;
         let server = self.estate.server().await.as_ref().map_err(Clone::clone)?;

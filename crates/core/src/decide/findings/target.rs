@@ -8,7 +8,7 @@ use crate::decide::facts::Facts;
 use crate::decide::input::Input;
 use crate::decide::outlooks::Outlooks;
 use crate::decide::rules::is_watched;
-use crate::decide::{charts, collision, commands, evidence, lifecycle, not_pullable, time_machine, undelete};
+use crate::decide::{charts, collision, commands, evidence, lifecycle, not_pullable, undelete};
 use crate::model::{Code, DeployedReference, Finding, Obstacle, Retention, Severity};
 use crate::outcome::report::{PinReport, RepositoryReport, TargetReport};
 
@@ -48,10 +48,8 @@ impl Judged<'_> {
         let Self { input, draft, target, name, .. } = self;
         let (code, severity, message, remedy) = match obstacle {
             Obstacle::Missing => {
-                let kept = undelete::remedy(input.inspections.get(&target.artifact), input.now);
-                let kept = kept.or_else(|| {
-                    time_machine::bring_back(&input.snapshot.retention, &target.artifact, input.now)
-                });
+                let inspection = input.inspections.get(&target.artifact);
+                let kept = undelete::remedy(inspection, &input.snapshot.retention, input.now);
                 let kept = kept.map_or_else(String::new, |kept| format!("{kept}; else "));
                 let remedy = format!("{kept}{}; {}", charts::bring_back(input.snapshot.kind), self.meanwhile());
                 (Code::TargetMissing, Severity::Critical, format!("{name} does not exist any more"), remedy)
@@ -174,7 +172,7 @@ impl Judged<'_> {
 /// What is to be known of the evidence about a target.
 pub(super) fn of_evidence(input: &Input<'_>, draft: Draft<'_>, target: &TargetReport) -> Vec<Finding> {
     let inspection = input.inspections.get(&target.artifact);
-    let kept = undelete::remedy(inspection, input.now);
+    let kept = undelete::remedy(inspection, &input.snapshot.retention, input.now);
     let found = evidence::findings(draft, &name_of(target), target, inspection, (input.snapshot.kind, kept.as_deref()));
     found.into_iter().map(|finding| names(finding, target)).collect()
 }

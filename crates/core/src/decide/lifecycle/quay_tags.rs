@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use self::future::Future;
+use self::rules::readable;
 use super::effects::{ArtifactOutlook, Foreseen, Stirred};
 use super::{Known, Outlook, Situation};
 use crate::model::{ArtifactId, Digest, Due, Pin, QuayRepository, Tag, Threat};
@@ -60,18 +61,17 @@ pub(super) fn foreseen(
 /// Whose outlook a pin can change: where it is immutable no rule counts it, and it changes nobody's; else, where a policy by
 /// number looks at it, everybody's.
 pub(super) fn stirred(situation: &Situation<'_>, repository: &QuayRepository, artifact: &ArtifactId) -> Stirred {
-    let future = match Future::of(situation, repository) {
-        Ok(future) => future,
+    let Some(pin) = artifact.digest().map(|digest| Pin::for_digest(digest).to_string()) else { return Stirred::Nobody };
+    let living = repository.living(situation.now);
+    let names = living.iter().map(|row| row.name.as_str()).chain([pin.as_str()]);
+    let rules = match readable(situation, repository, names) {
+        Ok(rules) => rules,
         Err(detail) => return Stirred::Unknown { detail },
     };
-    if repository.locks_pins {
+    if repository.locks_pins || !rules.iter().any(|rule| rule.counts() && rule.looks_at(&pin)) {
         return Stirred::Nobody;
     }
-    let Some(pin) = artifact.digest().map(|digest| Pin::for_digest(digest).to_string()) else { return Stirred::Nobody };
-    match future.rules.iter().any(|rule| rule.counts() && rule.looks_at(&pin)) {
-        true => Stirred::These(future.digests().map(|digest| ArtifactId::Manifest(digest.clone())).collect()),
-        false => Stirred::Nobody,
-    }
+    Stirred::These(living.iter().map(|row| ArtifactId::Manifest(row.digest.clone())).collect())
 }
 
 /// The outlook of each that is asked about.

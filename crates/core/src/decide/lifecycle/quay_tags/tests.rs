@@ -42,7 +42,8 @@ fn releases(policies: Vec<QuayPolicy>) -> QuayRepository {
         namespace: "acme".into(),
         name: "shop".into(),
         rows: (1..=8).rev().map(|number| row(&format!("v{number}"), number, 9 - i64::from(number))).collect(),
-        unlisted: Vec::new(),
+        read: NOW,
+        disputed: Vec::new(),
         server: Some(QuayServer {
             prunes: true,
             immutable_tags: true,
@@ -195,7 +196,7 @@ fn what_could_not_be_read_is_unknown_and_a_pin_there_is_judged_by_nobody_i7() {
         (QuayRepository { of_namespace: unread(), ..whole() }, "grant org:admin"),
         (QuayRepository { own: unread(), ..whole() }, "grant org:admin"),
         (QuayRepository { is_normal: None, ..whole() }, "whether the repository is pruned"),
-        (QuayRepository { unlisted: vec!["v9".parse().unwrap()], ..whole() }, "not every tag"),
+        (QuayRepository { disputed: vec!["v9".parse().unwrap()], ..whole() }, "not every tag"),
         (releases(vec![policy("number_of_tags", json!("three"), None, Some(true))]), "none that Quay takes"),
         (releases(vec![policy("keep_forever", json!(3), None, Some(true))]), "none that Quay takes"),
         (releases(vec![policy("number_of_tags", json!(3), Some("v["), Some(true))]), "PostgreSQL refuses"),
