@@ -16,12 +16,11 @@ async fn a_pin_that_is_not_immutable_or_will_expire_is_none_and_the_next_run_mak
         let artifact = pusher(&quay).push("acme/shop", "v2.0.0", &image("newest")).await;
         let pin = pin_of(&artifact);
         pusher(&quay).move_tag("acme/shop", &pin, &artifact).await;
-        let set = |immutable: bool| {
+        {
             let mut world = quay.world();
             let row = world.rows.get_mut("acme/shop").unwrap().iter_mut().find(|row| row.name == pin).unwrap();
-            (row.end, row.immutable) = (end, immutable);
-        };
-        set(false);
+            row.end = end;
+        }
         let repository = "acme/shop".parse().unwrap();
         let seen = opened(&quay, false).inventory.inspect(&repository, &artifact).await;
         assert_eq!((seen.pin, seen.pin_is_immutable), (PinState::Absent, Some(false)));

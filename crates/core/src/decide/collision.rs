@@ -54,7 +54,9 @@ pub(super) fn remedy(draft: Draft<'_>, outlooks: &Outlooks) -> String {
                 "change zot's retention so that it spares releases: raise the count, or give their tags an entry of their own".to_owned()
             }
             Retention::Quay(_) => {
-                "leave releases out of that auto-prune policy by its tag pattern, or raise its number".to_owned()
+                "leave releases out of that auto-prune policy by its tag pattern, or raise its number; an expiry of the tag \
+                 itself is taken off in Quay's list of tags"
+                    .to_owned()
             }
             Retention::Bucket(_) | Retention::Harbor(_) => format!(
                 "narrow the rule so that it spares releases; `{}` prints rules that do",

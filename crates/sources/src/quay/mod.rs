@@ -31,8 +31,8 @@ use crate::oci::{HttpEnvironment, Known, OciError, Registry, observe_told, open_
 use crate::vendor::{Vendor, Vendored};
 use crate::{Inventory, OpenOptions, OpenToRelease, Protector, Reservation, Source};
 use prodpin_core::model::{
-    Cause, Cleanup, Digest, Gap, Inspection, NamePatterns, Obstacle, Pin, PinState, RegistryKind, RepositoryName,
-    Retention, Scope, SettingFacts, Snapshot, SourceName, TagTable,
+    Cause, Cleanup, Digest, Gap, Inspection, NamePatterns, Obstacle, Pin, PinRemoval, PinState, RegistryKind,
+    RepositoryName, Retention, Scope, SettingFacts, Snapshot, SourceName, TagTable,
 };
 use prodpin_policy::{OciConfig, Secret};
 
@@ -136,6 +136,13 @@ impl Vendor for Quay {
         let read = facts::complete(estate, (repository, &place), rows, &mut snapshot).await;
         snapshot.retention = Retention::Quay(Box::new(read));
         snapshot
+    }
+
+    /// Who may take immutability off, may do anything else to the repository (K52).
+    async fn pin_removal(&self, _repository: &RepositoryName) -> PinRemoval {
+        let detail = "prodpin removes no pins in Quay, where only an administrator of the repository makes an immutable tag mutable; \
+                      do that and delete the tag in Quay's web interface";
+        PinRemoval::Unsupported { detail: detail.to_owned() }
     }
 
     async fn look_closer(&self, repository: &RepositoryName, seen: &mut Inspection) {

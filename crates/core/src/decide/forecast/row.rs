@@ -52,7 +52,12 @@ fn advice(input: &Input<'_>, plan: &Plan) -> Vec<Advice> {
             let listed: Vec<&ObservedTag> = input.snapshot.tags.iter().collect();
             replication::advice(harbor, input.rules, &listed, !plan.report.targets.is_empty())
         }
-        Retention::Unruled | Retention::Ecr(_) | Retention::Bucket(_) | Retention::Acr(_) | Retention::Zot(_) => {
+        Retention::Unruled
+        | Retention::Ecr(_)
+        | Retention::Bucket(_)
+        | Retention::Acr(_)
+        | Retention::Quay(_)
+        | Retention::Zot(_) => {
             Vec::new()
         }
     };

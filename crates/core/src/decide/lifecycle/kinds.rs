@@ -63,7 +63,12 @@ pub fn foreseen(situation: &Situation<'_>, at: Timestamp) -> Option<BTreeMap<Art
 pub fn if_run_now(situation: &Situation<'_>) -> Option<BTreeMap<ArtifactId, Foreseen>> {
     match &situation.snapshot.retention {
         Retention::Harbor(repository) => harbor_artifacts::if_run_now(situation, repository),
-        Retention::Unruled | Retention::Ecr(_) | Retention::Bucket(_) | Retention::Acr(_) | Retention::Zot(_) => {
+        Retention::Unruled
+        | Retention::Ecr(_)
+        | Retention::Bucket(_)
+        | Retention::Acr(_)
+        | Retention::Quay(_)
+        | Retention::Zot(_) => {
             foreseen(situation, situation.now)
         }
     }
