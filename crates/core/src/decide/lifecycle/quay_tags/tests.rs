@@ -236,3 +236,72 @@ fn a_pin_that_is_there_counts_once_and_goes_with_the_repository_without_pins() {
     assert_eq!(without.rows.len(), 8);
     assert_eq!(super::without(&without, &super::super::zot_tags::is_pin), None);
 }
+
+/// Of `v7` and `v8` one is kept, and of all tags six: whether `v2` is among those hangs on which comes first.
+#[test]
+fn what_hangs_on_an_order_that_quay_does_not_set_may_go_k53d() {
+    let of_two = || policy("number_of_tags", json!(1), Some("^v[78]$"), Some(true));
+    let of_all = || policy("number_of_tags", json!(6), None, Some(true));
+    let fate = |repository: &QuayRepository| {
+        let threat = known(repository, &[]).threats[&artifact(2)][0].clone();
+        (threat.due, threat.certainty)
+    };
+    for policies in [vec![of_two(), of_all()], vec![of_all(), of_two()]] {
+        assert_eq!(fate(&releases(policies)), (Due::Now, Certainty::Possible));
+    }
+    // An organization's comes before a repository's.
+    let mut repository = releases(vec![of_all()]);
+    repository.own = QuayPolicies::Known(vec![of_two()]);
+    assert_eq!(fate(&repository), (Due::Now, Certainty::Certain));
+    let mut other = releases(vec![of_two()]);
+    other.own = QuayPolicies::Known(vec![of_all()]);
+    assert!(!gone(&other, &[]).contains(&2), "v7 is gone by then");
+    // The operator's runs at a time of its own.
+    other.own = QuayPolicies::Known(Vec::new());
+    other.server.as_mut().unwrap().default_policy = Some(of_all());
+    assert_eq!(fate(&other), (Due::Now, Certainty::Possible));
+}
+
+#[test]
+fn a_pin_that_is_to_be_made_immutable_is_judged_as_it_will_be_k52() {
+    let mut repository = releases(vec![policy("number_of_tags", json!(8), None, Some(true))]);
+    repository.locks_pins = true;
+    let pin = Pin::for_digest(&digest(8)).to_string();
+    repository.rows.insert(0, QuayRow { end: Some(NOW + days(1)), ..row(&pin, 8, 0) });
+    assert_eq!(gone(&repository, &[]), [1], "as it is, it takes a place");
+    let held = known(&repository, &[8]);
+    assert!(!held.threats.contains_key(&artifact(8)) && held.advice.is_empty());
+    assert_eq!(gone(&repository, &[8]), Vec::<u8>::new());
+    // Under that name something else is no pin.
+    repository.rows[0].digest = digest(7);
+    assert_eq!(gone(&repository, &[8]), [1]);
+}
+
+/// Where a pin is said to stir nobody, nobody's fate is another with it.
+#[test]
+fn a_pin_that_stirs_nobody_changes_nobodys_outlook_i22() {
+    let mut tried = 0;
+    for keep in 1..=9_u64 {
+        for pattern in [None, Some("^v"), Some("pinned"), Some("^v[1-4]$"), Some("^(v8|prod-)")] {
+            for (matches, locks_pins) in [(true, false), (true, true), (false, false), (false, true)] {
+                let ages = policy("creation_date", json!("5d"), Some("^v[1-3]$"), Some(true));
+                let counts = policy("number_of_tags", json!(keep), pattern, Some(matches));
+                let mut repository = releases(vec![ages, counts]);
+                repository.locks_pins = locks_pins;
+                for number in 1..=8 {
+                    let stirred = at(&repository, &[], |it| super::stirred(it, &repository, &artifact(number)));
+                    if stirred != Stirred::Nobody {
+                        continue;
+                    }
+                    tried += 1;
+                    let (without, with) = (known(&repository, &[]), known(&repository, &[number]));
+                    for other in (1..=8).filter(|other| *other != number).map(artifact) {
+                        let found = (without.threats.get(&other), with.threats.get(&other));
+                        assert_eq!(found.0, found.1, "keep {keep} of {pattern:?} {matches}, pin of v{number}");
+                    }
+                }
+            }
+        }
+    }
+    assert!(tried > 500, "{tried}");
+}
