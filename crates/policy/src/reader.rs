@@ -124,7 +124,9 @@ impl<'n> Reader<'n> {
 fn misplaced(table: &str, key: &str) -> Option<&'static str> {
     Some(match table {
         "an acr source" if key == "cleanup" => "take cleanup out, and name acr purge commands under purge",
-        "an ecr source" | "an s3 source" | "a harbor source" | "a helm source" | "a quay source" if key == "cleanup" => {
+        "an ecr source" | "an s3 source" | "a harbor source" | "a helm source" | "a quay source"
+            if key == "cleanup" =>
+        {
             "the rules of this source are read where they are: take cleanup out"
         }
         "a dockerhub source" | "a ghcr source" if key == "cleanup" => "it has no such rules: take cleanup out",

@@ -143,7 +143,10 @@ async fn a_wrong_token_and_none_leave_the_rules_unknown_k54b() {
     let story = estate.story(&enforced);
     assert_eq!(quay.writes(), [], "{story}");
     assert!(!enforced.complete && each(enforced.targets().iter(), |target| target.protected.is_none()), "{story}");
-    assert!(!format!("{:?}{:?}", enforced.repositories, enforced.findings).contains("0auth"), "no secret is shown (I18)");
+    assert!(
+        !format!("{:?}{:?}", enforced.repositories, enforced.findings).contains("0auth"),
+        "no secret is shown (I18)"
+    );
     let without = Who { token: None, ..PRODPIN };
     let enforced = estate.run_on(Mode::Enforce, opened_as(&quay, &["acme/*"], without, true)).await;
     let story = estate.story(&enforced);

@@ -45,7 +45,10 @@ async fn pins_are_made_immutable_and_a_second_run_writes_nothing_i13_k52() {
         let pins = || tags.iter().filter(|row| row.name.starts_with("prod-pinned-"));
         assert_eq!(pins().count(), 5);
         assert!(pins().all(|row| row.immutable && row.end.is_none()), "{tags:?}");
-        assert!(tags.iter().all(|row| row.immutable == row.name.starts_with("prod-pinned-")), "nothing of users is locked");
+        assert!(
+            tags.iter().all(|row| row.immutable == row.name.starts_with("prod-pinned-")),
+            "nothing of users is locked"
+        );
     }
     assert_eq!(quay.writes().len(), 10, "a push and a lock for each: {:?}", quay.writes());
     // What it is worth.
@@ -112,8 +115,7 @@ async fn policies_of_every_scope_are_simulated_and_named_with_their_date_k53() {
         let estate = with_releases(&quay, 2).await;
         match scope {
             "" => {
-                quay.world().default_policy =
-                    json!({ "method": "creation_date", "value": years(), "tag_pattern": "^x", "tag_pattern_matches": false });
+                quay.world().default_policy = json!({ "method": "creation_date", "value": years(), "tag_pattern": "^x", "tag_pattern_matches": false });
             }
             _ => {
                 let days = policy("creation_date", &years(), Some("^v"));
@@ -187,7 +189,9 @@ async fn policies_that_may_not_be_read_are_unknown_and_the_gap_names_the_permiss
 
 #[tokio::test]
 async fn what_cannot_be_surely_read_of_a_pattern_is_unknown_and_nothing_is_pinned_k53c() {
-    for (pattern, said) in [("v[", "PostgreSQL refuses the pattern"), ("(v)\\1", "is not surely read as PostgreSQL reads it")] {
+    for (pattern, said) in
+        [("v[", "PostgreSQL refuses the pattern"), ("(v)\\1", "is not surely read as PostgreSQL reads it")]
+    {
         let quay = Quay::start().await;
         let estate = with_releases(&quay, 3).await;
         let counts = policy("number_of_tags", &json!(3), Some(pattern));
@@ -207,7 +211,8 @@ async fn what_ended_by_the_servers_clock_has_ended_whatever_this_ones_says() {
     let estate = with_releases(&quay, 2).await;
     let digest = Digest::sha256(b"before").to_string();
     let start = quay.world().rows["acme/shop"][1].start;
-    let before = Row { name: "v1.1.0".to_owned(), digest, start: start - 9, end: Some(start + 999_999_999), immutable: false };
+    let before =
+        Row { name: "v1.1.0".to_owned(), digest, start: start - 9, end: Some(start + 999_999_999), immutable: false };
     quay.world().rows.get_mut("acme/shop").unwrap().insert(1, before);
     let text = forecast(&estate, &quay).await;
     assert!(!text.contains("tag expiry"), "the row after it is the tag: {text}");

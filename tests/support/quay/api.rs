@@ -40,7 +40,8 @@ pub(super) async fn answer(shared: &Shared, call: &Call) -> Response {
 }
 
 fn error(status: u16, kind: &str, message: &str) -> Response {
-    let body = json!({ "detail": message, "error_message": message, "error_type": kind, "title": kind, "status": status });
+    let body =
+        json!({ "detail": message, "error_message": message, "error_type": kind, "title": kind, "status": status });
     say(status, &body)
 }
 
@@ -161,7 +162,10 @@ fn change(shared: &Shared, call: &Call, name: &str, tag: &str) -> Response {
     }
     if body["immutable"] == json!(true) && has_feature {
         if row.end.is_some() {
-            return say(400, &json!({ "message": format!("Cannot make tag '{tag}' immutable: tag has expiration set.") }));
+            return say(
+                400,
+                &json!({ "message": format!("Cannot make tag '{tag}' immutable: tag has expiration set.") }),
+            );
         }
         row.immutable = true;
     }

@@ -71,8 +71,8 @@ fn immutable() -> Response {
 
 async fn put(shared: &Shared, call: &Call, repository: &str, reference: &str) -> Response {
     let by_digest = reference.parse::<Digest>().is_ok();
-    let is_held = !by_digest
-        && held(&shared.world).tags(repository).iter().any(|row| row.name == reference && row.immutable);
+    let is_held =
+        !by_digest && held(&shared.world).tags(repository).iter().any(|row| row.name == reference && row.immutable);
     // The very same bytes are refused as well (K52c).
     if is_held {
         return immutable();

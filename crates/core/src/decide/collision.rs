@@ -123,9 +123,12 @@ pub(super) fn mend(draft: Draft<'_>, advice: &Advice) -> String {
                 format!("put a rule in front that claims pins; `{recommend}` prints the policy")
             }
         },
-        Retention::Unruled | Retention::Bucket(_) | Retention::Harbor(_) | Retention::Acr(_) | Retention::Quay(_) | Retention::Zot(_) => {
-            advice.remedy.clone()
-        }
+        Retention::Unruled
+        | Retention::Bucket(_)
+        | Retention::Harbor(_)
+        | Retention::Acr(_)
+        | Retention::Quay(_)
+        | Retention::Zot(_) => advice.remedy.clone(),
     }
 }
 

@@ -1,7 +1,8 @@
 //! The exact commands that findings offer: what a person pastes into a shell at night has to be right.
 
 use crate::model::{
-    ArtifactId, BucketRetention, DeletedManifest, EcrRepository, Mutability, RepositoryKey, RepositoryName, Tag, Undelete,
+    ArtifactId, BucketRetention, DeletedManifest, EcrRepository, Mutability, RepositoryKey, RepositoryName, Tag,
+    Undelete,
 };
 
 /// The tags that hold every pin, as ECR's filters and lifecycle rules write them.

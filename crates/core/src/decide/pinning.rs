@@ -217,7 +217,12 @@ fn mending(ground: &Ground<'_>, there: &BTreeSet<ArtifactId>, wanted: &[Artifact
     let recommended = lifecycle::recommend(ground.snapshot).ok();
     let live = match &ground.snapshot.retention {
         Retention::Ecr(repository) => &repository.lifecycle,
-        Retention::Unruled | Retention::Bucket(_) | Retention::Harbor(_) | Retention::Acr(_) | Retention::Quay(_) | Retention::Zot(_) => {
+        Retention::Unruled
+        | Retention::Bucket(_)
+        | Retention::Harbor(_)
+        | Retention::Acr(_)
+        | Retention::Quay(_)
+        | Retention::Zot(_) => {
             return Mending { claim: false, places: true };
         }
     };

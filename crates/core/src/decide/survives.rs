@@ -139,9 +139,12 @@ impl<'a> Target<'a> {
     fn bucket(&self) -> Option<&'a BucketRetention> {
         match &self.snapshot.retention {
             Retention::Bucket(bucket) => Some(bucket),
-            Retention::Unruled | Retention::Ecr(_) | Retention::Harbor(_) | Retention::Acr(_) | Retention::Quay(_) | Retention::Zot(_) => {
-                None
-            }
+            Retention::Unruled
+            | Retention::Ecr(_)
+            | Retention::Harbor(_)
+            | Retention::Acr(_)
+            | Retention::Quay(_)
+            | Retention::Zot(_) => None,
         }
     }
 

@@ -68,7 +68,8 @@ mod tests {
         let digest = Digest::sha256(b"old");
         let gone = || row("v1.0.0", "old", Some(1_000));
         let found = |repository: QuayRepository, now| kept(&Retention::Quay(Box::new(repository)), &digest, at(now));
-        let url = |tag: &str| format!("https://quay.example.com/api/v1/repository/acme/team/shop/tag/{tag}/restore").into();
+        let url =
+            |tag: &str| format!("https://quay.example.com/api/v1/repository/acme/team/shop/tag/{tag}/restore").into();
         let told = found(repository(vec![gone()]), 1_050).unwrap();
         assert_eq!(told.by, Undelete::Quay { url: url("v1.0.0"), until: at(1_100) });
         assert_eq!((told.digest, told.deleted), (digest.clone(), Some(at(1_000))));

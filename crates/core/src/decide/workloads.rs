@@ -95,9 +95,12 @@ fn mutable(input: &Input<'_>, draft: Draft<'_>, tag: &Tag, entries: &[&Deploymen
 fn never_moves(retention: &Retention) -> bool {
     match retention {
         Retention::Ecr(repository) => repository.mutability == Some(Mutability::Immutable),
-        Retention::Bucket(_) | Retention::Unruled | Retention::Harbor(_) | Retention::Acr(_) | Retention::Quay(_) | Retention::Zot(_) => {
-            false
-        }
+        Retention::Bucket(_)
+        | Retention::Unruled
+        | Retention::Harbor(_)
+        | Retention::Acr(_)
+        | Retention::Quay(_)
+        | Retention::Zot(_) => false,
     }
 }
 

@@ -169,7 +169,8 @@ mod tests {
             "FEATURE_AUTO_PRUNE": true, "FEATURE_IMMUTABLE_TAGS_CAN_EXPIRE": false,
             "TAG_EXPIRATION_OPTIONS": ["0s", "1d", "1w", "2w", "4w"],
         });
-        let read = server(&config, &json!({ "AUTO_PRUNE": true, "IMMUTABLE_TAGS": true, "REPO_MIRROR": true })).unwrap();
+        let read =
+            server(&config, &json!({ "AUTO_PRUNE": true, "IMMUTABLE_TAGS": true, "REPO_MIRROR": true })).unwrap();
         assert!(read.prunes && read.immutable_tags && !read.immutable_tags_can_expire);
         let policy = read.default_policy.unwrap();
         assert_eq!((&*policy.method, &policy.value, policy.pattern), ("number_of_tags", &json!(10), None));
@@ -207,7 +208,10 @@ mod tests {
         let read: Vec<_> = page.tags.iter().map(TagRow::read).collect();
         assert_eq!(read[1].as_ref().unwrap().end, Some("2026-11-29T01:58:40Z".parse().unwrap()));
         assert!(read[3].is_err() && read[..3].iter().all(Result::is_ok));
-        assert!(serde_json::from_value::<Page>(json!({ "tags": [] })).is_err(), "whether there are more it does not say");
+        assert!(
+            serde_json::from_value::<Page>(json!({ "tags": [] })).is_err(),
+            "whether there are more it does not say"
+        );
         let shown = json!({ "policies": [{ "uuid": "u", "method": "creation_date", "value": "30d", "tagPattern": "^pr-",
                                            "tagPatternMatches": true }] });
         let policies: Policies = serde_json::from_value(shown).unwrap();

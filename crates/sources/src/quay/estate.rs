@@ -74,7 +74,8 @@ impl Estate {
             let grant = format!("grant org:admin to the source's token, of an owner of organization {namespace}");
             return self.policies(&format!("/api/v1/organization/{namespace}/autoprunepolicy/"), &grant).await;
         }
-        let grant = format!("only user {namespace} may read them: give the source a token of that user, with user:admin");
+        let grant =
+            format!("only user {namespace} may read them: give the source a token of that user, with user:admin");
         let user = self.api.document::<User>("/api/v1/user/", None).await.map_err(|fault| granted(fault, &grant))?;
         if *user.username != *namespace {
             return Err(Fault::new(Cause::Denied, format!("the auto-prune policies of user {namespace}: {grant}")));

@@ -155,8 +155,7 @@ fn take(repository: &mut QuayRepository, Rows { rows, read }: Rows, snapshot: &m
         let detail = format!("{odd} rows of Quay's list of tags cannot be read");
         snapshot.gaps.push(Gap::new(Scope::Repository, Cause::Malformed, detail));
     }
-    let living: HashMap<&Tag, &QuayRow> =
-        repository.living(read).into_iter().map(|row| (&row.name, row)).collect();
+    let living: HashMap<&Tag, &QuayRow> = repository.living(read).into_iter().map(|row| (&row.name, row)).collect();
     let differs = |tag: &&ObservedTag| match (&tag.target, living.get(&tag.name)) {
         (Resolution::Artifact(artifact), Some(row)) => artifact.digest() != Some(&row.digest),
         (Resolution::Artifact(_) | Resolution::Unknown, None) => true,

@@ -35,7 +35,10 @@ impl Protector for LockedPins {
         // that takes none: so it is not made.
         self.may_hold(repository, &place).await.map_err(|fault| PinFailure {
             cause: fault.cause,
-            detail: format!("no pin of {repository}@{digest} is made, because it could not be made immutable: {}", fault.detail),
+            detail: format!(
+                "no pin of {repository}@{digest} is made, because it could not be made immutable: {}",
+                fault.detail
+            ),
         })?;
         let pushed = self.by_push.pin(repository, artifact).await;
         if pushed.is_err() && there(&self.estate.api, &place, digest).await.is_err() {

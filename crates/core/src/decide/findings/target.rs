@@ -131,9 +131,12 @@ impl Judged<'_> {
     fn unhide(&self, marker: &str) -> String {
         let command = match &self.input.snapshot.retention {
             Retention::Bucket(bucket) => commands::unhide(bucket, &self.target.artifact, marker),
-            Retention::Unruled | Retention::Ecr(_) | Retention::Harbor(_) | Retention::Acr(_) | Retention::Quay(_) | Retention::Zot(_) => {
-                None
-            }
+            Retention::Unruled
+            | Retention::Ecr(_)
+            | Retention::Harbor(_)
+            | Retention::Acr(_)
+            | Retention::Quay(_)
+            | Retention::Zot(_) => None,
         };
         match command {
             None => format!("remove the delete marker, version {marker}"),

@@ -57,9 +57,7 @@ fn advice(input: &Input<'_>, plan: &Plan) -> Vec<Advice> {
         | Retention::Bucket(_)
         | Retention::Acr(_)
         | Retention::Quay(_)
-        | Retention::Zot(_) => {
-            Vec::new()
-        }
+        | Retention::Zot(_) => Vec::new(),
     };
     rules.chain(others).collect()
 }

@@ -68,9 +68,7 @@ pub fn if_run_now(situation: &Situation<'_>) -> Option<BTreeMap<ArtifactId, Fore
         | Retention::Bucket(_)
         | Retention::Acr(_)
         | Retention::Quay(_)
-        | Retention::Zot(_) => {
-            foreseen(situation, situation.now)
-        }
+        | Retention::Zot(_) => foreseen(situation, situation.now),
     }
 }
 
@@ -206,9 +204,12 @@ fn bare_of(snapshot: &Snapshot) -> Snapshot {
 pub(crate) fn renumbered(before: &Snapshot, after: &Snapshot) -> BTreeMap<String, String> {
     let rules = |snapshot: &Snapshot| match &snapshot.retention {
         Retention::Ecr(repository) => images::rules(repository),
-        Retention::Unruled | Retention::Bucket(_) | Retention::Harbor(_) | Retention::Acr(_) | Retention::Quay(_) | Retention::Zot(_) => {
-            None
-        }
+        Retention::Unruled
+        | Retention::Bucket(_)
+        | Retention::Harbor(_)
+        | Retention::Acr(_)
+        | Retention::Quay(_)
+        | Retention::Zot(_) => None,
     };
     match (rules(before), rules(after)) {
         (Some(before), Some(after)) => ecr::renumbered(&before, &after),
@@ -243,9 +244,12 @@ pub fn recommend(snapshot: &Snapshot) -> Result<String, String> {
 /// What such rules leave to their owner, each as a sentence.
 pub fn left_alone(snapshot: &Snapshot) -> Vec<String> {
     match &snapshot.retention {
-        Retention::Unruled | Retention::Ecr(_) | Retention::Harbor(_) | Retention::Acr(_) | Retention::Quay(_) | Retention::Zot(_) => {
-            Vec::new()
-        }
+        Retention::Unruled
+        | Retention::Ecr(_)
+        | Retention::Harbor(_)
+        | Retention::Acr(_)
+        | Retention::Quay(_)
+        | Retention::Zot(_) => Vec::new(),
         Retention::Bucket(bucket) => {
             let repository = snapshot.tags.iter().find_map(|tag| bucket.layout.parse(tag.name.as_str()));
             s3::left_alone(bucket, repository.as_ref().map(|(repository, _)| repository))
@@ -257,9 +261,12 @@ pub fn left_alone(snapshot: &Snapshot) -> Vec<String> {
 pub(crate) fn why_not_recommended(retention: &Retention) -> Option<String> {
     match retention {
         Retention::Ecr(repository) => images::recommend(repository).err(),
-        Retention::Unruled | Retention::Bucket(_) | Retention::Harbor(_) | Retention::Acr(_) | Retention::Quay(_) | Retention::Zot(_) => {
-            None
-        }
+        Retention::Unruled
+        | Retention::Bucket(_)
+        | Retention::Harbor(_)
+        | Retention::Acr(_)
+        | Retention::Quay(_)
+        | Retention::Zot(_) => None,
     }
 }
 
@@ -274,9 +281,12 @@ pub(crate) fn is_for_a_tag(retention: &Retention, rule: &str) -> bool {
 pub(crate) fn claimed(snapshot: &Snapshot) -> Option<Result<String, String>> {
     match &snapshot.retention {
         Retention::Ecr(repository) => Some(images::claimed(repository)),
-        Retention::Unruled | Retention::Bucket(_) | Retention::Harbor(_) | Retention::Acr(_) | Retention::Quay(_) | Retention::Zot(_) => {
-            None
-        }
+        Retention::Unruled
+        | Retention::Bucket(_)
+        | Retention::Harbor(_)
+        | Retention::Acr(_)
+        | Retention::Quay(_)
+        | Retention::Zot(_) => None,
     }
 }
 

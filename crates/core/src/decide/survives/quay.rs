@@ -22,9 +22,9 @@ impl Target<'_> {
             (None, Some(_)) if repository.rows.is_empty() || !repository.disputed.is_empty() => {
                 Survival::unknown("whether one of its tags is immutable could not be read")
             }
-            (None, Some(_)) => {
-                Survival::no("none of its tags is immutable, so Quay deletes it for whoever may write to the repository")
-            }
+            (None, Some(_)) => Survival::no(
+                "none of its tags is immutable, so Quay deletes it for whoever may write to the repository",
+            ),
         }
     }
 }

@@ -63,8 +63,7 @@ impl Future {
             rows,
         };
         future.taken = [Signatures::Ordinary, Signatures::FollowImage].map(|signatures| {
-            let outcome =
-                run(&future.world(repository, signatures), &[Run::Namespace, Run::Registry], future.now);
+            let outcome = run(&future.world(repository, signatures), &[Run::Namespace, Run::Registry], future.now);
             future.tied.extend(outcome.trace.tied.iter().map(|(_, row)| *row));
             let rows = outcome.world.repositories.iter().flat_map(|repository| repository.tags.iter().enumerate());
             let ended = rows.filter_map(|(place, row)| Some((place, row.ended_by.as_ref()?.policy.clone())));

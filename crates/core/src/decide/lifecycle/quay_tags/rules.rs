@@ -77,7 +77,7 @@ fn rules(repository: &QuayRepository) -> Result<Vec<Rule>, String> {
     }
     let mut rules = of_scope(ORGANIZATION, &repository.of_namespace)?;
     rules.extend(of_scope(REPOSITORY, &repository.own)?);
-    for policy in &server.default_policy {
+    if let Some(policy) = &server.default_policy {
         rules.push(read(DEFAULT, 0, policy)?);
     }
     Ok(rules)
