@@ -200,7 +200,7 @@ fn what_could_not_be_read_is_unknown_and_a_pin_there_is_judged_by_nobody_i7() {
         (releases(vec![policy("number_of_tags", json!("three"), None, Some(true))]), "none that Quay takes"),
         (releases(vec![policy("keep_forever", json!(3), None, Some(true))]), "none that Quay takes"),
         (releases(vec![policy("number_of_tags", json!(3), Some("v["), Some(true))]), "PostgreSQL refuses"),
-        (releases(vec![policy("number_of_tags", json!(3), Some("(v)\\1"), Some(true))]), "not surely read"),
+        (releases(vec![policy("number_of_tags", json!(3), Some("(v)*\\1"), Some(true))]), "not surely read"),
     ];
     for (repository, said) in cases {
         let Outlook::Unknown { detail } = at(&repository, &[], outlook) else { panic!("{said}") };
