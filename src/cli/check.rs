@@ -182,6 +182,7 @@ fn source(config: &SourceConfig) -> String {
                 RegistryInterface::Ghcr { .. } => "GitHub's registry",
                 RegistryInterface::GitLab { .. } => "GitLab's registry",
                 RegistryInterface::Harbor => "Harbor",
+                RegistryInterface::Quay { .. } => "Quay",
                 RegistryInterface::Zot { .. } => "zot",
             };
             let rules = match interface {

@@ -37,6 +37,7 @@ mod properties;
 mod protocol;
 mod pull_check;
 mod purity;
+mod quay;
 mod ready;
 mod release;
 mod release_beside;

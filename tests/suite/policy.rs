@@ -108,11 +108,12 @@ fn the_policies_that_are_published_are_policies() {
                 let ghcr = ["packages", "ghcr", "api"];
                 let gitlab = ["platform", "gitlab", "registry", "token"];
                 let hub = ["public", "dockerhub"];
+                let quay = ["builds", "quay", "token"];
                 let zot = ["edge", "zot", "config"];
                 let charts = ["charts", "helm", "foreign_hosts", "credentials_for", "chartmuseum"];
                 let rule = rest.starts_with("- {");
                 rule || (rest[..].contains(&format!("{word}:"))
-                    && [&keys[..], &azure, &bucket, &ecr, &gar, &ghcr, &gitlab, &harbor, &hub, &zot, &charts]
+                    && [&keys[..], &azure, &bucket, &ecr, &gar, &ghcr, &gitlab, &harbor, &hub, &quay, &zot, &charts]
                         .iter()
                         .any(|keys| keys.contains(&word.as_str())))
             });
@@ -120,7 +121,7 @@ fn the_policies_that_are_published_are_policies() {
             code.map_or_else(|| format!("{line}\n"), |code| format!("{indent}{code}\n"))
         })
         .collect();
-    let secrets = ["REGISTRY_PASSWORD", "PRODPIN_EXTERNAL_ID", "CHARTS_PASSWORD", "GITLAB_TOKEN"];
+    let secrets = ["REGISTRY_PASSWORD", "PRODPIN_EXTERNAL_ID", "CHARTS_PASSWORD", "GITLAB_TOKEN", "QUAY_TOKEN"];
     let whole = good(&secrets.iter().fold(whole, |text, secret| text.replace(secret, "PASSWORD")));
     assert_eq!((whole.sources.len(), whole.production.len(), whole.signals.len()), (10, 4, 7));
     assert_eq!(

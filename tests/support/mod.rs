@@ -13,6 +13,7 @@ pub(crate) mod hub;
 pub(crate) mod left_out;
 pub(crate) mod oci;
 pub(crate) mod push;
+pub(crate) mod quay;
 pub(crate) mod registry;
 pub(crate) mod serve;
 

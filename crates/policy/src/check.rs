@@ -157,6 +157,7 @@ impl Checker<'_> {
                 RawSource::S3(raw) => self.s3(raw, value.span().unwrap_or(START)).map(SourceConfig::S3),
                 RawSource::Ecr(raw) => self.ecr(raw, value.span().unwrap_or(START)).map(SourceConfig::Ecr),
                 RawSource::Helm(raw) => self.helm(raw).map(SourceConfig::Helm),
+                RawSource::Quay(raw) => self.quay(raw, value.span().unwrap_or(START)).map(SourceConfig::Oci),
                 RawSource::Zot(raw) => self.zot(raw, value.span().unwrap_or(START)).map(SourceConfig::Oci),
             });
             let (Some(name), Some(config), Some(span)) = (name, config, key.span()) else { continue };

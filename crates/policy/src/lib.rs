@@ -23,6 +23,7 @@ mod load;
 mod patterns;
 mod pins;
 mod problem;
+mod quay;
 mod raw;
 mod raw_production;
 mod reader;
@@ -188,6 +189,11 @@ pub enum RegistryInterface {
     },
     /// Harbor's API v2.0 (`harbor:`).
     Harbor,
+    /// Quay's API v1 (`quay:`).
+    Quay {
+        /// An OAuth token for it, if one is given.
+        token: Option<Secret>,
+    },
     /// zot's configuration file (`zot:`).
     Zot {
         /// The file, if it is given.

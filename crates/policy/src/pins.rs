@@ -78,6 +78,7 @@ impl Checker<'_> {
                 RawSource::S3(raw) => (&raw.pins, &raw.require),
                 RawSource::Ecr(raw) => (&raw.pins, &raw.require),
                 RawSource::Helm(raw) => (&raw.pins, &raw.require),
+                RawSource::Quay(raw) => (&raw.pins, &raw.require),
                 RawSource::Zot(raw) => (&raw.pins, &raw.require),
             };
             pins.span().or(require.span())?;

@@ -15,6 +15,7 @@ use super::gitlab::RawGitLab;
 use super::harbor::RawHarbor;
 use super::helm::RawHelm;
 use super::pins::{RawLifecycle, RawPins};
+use super::quay::RawQuay;
 use super::raw_production::RawProduction;
 use super::require::RawRequire;
 use super::spanned::{Entries, Spanned};
@@ -111,6 +112,7 @@ pub(super) enum RawSource {
     S3(RawS3),
     Ecr(RawEcr),
     Helm(Box<RawHelm>),
+    Quay(RawQuay),
     Zot(RawZot),
 }
 

@@ -125,6 +125,7 @@ fn misplaced(table: &str, key: &str) -> Option<&'static str> {
     Some(match table {
         "an acr source" if key == "cleanup" => "take cleanup out, and name acr purge commands under purge",
         "an ecr source" | "an s3 source" | "a gitlab source" | "a gar source" | "a harbor source" | "a helm source"
+        | "a quay source"
             if key == "cleanup" =>
         {
             "the rules of this source are read where they are: take cleanup out"

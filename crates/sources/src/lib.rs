@@ -23,6 +23,7 @@ mod matched;
 pub mod memory;
 pub mod oci;
 mod owners;
+pub mod quay;
 pub mod s3;
 mod trail;
 mod vendor;
@@ -315,6 +316,9 @@ pub async fn open_to_release(
             RegistryInterface::Ghcr { api } => ghcr::open_to_release(name, (config, api), options, environment),
             RegistryInterface::GitLab { api, .. } => gitlab::open_to_release(name, (config, api), options, environment),
             RegistryInterface::Harbor => harbor::open_to_release(name, config, options, environment),
+            RegistryInterface::Quay { token } => {
+                quay::open_to_release(name, (config, token.as_ref()), options, environment)
+            }
             RegistryInterface::Zot { config: file } => {
                 zot::open_to_release(name, config, file.as_deref(), options, environment)
             }
@@ -397,6 +401,7 @@ pub async fn open(
             RegistryInterface::Ghcr { api } => ghcr::open_in(name, (config, api), options, environment),
             RegistryInterface::GitLab { api, .. } => gitlab::open_in(name, (config, api), options, environment),
             RegistryInterface::Harbor => harbor::open_in(name, config, options, environment),
+            RegistryInterface::Quay { token } => quay::open_in(name, (config, token.as_ref()), options, environment),
             RegistryInterface::Zot { config: file } => {
                 zot::open_in(name, config, file.as_deref(), options, environment)
             }

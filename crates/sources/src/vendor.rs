@@ -1,6 +1,7 @@
 //! A registry with a vendor's own interface beside it: what that interface adds, over what the registry protocol tells.
 
 use std::collections::{BTreeSet, HashMap};
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -75,24 +76,24 @@ pub(crate) struct Vendored<V>(pub(crate) V);
 /// So many repositories are remembered at once: whoever inspects one is soon done with it (I20).
 const REMEMBERED: usize = 128;
 
-/// What is asked once of each repository.
-pub(crate) struct Once<T>(Mutex<HashMap<RepositoryName, Arc<OnceCell<T>>>>);
+/// What is asked once of each repository, or of each of whatever else.
+pub(crate) struct Once<T, K = RepositoryName>(Mutex<HashMap<K, Arc<OnceCell<T>>>>);
 
-impl<T> Default for Once<T> {
+impl<T, K> Default for Once<T, K> {
     fn default() -> Self {
         Self(Mutex::default())
     }
 }
 
-impl<T: Clone> Once<T> {
+impl<T: Clone, K: Clone + Eq + Hash> Once<T, K> {
     /// What came of it, asked by the first who wants to know.
-    pub(crate) async fn get(&self, repository: &RepositoryName, ask: impl Future<Output = T>) -> T {
+    pub(crate) async fn get(&self, key: &K, ask: impl Future<Output = T>) -> T {
         let cell = {
             let mut cells = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            if cells.len() >= REMEMBERED && !cells.contains_key(repository) {
+            if cells.len() >= REMEMBERED && !cells.contains_key(key) {
                 cells.clear();
             }
-            Arc::clone(cells.entry(repository.clone()).or_default())
+            Arc::clone(cells.entry(key.clone()).or_default())
         };
         cell.get_or_init(|| ask).await.clone()
     }

@@ -31,12 +31,26 @@ fn what_cleans_up_is_stated_where_it_cannot_be_read_and_nowhere_else_f123() {
     for source in [
         "ecr: { region: eu-west-1 }",
         "harbor: https://h.example",
+        "quay: https://q.example",
         "s3: acme, layout: \"{repository}/{version}\"",
         "helm: https://c.example",
     ] {
         let reported = reported([with_source(&format!("{{ {source}, repositories: [a], cleanup: none }}"))]);
         assert!(reported.contains("the rules of this source are read where they are: take cleanup out"), "{reported}");
     }
+}
+
+#[test]
+fn a_quay_is_an_oci_registry_with_a_token_for_its_api_k54b() {
+    let policy = good(&with_source("{ quay: https://q.example, repositories: [\"acme/*\"], token: hunter2 }"));
+    let RegistryInterface::Quay { token: Some(token) } = &oci(&policy).interface else { panic!("{policy:?}") };
+    assert_eq!(token.expose(), "hunter2");
+    assert!(!format!("{policy:?}").contains("hunter2"), "no secret is shown");
+    assert!(policy.warnings.iter().any(|warning| warning.contains("the token is written in the policy")));
+    let without = good(&with_source("{ quay: https://q.example, repositories: [acme/shop] }"));
+    assert_eq!(oci(&without).interface, RegistryInterface::Quay { token: None });
+    let reported = reported([with_source("{ oci: https://q.example, repositories: [a], token: x }")]);
+    assert!(reported.contains("unknown key \"token\" in an oci source"), "{reported}");
 }
 
 #[test]

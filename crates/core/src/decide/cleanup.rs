@@ -131,8 +131,9 @@ const fn safe_pins(kind: RegistryKind) -> &'static str {
              {\"patterns\": [\"^prod-pinned-\"]}, and none has mostRecentlyPulledCount: making a pin pulls its manifest"
         }
         RegistryKind::Quay => {
-            "add an immutability policy with the tag pattern prod-pinned-.* to the organization (Quay 3.17 or later, \
-             FEATURE_IMMUTABLE_TAGS), or leave prod-pinned-.* out of every auto-prune policy"
+            "in a `quay` source set `token:` to an OAuth token for Quay's API, which shows its auto-prune policies; in an `oci` \
+             source write `quay:` in place of it, or add an immutability policy with the tag pattern prod-pinned-.* to the \
+             organization (Quay 3.17 or later, FEATURE_IMMUTABLE_TAGS), or leave prod-pinned-.* out of every auto-prune policy"
         }
         RegistryKind::GitLab => {
             "write `gitlab:` in place of `oci:` on the source, which reads the cleanup policy and needs no `cleanup`; or add \

@@ -61,6 +61,11 @@ pub(super) fn remedy(draft: Draft<'_>, outlooks: &Outlooks) -> String {
                 lifecycle::GAR_CLAIM,
                 commands::recommend(draft.repository())
             ),
+            Retention::Quay(_) => {
+                "leave releases out of that auto-prune policy by its tag pattern, or raise its number; an expiry of the tag \
+                 itself is taken off in Quay's list of tags"
+                    .to_owned()
+            }
             Retention::Bucket(_) | Retention::Harbor(_) => format!(
                 "narrow the rule so that it spares releases; `{}` prints rules that do",
                 commands::recommend(draft.repository())
@@ -134,6 +139,7 @@ pub(super) fn mend(draft: Draft<'_>, advice: &Advice) -> String {
         | Retention::Harbor(_)
         | Retention::Acr(_)
         | Retention::Gar(_)
+        | Retention::Quay(_)
         | Retention::Zot(_) => advice.remedy.clone(),
     }
 }

@@ -1,7 +1,8 @@
 //! The exact commands that findings offer: what a person pastes into a shell at night has to be right.
 
 use crate::model::{
-    ArtifactId, BucketRetention, Digest, EcrRepository, Mutability, RepositoryKey, RepositoryName, Tag, Undelete,
+    ArtifactId, BucketRetention, DeletedManifest, Digest, EcrRepository, Mutability, RepositoryKey, RepositoryName,
+    Tag, Undelete,
 };
 
 /// The tags that hold every pin, as ECR's filters and lifecycle rules write them.
@@ -85,10 +86,18 @@ pub(super) fn restore_from_vault(repository: &RepositoryKey, artifact: &Artifact
 }
 
 /// Has a registry put back what was deleted in it.
-pub(super) fn undelete(by: &Undelete) -> String {
-    let Undelete::GitHub { server, path } = by;
-    let server = server.as_ref().map_or_else(String::new, |server| format!(" --hostname {}", quoted(server)));
-    format!("gh api --method POST{server} {}", quoted(path))
+pub(super) fn undelete(deleted: &DeletedManifest) -> String {
+    match &deleted.by {
+        Undelete::GitHub { server, path } => {
+            let server = server.as_ref().map_or_else(String::new, |server| format!(" --hostname {}", quoted(server)));
+            format!("gh api --method POST{server} {}", quoted(path))
+        }
+        Undelete::Quay { url, .. } => format!(
+            "curl -fsS -X POST -H \"Authorization: Bearer $QUAY_TOKEN\" -H 'Content-Type: application/json' -d {} {}",
+            quoted(&format!("{{\"manifest_digest\":\"{}\"}}", deleted.digest)),
+            quoted(url)
+        ),
+    }
 }
 
 /// Gives a manifest a tag. `repository` has the registry's host in front, as clients write it.

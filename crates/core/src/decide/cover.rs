@@ -82,8 +82,8 @@ pub(super) fn keeping(snapshot: &Snapshot, terms: PinTerms) -> Keeping {
                 PinCover::Index => Keeping::NothingByPolicy,
             };
         }
-        // Neither expires nor collects what a kept index names (A33, J24, K55); objects have nothing below them.
-        Retention::Ecr(_) | Retention::Harbor(_) | Retention::Zot(_) | Retention::Bucket(_) => {
+        // Neither expires nor collects what a kept index names (A33, J24, K52, K55); objects have nothing below them.
+        Retention::Ecr(_) | Retention::Harbor(_) | Retention::Quay(_) | Retention::Zot(_) | Retention::Bucket(_) => {
             return Keeping::References;
         }
         Retention::Unruled if snapshot.kind == RepositoryKind::Charts => return Keeping::References,

@@ -105,6 +105,8 @@ impl RepositorySettings {
             Retention::Acr(_) => None,
             // Its policies are read and simulated in each run.
             Retention::Gar(_) => None,
+            // Policies of an organization are not kept yet.
+            Retention::Quay(_) => None,
             // Its settings stand in a file of whoever runs it.
             Retention::Zot(_) => None,
             Retention::Ecr(ecr) => Some(Self::Ecr {

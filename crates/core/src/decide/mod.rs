@@ -69,6 +69,7 @@ mod seen_order;
 mod source;
 mod spelling;
 mod survives;
+mod time_machine;
 mod undelete;
 mod unread;
 pub mod vault;

@@ -223,6 +223,7 @@ fn mending(ground: &Ground<'_>, there: &BTreeSet<ArtifactId>, wanted: &[Artifact
         | Retention::Harbor(_)
         | Retention::Acr(_)
         | Retention::GitLab(_)
+        | Retention::Quay(_)
         | Retention::Zot(_) => {
             return Mending { claim: false, places: true };
         }

@@ -175,6 +175,7 @@ pub(super) fn claim_first(draft: Draft<'_>) -> String {
             )
         }
         Retention::Acr(_) => lifecycle::ACR_CLAIM.to_owned(),
+        Retention::Quay(_) => lifecycle::QUAY_CLAIM.to_owned(),
         Retention::Zot(_) => lifecycle::ZOT_CLAIM.to_owned(),
         Retention::Gar(_) => {
             let recommend = commands::recommend(draft.repository());
@@ -211,6 +212,11 @@ fn readable(draft: Draft<'_>) -> String {
             }
         },
         Retention::Gar(gar) => lifecycle::gar_readable(gar),
+        Retention::Quay(quay) => format!(
+            "give the source a `token` with the scopes repo:read, repo:admin and org:admin, of an owner of organization {}, and \
+             run again",
+            quay.namespace
+        ),
         // Its rules are known, and what they count is not.
         Retention::Zot(_) => lifecycle::ZOT_CLAIM.to_owned(),
         Retention::Unruled | Retention::Bucket(_) => {

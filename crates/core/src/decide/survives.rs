@@ -7,6 +7,7 @@ mod docker_hub;
 mod gar;
 mod gitlab;
 mod harbor;
+mod quay;
 
 use jiff::Timestamp;
 
@@ -146,7 +147,8 @@ impl<'a> Target<'a> {
             | Retention::Acr(_)
             | Retention::GitLab(_)
             | Retention::Zot(_)
-            | Retention::Gar(_) => None,
+            | Retention::Gar(_)
+            | Retention::Quay(_) => None,
         }
     }
 
@@ -271,6 +273,7 @@ impl<'a> Target<'a> {
                 Setting::Unknown => Survival::unknown("the project's cleanup policy could not be read"),
             },
             Retention::Gar(gar) => Self::rules_of_gar(gar),
+            Retention::Quay(_) => Survival::yes("auto-prune was simulated, and no policy takes it"),
             Retention::Zot(_) => Survival::yes("zot's retention was simulated, and no collection takes it"),
             Retention::Unruled if self.is_chart_server() => {
                 Survival::unknown("whether the chart repository has cleanup rules cannot be read")
@@ -318,6 +321,9 @@ impl<'a> Target<'a> {
         }
         if matches!(self.snapshot.retention, Retention::Gar(_)) {
             return self.deletion_in_gar();
+        }
+        if let Retention::Quay(quay) = &self.snapshot.retention {
+            return self.deletion_in_quay(quay);
         }
         match (&self.snapshot.retention, self.snapshot.cleanup.kind()) {
             (Retention::Ecr(_), _) | (_, Some(RegistryKind::Ecr)) => {

@@ -1,11 +1,11 @@
-//! How to bring back what a registry keeps of what was deleted in it: the command, and until when it works (K58).
+//! How to bring back what a registry keeps of what was deleted in it: the command, and until when it works (K54, K58).
 
 use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::commands;
-use crate::model::{ArtifactId, Closure, DeletedManifest, Digest, Inspection, Presence, Undelete};
+use super::{commands, time_machine};
+use crate::model::{ArtifactId, Closure, DeletedManifest, Digest, Inspection, Presence, Retention, Undelete};
 
 /// GitHub keeps deleted versions for so long.
 const GITHUB_KEEPS: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -17,13 +17,25 @@ const NAMED: usize = 5;
 fn until(deleted: &DeletedManifest) -> Option<Timestamp> {
     match deleted.by {
         Undelete::GitHub { .. } => deleted.deleted?.checked_add(GITHUB_KEEPS).ok(),
+        Undelete::Quay { until, .. } => Some(until),
     }
 }
 
-/// What is still kept of what is gone of an artifact.
-fn kept(seen: &Inspection, now: Timestamp) -> impl Iterator<Item = &DeletedManifest> {
-    let kept = seen.undeletable.iter().flat_map(|undeletable| &undeletable.kept);
-    kept.filter(move |deleted| until(deleted).is_none_or(|until| until > now))
+/// Who keeps it, and who may have it put back.
+fn keeper(by: &Undelete) -> (&'static str, &'static str) {
+    match by {
+        Undelete::GitHub { .. } => ("GitHub", "an administrator of the package"),
+        Undelete::Quay { .. } => {
+            ("Quay's time machine", "a user who may write to the repository, with a token of the scope repo:write,")
+        }
+    }
+}
+
+/// What is still kept of what is gone of an artifact: as the registry said when it was looked at, and as the rows of its tags say.
+fn kept(seen: &Inspection, retention: &Retention, now: Timestamp) -> Vec<DeletedManifest> {
+    let told = seen.undeletable.iter().flat_map(|undeletable| undeletable.kept.iter().cloned());
+    let of_rows = gone(seen).into_iter().filter_map(|digest| time_machine::kept(retention, digest, now));
+    told.chain(of_rows).filter(|deleted| until(deleted).is_none_or(|until| until > now)).collect()
 }
 
 /// What is gone of an artifact, itself among it.
@@ -40,9 +52,9 @@ fn gone(seen: &Inspection) -> BTreeSet<&Digest> {
 }
 
 /// In a sentence: what is kept, and what restoring that comes to. A part is not called the whole.
-fn amount(seen: &Inspection, now: Timestamp) -> (String, &'static str) {
+fn amount(seen: &Inspection, kept: &[DeletedManifest]) -> (String, &'static str) {
     let all = gone(seen);
-    let still: BTreeSet<&Digest> = kept(seen, now).map(|deleted| &deleted.digest).collect();
+    let still: BTreeSet<&Digest> = kept.iter().map(|deleted| &deleted.digest).collect();
     match (all.intersection(&still).count(), all.len()) {
         (count, all) if count < all => (format!("{count} of the {all} that are gone"), "that much"),
         _ => ("it".to_owned(), "it"),
@@ -50,20 +62,21 @@ fn amount(seen: &Inspection, now: Timestamp) -> (String, &'static str) {
 }
 
 /// The commands that put back what is gone of an artifact, as far as its registry keeps that.
-pub(super) fn restore(seen: &Inspection, now: Timestamp) -> impl Iterator<Item = String> {
-    kept(seen, now).map(|deleted| commands::undelete(&deleted.by))
+pub(super) fn restore(seen: &Inspection, retention: &Retention, now: Timestamp) -> Vec<String> {
+    kept(seen, retention, now).iter().map(commands::undelete).collect()
 }
 
 /// The same for a remedy, with until when they work; none where the registry keeps nothing that was deleted, or nothing of this.
-pub(super) fn remedy(seen: Option<&Inspection>, now: Timestamp) -> Option<String> {
+pub(super) fn remedy(seen: Option<&Inspection>, retention: &Retention, now: Timestamp) -> Option<String> {
     let seen = seen?;
-    let undeletable = seen.undeletable.as_ref()?;
-    let mut calls: Vec<String> = restore(seen, now).map(|command| format!("`{command}`")).collect();
-    let soonest = kept(seen, now).filter_map(until).min();
-    if calls.is_empty() {
-        let unread = undeletable.unread.as_ref()?;
+    let kept = kept(seen, retention, now);
+    let Some(first) = kept.first() else {
+        let unread = seen.undeletable.as_ref()?.unread.as_ref()?;
         return Some(format!("whether GitHub still keeps it is unknown: {unread}"));
-    }
+    };
+    let (keeper, who) = keeper(&first.by);
+    let mut calls: Vec<String> = kept.iter().map(|deleted| format!("`{}`", commands::undelete(deleted))).collect();
+    let soonest = kept.iter().filter_map(until).min();
     let more = calls.len().saturating_sub(NAMED);
     calls.truncate(NAMED);
     let more = if more > 0 { format!(" and {more} more (`prodpin ready` lists them)") } else { String::new() };
@@ -71,9 +84,9 @@ pub(super) fn remedy(seen: Option<&Inspection>, now: Timestamp) -> Option<String
         || "for 30 days after it was deleted".to_owned(),
         |until| format!("until {}", until.round(jiff::Unit::Second).unwrap_or(until)),
     );
-    let (what, restored) = amount(seen, now);
+    let (what, restored) = amount(seen, &kept);
     Some(format!(
-        "GitHub keeps {what} {when}; an administrator of the package restores {restored}: {}{more}; then run `prodpin enforce`",
+        "{keeper} keeps {what} {when}; {who} restores {restored}: {}{more}; then run `prodpin enforce`",
         calls.join(", ")
     ))
 }
@@ -81,7 +94,7 @@ pub(super) fn remedy(seen: Option<&Inspection>, now: Timestamp) -> Option<String
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Undeletable;
+    use crate::model::{QuayPolicies, QuayRepository, QuayRow, Undeletable};
 
     fn deleted(name: &str, at: Option<&str>) -> DeletedManifest {
         let path = format!("/orgs/acme/packages/container/team%2Fapi/versions/{name}/restore").into();
@@ -103,13 +116,13 @@ mod tests {
         let now: Timestamp = "2026-06-20T00:00:00Z".parse().unwrap();
         let both =
             seen(vec![deleted("1", Some("2026-06-01T10:00:00Z")), deleted("2", Some("2026-06-02T10:00:00Z"))], None);
-        let said = remedy(Some(&both), now).unwrap();
+        let said = remedy(Some(&both), &Retention::Unruled, now).unwrap();
         assert!(said.contains("GitHub keeps it until 2026-07-01T10:00:00Z"), "{said}");
         let command = "`gh api --method POST '/orgs/acme/packages/container/team%2Fapi/versions/1/restore'`";
         assert!(said.contains(command), "{said}");
-        assert_eq!(restore(&both, now).count(), 2);
+        assert_eq!(restore(&both, &Retention::Unruled, now).len(), 2);
 
-        let undated = remedy(Some(&seen(vec![deleted("1", None)], None)), now).unwrap();
+        let undated = remedy(Some(&seen(vec![deleted("1", None)], None)), &Retention::Unruled, now).unwrap();
         assert!(undated.contains("for 30 days after it was deleted"), "{undated}");
     }
 
@@ -121,7 +134,7 @@ mod tests {
         {
             let gone = ["1"].into_iter().chain(also_gone).map(|name| Digest::sha256(name.as_bytes())).collect();
             let seen = Inspection { closure: Closure::Broken(gone), ..seen(vec![deleted("1", None)], None) };
-            let remedy = remedy(Some(&seen), now).unwrap();
+            let remedy = remedy(Some(&seen), &Retention::Unruled, now).unwrap();
             assert!(remedy.starts_with(said), "{remedy}");
         }
     }
@@ -130,22 +143,62 @@ mod tests {
     fn what_is_over_is_offered_no_more_and_what_was_not_read_is_said_to_be_unknown_k58() {
         let now: Timestamp = "2026-07-01T10:00:00Z".parse().unwrap();
         let over = seen(vec![deleted("1", Some("2026-06-01T10:00:00Z"))], None);
-        assert_eq!((remedy(Some(&over), now), restore(&over, now).count()), (None, 0));
+        let none = Retention::Unruled;
+        assert_eq!((remedy(Some(&over), &none, now), restore(&over, &none, now).len()), (None, 0));
         let unread = seen(Vec::new(), Some("HTTP status 403"));
-        let said = remedy(Some(&unread), now).unwrap();
+        let said = remedy(Some(&unread), &none, now).unwrap();
         assert!(said.contains("is unknown: HTTP status 403"), "{said}");
-        assert_eq!(remedy(Some(&seen(Vec::new(), None)), now), None);
-        assert_eq!(remedy(Some(&Inspection::unread(Digest::sha256(b"x").into())), now), None);
-        assert_eq!(remedy(None, now), None);
+        assert_eq!(remedy(Some(&seen(Vec::new(), None)), &none, now), None);
+        assert_eq!(remedy(Some(&Inspection::unread(Digest::sha256(b"x").into())), &none, now), None);
+        assert_eq!(remedy(None, &none, now), None);
     }
 
     #[test]
     fn many_are_named_in_part_and_listed_whole() {
         let now: Timestamp = "2026-06-20T00:00:00Z".parse().unwrap();
         let many = seen((0..8).map(|number| deleted(&number.to_string(), None)).collect(), None);
-        let said = remedy(Some(&many), now).unwrap();
+        let said = remedy(Some(&many), &Retention::Unruled, now).unwrap();
         assert_eq!(said.matches("gh api").count(), NAMED);
         assert!(said.contains("and 3 more"), "{said}");
-        assert_eq!(restore(&many, now).count(), 8);
+        assert_eq!(restore(&many, &Retention::Unruled, now).len(), 8);
+    }
+
+    #[test]
+    fn what_quays_time_machine_has_is_told_with_its_call_k54() {
+        let now: Timestamp = "2026-06-20T00:00:00Z".parse().unwrap();
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let digest = Digest::sha256(b"index");
+        let row = QuayRow {
+            name: "v1.0.0".parse().unwrap(),
+            digest: digest.clone(),
+            start: at("2026-05-01T00:00:00Z"),
+            end: Some(at("2026-06-19T00:00:00Z")),
+            immutable: false,
+        };
+        let retention = Retention::Quay(Box::new(QuayRepository {
+            address: "https://quay.example.com".into(),
+            namespace: "acme".into(),
+            name: "shop".into(),
+            rows: vec![row],
+            read: now,
+            disputed: Vec::new(),
+            server: None,
+            of_namespace: QuayPolicies::Known(Vec::new()),
+            own: QuayPolicies::Known(Vec::new()),
+            is_normal: Some(true),
+            time_machine: Some(14 * 86_400),
+            locks_pins: false,
+        }));
+        let gone = Inspection { presence: Presence::NotFound, ..Inspection::unread(digest.clone().into()) };
+        let said = remedy(Some(&gone), &retention, now).unwrap();
+        assert!(said.starts_with("Quay's time machine keeps it until 2026-07-03T00:00:00Z; "), "{said}");
+        let body = format!("-d '{{\"manifest_digest\":\"{digest}\"}}'");
+        assert!(said.contains(&body), "{said}");
+        assert!(said.contains(" https://quay.example.com/api/v1/repository/acme/shop/tag/v1.0.0/restore`"), "{said}");
+        assert_eq!(restore(&gone, &retention, now).len(), 1);
+        // What is there, or was not looked at, is not put back.
+        let there = Inspection { presence: Presence::Present, ..gone };
+        assert_eq!(remedy(Some(&there), &retention, now), None);
+        assert_eq!(remedy(Some(&Inspection::unread(digest.into())), &retention, now), None);
     }
 }

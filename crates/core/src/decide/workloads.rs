@@ -101,6 +101,7 @@ fn never_moves(retention: &Retention) -> bool {
         | Retention::Harbor(_)
         | Retention::Acr(_)
         | Retention::GitLab(_)
+        | Retention::Quay(_)
         | Retention::Zot(_) => false,
     }
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    AcrRetention, BucketRetention, EcrRepository, GarRepository, GitLabRepository, HarborRepository, ZotRepository,
+    AcrRetention, BucketRetention, EcrRepository, GarRepository, GitLabRepository, HarborRepository, QuayRepository,
+    ZotRepository,
 };
 
 /// What of a repository decides how long its artifacts stay, beside the artifacts themselves.
@@ -24,6 +25,8 @@ pub enum Retention {
     GitLab(Box<GitLabRepository>),
     /// An image of Google Artifact Registry.
     Gar(Box<GarRepository>),
+    /// A Quay repository whose tags and policies were read by its API.
+    Quay(Box<QuayRepository>),
     /// A zot repository whose configuration file is known.
     Zot(Box<ZotRepository>),
 }
@@ -33,7 +36,7 @@ impl Retention {
     #[must_use]
     pub fn cached_from(&self) -> Option<&str> {
         match self {
-            Self::Unruled | Self::Bucket(_) | Self::Acr(_) | Self::GitLab(_) | Self::Zot(_) => None,
+            Self::Unruled | Self::Bucket(_) | Self::Acr(_) | Self::GitLab(_) | Self::Quay(_) | Self::Zot(_) => None,
             Self::Ecr(ecr) => ecr.cached_from.as_deref(),
             Self::Gar(gar) => gar.cached_from.as_deref(),
             Self::Harbor(harbor) => harbor.cached_from.as_deref(),

@@ -1,4 +1,4 @@
-//! What a registry keeps for a while of what was deleted in it, and puts back when it is asked to (K58).
+//! What a registry keeps for a while of what was deleted in it, and puts back when it is asked to (K54, K58).
 
 use jiff::Timestamp;
 
@@ -33,5 +33,12 @@ pub enum Undelete {
         server: Option<Box<str>>,
         /// The path of the call.
         path: Box<str>,
+    },
+    /// Quay's time machine.
+    Quay {
+        /// The address of the call.
+        url: Box<str>,
+        /// Until when it has the manifest.
+        until: Timestamp,
     },
 }

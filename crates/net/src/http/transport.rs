@@ -7,6 +7,7 @@ mod harbor;
 mod head;
 mod judged;
 mod permitted;
+mod quay;
 mod stream;
 #[cfg(test)]
 mod tests;

@@ -188,19 +188,53 @@ impl Registry {
         self.ask((Purpose::Unpin, Method::DELETE), (path, None), headers, None).await
     }
 
+    /// Reads a document of an interface that asks for another proof of who asks than the registry protocol does, or for none.
+    pub(crate) async fn read_as(
+        &self,
+        authorization: Option<HeaderValue>,
+        path: &str,
+        query: Option<&str>,
+    ) -> Result<HttpAnswer, Fault> {
+        self.send_document((Purpose::Read, Method::GET), (path, query), HeaderMap::new(), None, authorization).await
+    }
+
+    /// Asks such an interface to hold a pin. What leaves is judged where it leaves.
+    pub(crate) async fn lock_pin(
+        &self,
+        authorization: HeaderValue,
+        path: &str,
+        body: Bytes,
+    ) -> Result<HttpAnswer, Fault> {
+        let content = (HeaderValue::from_static("application/json"), body);
+        let (call, headers) = ((Purpose::Pin, Method::PUT), HeaderMap::new());
+        self.send_document(call, (path, None), headers, Some(content), Some(authorization)).await
+    }
+
     async fn ask(
+        &self,
+        call: (Purpose, Method),
+        address: (&str, Option<&str>),
+        headers: HeaderMap,
+        content: Option<(HeaderValue, Bytes)>,
+    ) -> Result<HttpAnswer, Fault> {
+        let authorization = self.auth.password_header().await?;
+        self.send_document(call, address, headers, content, authorization).await
+    }
+
+    async fn send_document(
         &self,
         (purpose, method): (Purpose, Method),
         (path, query): (&str, Option<&str>),
         headers: HeaderMap,
         content: Option<(HeaderValue, Bytes)>,
+        authorization: Option<HeaderValue>,
     ) -> Result<HttpAnswer, Fault> {
         let call = Call {
             purpose,
             method,
             url: self.url(path, query),
             accept: Some(HeaderValue::from_static("application/json")),
-            authorization: self.auth.password_header().await?,
+            authorization,
             content,
             redirects: Redirects::None,
             cap: DOCUMENT_CAP,

@@ -51,7 +51,8 @@ impl Judged<'_> {
         let Self { input, draft, target, name, .. } = self;
         let (code, severity, message, remedy) = match obstacle {
             Obstacle::Missing => {
-                let kept = undelete::remedy(input.inspections.get(&target.artifact), input.now);
+                let inspection = input.inspections.get(&target.artifact);
+                let kept = undelete::remedy(inspection, &input.snapshot.retention, input.now);
                 let kept = kept.map_or_else(String::new, |kept| format!("{kept}; else "));
                 let remedy = format!("{kept}{}; {}", charts::bring_back(input.snapshot.kind), self.meanwhile());
                 (Code::TargetMissing, Severity::Critical, format!("{name} does not exist any more"), remedy)
@@ -132,6 +133,7 @@ impl Judged<'_> {
             | Retention::Acr(_)
             | Retention::GitLab(_)
             | Retention::Gar(_)
+            | Retention::Quay(_)
             | Retention::Zot(_) => "restore it, and keep releases out of archive transitions".to_owned(),
             Retention::Bucket(bucket) => {
                 let how = commands::restore_object(bucket, &self.target.artifact, class);
@@ -154,7 +156,8 @@ impl Judged<'_> {
             | Retention::Acr(_)
             | Retention::GitLab(_)
             | Retention::Zot(_)
-            | Retention::Gar(_) => None,
+            | Retention::Gar(_)
+            | Retention::Quay(_) => None,
         };
         match command {
             None => format!("remove the delete marker, version {marker}"),
@@ -196,7 +199,7 @@ impl Judged<'_> {
 /// What is to be known of the evidence about a target.
 pub(super) fn of_evidence(input: &Input<'_>, draft: Draft<'_>, target: &TargetReport) -> Vec<Finding> {
     let inspection = input.inspections.get(&target.artifact);
-    let kept = undelete::remedy(inspection, input.now);
+    let kept = undelete::remedy(inspection, &input.snapshot.retention, input.now);
     let found = evidence::findings(draft, &name_of(target), target, inspection, (input.snapshot.kind, kept.as_deref()));
     found.into_iter().map(|finding| names(finding, target)).collect()
 }

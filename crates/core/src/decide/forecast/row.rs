@@ -58,7 +58,8 @@ fn advice(input: &Input<'_>, plan: &Plan) -> Vec<Advice> {
         | Retention::Acr(_)
         | Retention::GitLab(_)
         | Retention::Zot(_)
-        | Retention::Gar(_) => Vec::new(),
+        | Retention::Gar(_)
+        | Retention::Quay(_) => Vec::new(),
     };
     rules.chain(others).collect()
 }

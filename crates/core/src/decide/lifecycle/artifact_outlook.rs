@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::effects::{ArtifactOutlook, Displaced, Stirred};
-use super::{Situation, acr_commands, gar_images, gitlab_tags, harbor_artifacts, images, objects, zot_tags};
+use super::{Situation, acr_commands, gar_images, gitlab_tags, harbor_artifacts, images, objects, quay_tags, zot_tags};
 use crate::model::{ArtifactId, PinKind, Retention, Threat};
 
 /// Whose outlook the pin of this artifact can change, beside the pins that are there.
@@ -20,6 +20,7 @@ pub(crate) fn stirred(situation: &Situation<'_>, artifact: &ArtifactId) -> Stirr
         Retention::Acr(acr) => acr_commands::stirred(situation, acr),
         Retention::GitLab(repository) => gitlab_tags::stirred(situation, repository, artifact),
         Retention::Gar(repository) => gar_images::stirred(situation, repository, artifact),
+        Retention::Quay(repository) => quay_tags::stirred(situation, repository, artifact),
         Retention::Zot(repository) => zot_tags::stirred(situation, repository),
     }
 }
@@ -35,6 +36,7 @@ pub(crate) fn artifact_outlooks(situation: &Situation<'_>) -> BTreeMap<ArtifactI
         Retention::Acr(acr) => acr_commands::artifact_outlooks(situation, acr),
         Retention::GitLab(repository) => gitlab_tags::artifact_outlooks(situation, repository),
         Retention::Gar(repository) => gar_images::artifact_outlooks(situation, repository),
+        Retention::Quay(repository) => quay_tags::artifact_outlooks(situation, repository),
         Retention::Zot(repository) => zot_tags::artifact_outlooks(situation, repository),
     }
 }
@@ -49,12 +51,13 @@ pub(crate) fn displaced(situation: &Situation<'_>, stay: &[(ArtifactId, Threat)]
         Retention::Harbor(_) => Vec::new(),
         // What is counted, is counted anew by each run of a command.
         Retention::Acr(_) => Vec::new(),
+
         // A run counts anew, pins and what they keep included.
         Retention::GitLab(_) => Vec::new(),
         // What is behind the most recent versions is so whether or not what is further behind stays.
         Retention::Gar(_) => Vec::new(),
-        // What zot counts, it counts anew at each collection, pins and what they keep included.
-        Retention::Zot(_) => Vec::new(),
+        // What zot and Quay count, they count anew each time, pins and what they keep included.
+        Retention::Quay(_) | Retention::Zot(_) => Vec::new(),
         Retention::Ecr(repository) => images::displaced(situation, repository, stay),
     }
 }

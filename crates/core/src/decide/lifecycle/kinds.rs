@@ -7,11 +7,10 @@ use jiff::Timestamp;
 use super::effects::Foreseen;
 use super::{
     Outlook, Situation, acr_commands, ecr, gar_images, gitlab, gitlab_tags, harbor, harbor_artifacts, images, objects,
-    s3, zot_tags,
+    quay_tags, s3, zot_tags,
 };
 use crate::model::{
-    AcrManifest, ArtifactId, Certainty, Digest, EcrImage, EcrRepository, Effect, GarImage, GitLabTag, HarborArtifact,
-    Pin, Retention, Setting, Snapshot, Tag, Toll, ZotManifest,
+    ArtifactId, Certainty, Digest, EcrImage, EcrRepository, Effect, Pin, Retention, Setting, Snapshot, Tag, Toll,
 };
 
 /// What the live rules will do to the targets, each pinned as the situation says.
@@ -25,6 +24,7 @@ pub fn outlook(situation: &Situation<'_>) -> Outlook {
         Retention::Acr(acr) => acr_commands::outlook(situation, acr),
         Retention::GitLab(repository) => gitlab_tags::outlook(situation, repository),
         Retention::Gar(repository) => gar_images::outlook(situation, repository),
+        Retention::Quay(repository) => quay_tags::outlook(situation, repository),
         Retention::Zot(repository) => zot_tags::outlook(situation, repository),
     }
 }
@@ -56,6 +56,7 @@ pub fn foreseen(situation: &Situation<'_>, at: Timestamp) -> Option<BTreeMap<Art
         Retention::Acr(acr) => acr_commands::foreseen(situation, acr, at),
         Retention::GitLab(repository) => gitlab_tags::foreseen(situation, repository, at),
         Retention::Gar(repository) => gar_images::foreseen(situation, repository, at),
+        Retention::Quay(repository) => quay_tags::foreseen(situation, repository, at),
         Retention::Zot(repository) => zot_tags::foreseen(situation, repository, at),
     }
 }
@@ -72,7 +73,8 @@ pub fn if_run_now(situation: &Situation<'_>) -> Option<BTreeMap<ArtifactId, Fore
         | Retention::Acr(_)
         | Retention::GitLab(_)
         | Retention::Zot(_)
-        | Retention::Gar(_) => foreseen(situation, situation.now),
+        | Retention::Gar(_)
+        | Retention::Quay(_) => foreseen(situation, situation.now),
     }
 }
 
@@ -89,6 +91,7 @@ pub(crate) fn without_pins(snapshot: &Snapshot) -> Option<Snapshot> {
             Retention::GitLab(Box::new(gitlab_tags::without(repository, &zot_tags::is_pin)?))
         }
         Retention::Gar(repository) => Retention::Gar(Box::new(gar_images::without(repository, &zot_tags::is_pin)?)),
+        Retention::Quay(repository) => Retention::Quay(Box::new(quay_tags::without(repository, &zot_tags::is_pin)?)),
         Retention::Zot(repository) => Retention::Zot(Box::new(zot_tags::without(repository, &zot_tags::is_pin)?)),
     };
     Some(Snapshot { retention, ..bare_of(snapshot) })
@@ -96,6 +99,9 @@ pub(crate) fn without_pins(snapshot: &Snapshot) -> Option<Snapshot> {
 
 /// The repository without the pins of these artifacts. Holds are in no list.
 pub(crate) fn without_pins_of(snapshot: &Snapshot, of: &BTreeSet<ArtifactId>) -> Snapshot {
+    let goes = |digest: &Digest, tag: &Tag| {
+        of.contains(&ArtifactId::Manifest(digest.clone())) && zot_tags::is_pin(digest, tag)
+    };
     let retention = match &snapshot.retention {
         Retention::Ecr(repository) => {
             let mut then = (**repository).clone();
@@ -118,29 +124,18 @@ pub(crate) fn without_pins_of(snapshot: &Snapshot, of: &BTreeSet<ArtifactId>) ->
             }
             Retention::Harbor(Box::new(then))
         }
-        Retention::Acr(acr) => {
-            let goes = |digest: &Digest, tag: &Tag| {
-                of.contains(&ArtifactId::Manifest(digest.clone())) && zot_tags::is_pin(digest, tag)
-            };
-            Retention::Acr(acr_commands::without(acr, &goes).map_or_else(|| acr.clone(), Box::new))
-        }
+        Retention::Acr(acr) => Retention::Acr(acr_commands::without(acr, &goes).map_or_else(|| acr.clone(), Box::new)),
         Retention::GitLab(repository) => {
-            let goes = |digest: &Digest, tag: &Tag| {
-                of.contains(&ArtifactId::Manifest(digest.clone())) && zot_tags::is_pin(digest, tag)
-            };
             let then = gitlab_tags::without(repository, &goes);
             Retention::GitLab(then.map_or_else(|| repository.clone(), Box::new))
         }
         Retention::Gar(repository) => {
-            let goes = |digest: &Digest, tag: &Tag| {
-                of.contains(&ArtifactId::Manifest(digest.clone())) && zot_tags::is_pin(digest, tag)
-            };
             Retention::Gar(gar_images::without(repository, &goes).map_or_else(|| repository.clone(), Box::new))
         }
+        Retention::Quay(repository) => {
+            Retention::Quay(quay_tags::without(repository, &goes).map_or_else(|| repository.clone(), Box::new))
+        }
         Retention::Zot(repository) => {
-            let goes = |digest: &Digest, tag: &Tag| {
-                of.contains(&ArtifactId::Manifest(digest.clone())) && zot_tags::is_pin(digest, tag)
-            };
             Retention::Zot(zot_tags::without(repository, &goes).map_or_else(|| repository.clone(), Box::new))
         }
         other @ (Retention::Unruled | Retention::Bucket(_)) => other.clone(),
@@ -174,6 +169,14 @@ pub(crate) fn without_tags(
             let then = gar_images::without(repository, &|digest, tag| of(digest) && !stays(tag))?;
             return Some(Snapshot { retention: Retention::Gar(Box::new(then)), ..bare_of(snapshot) });
         }
+        Retention::Quay(repository) => {
+            // What is immutable does not move.
+            let moves = |digest: &Digest, tag: &Tag| {
+                of(digest) && !stays(tag) && !repository.rows.iter().any(|row| row.name == *tag && row.immutable)
+            };
+            let then = quay_tags::without(repository, &moves)?;
+            return Some(Snapshot { retention: Retention::Quay(Box::new(then)), ..bare_of(snapshot) });
+        }
         Retention::Zot(repository) => {
             let then = zot_tags::without(repository, &|digest, tag| of(digest) && !stays(tag))?;
             return Some(Snapshot { retention: Retention::Zot(Box::new(then)), ..bare_of(snapshot) });
@@ -201,9 +204,13 @@ pub(crate) fn under(snapshot: &Snapshot, lifecycle: &str) -> Option<Snapshot> {
             ..(**repository).clone()
         })),
         Retention::Gar(repository) => Retention::Gar(Box::new(gar_images::under(repository, lifecycle)?)),
-        Retention::Unruled | Retention::Bucket(_) | Retention::Harbor(_) | Retention::Acr(_) | Retention::Zot(_) => {
-            return None;
-        }
+        Retention::Unruled
+        | Retention::Bucket(_)
+        | Retention::Harbor(_)
+        | Retention::Acr(_)
+        | Retention::GitLab(_)
+        | Retention::Quay(_)
+        | Retention::Zot(_) => return None,
     };
     Some(Snapshot { retention, ..bare_of(snapshot) })
 }
@@ -232,7 +239,8 @@ pub(crate) fn renumbered(before: &Snapshot, after: &Snapshot) -> BTreeMap<String
         | Retention::Acr(_)
         | Retention::GitLab(_)
         | Retention::Zot(_)
-        | Retention::Gar(_) => None,
+        | Retention::Gar(_)
+        | Retention::Quay(_) => None,
     };
     match (rules(before), rules(after)) {
         (Some(before), Some(after)) => ecr::renumbered(&before, &after),
@@ -258,6 +266,7 @@ pub fn recommend(snapshot: &Snapshot) -> Result<String, String> {
         )),
         Retention::GitLab(repository) => gitlab::recommend(repository),
         Retention::Gar(repository) => gar_images::recommend(repository),
+        Retention::Quay(_) => Err(format!("prodpin writes no auto-prune policies: {}", quay_tags::CLAIM)),
         Retention::Zot(_) => Err(format!(
             "zot's rules stand in its configuration file, which prodpin does not write: {}",
             zot_tags::CLAIM
@@ -274,7 +283,8 @@ pub fn left_alone(snapshot: &Snapshot) -> Vec<String> {
         | Retention::Acr(_)
         | Retention::GitLab(_)
         | Retention::Zot(_)
-        | Retention::Gar(_) => Vec::new(),
+        | Retention::Gar(_)
+        | Retention::Quay(_) => Vec::new(),
         Retention::Bucket(bucket) => {
             let repository = snapshot.tags.iter().find_map(|tag| bucket.layout.parse(tag.name.as_str()));
             s3::left_alone(bucket, repository.as_ref().map(|(repository, _)| repository))
@@ -292,7 +302,8 @@ pub(crate) fn why_not_recommended(retention: &Retention) -> Option<String> {
         | Retention::Acr(_)
         | Retention::GitLab(_)
         | Retention::Zot(_)
-        | Retention::Gar(_) => None,
+        | Retention::Gar(_)
+        | Retention::Quay(_) => None,
     }
 }
 
@@ -313,7 +324,8 @@ pub(crate) fn claimed(snapshot: &Snapshot) -> Option<Result<String, String>> {
         | Retention::Acr(_)
         | Retention::GitLab(_)
         | Retention::Zot(_)
-        | Retention::Gar(_) => None,
+        | Retention::Gar(_)
+        | Retention::Quay(_) => None,
     }
 }
 
@@ -333,25 +345,33 @@ pub fn untagged(snapshot: &Snapshot) -> impl Iterator<Item = ArtifactId> + '_ {
 }
 
 /// Every manifest that was listed by itself, and whether it has a tag.
-fn manifests(retention: &Retention) -> impl Iterator<Item = (&Digest, bool)> {
-    let (mut images, mut artifacts): (&[EcrImage], &[HarborArtifact]) = (&[], &[]);
-    let (mut acr, mut gar, mut gitlab): (&[AcrManifest], &[GarImage], &[GitLabTag]) = (&[], &[], &[]);
-    let mut zot: &[ZotManifest] = &[];
+fn manifests(retention: &Retention) -> Box<dyn Iterator<Item = (&Digest, bool)> + '_> {
     match retention {
-        Retention::Unruled | Retention::Bucket(_) => {}
-        Retention::Ecr(repository) => images = &repository.images,
-        Retention::Harbor(harbor) => artifacts = &harbor.artifacts,
-        Retention::Acr(retention) => acr = &retention.repository.manifests,
-        Retention::Gar(repository) => gar = &repository.images,
-        Retention::GitLab(repository) => gitlab = &repository.tags,
-        Retention::Zot(repository) => zot = &repository.manifests,
+        Retention::Unruled | Retention::Bucket(_) => Box::new(std::iter::empty()),
+        Retention::Ecr(repository) => {
+            Box::new(repository.images.iter().map(|image| (&image.digest, !image.tags.is_empty())))
+        }
+        Retention::Harbor(repository) => {
+            Box::new(repository.artifacts.iter().map(|artifact| (&artifact.digest, !artifact.tags.is_empty())))
+        }
+        Retention::Acr(acr) => {
+            Box::new(acr.repository.manifests.iter().map(|manifest| (&manifest.digest, !manifest.tags.is_empty())))
+        }
+        Retention::Gar(repository) => {
+            Box::new(repository.images.iter().map(|image| (&image.digest, !image.tags.is_empty())))
+        }
+        Retention::Zot(repository) => {
+            Box::new(repository.manifests.iter().map(|manifest| (&manifest.digest, !manifest.tags.is_empty())))
+        }
+        // What has no tag is not listed there.
+        Retention::GitLab(repository) => {
+            let tagged: BTreeSet<&Digest> = repository.tags.iter().filter_map(|tag| tag.digest.as_ref()).collect();
+            Box::new(tagged.into_iter().map(|digest| (digest, true)))
+        }
+        Retention::Quay(repository) => {
+            let living = repository.rows.iter().filter(|row| row.end.is_none());
+            let tagged: BTreeSet<&Digest> = living.map(|row| &row.digest).collect();
+            Box::new(tagged.into_iter().map(|digest| (digest, true)))
+        }
     }
-    let images = images.iter().map(|image| (&image.digest, !image.tags.is_empty()));
-    let artifacts = artifacts.iter().map(|artifact| (&artifact.digest, !artifact.tags.is_empty()));
-    let acr = acr.iter().map(|manifest| (&manifest.digest, !manifest.tags.is_empty()));
-    let gitlab: BTreeSet<&Digest> = gitlab.iter().filter_map(|tag| tag.digest.as_ref()).collect();
-    let gitlab = gitlab.into_iter().map(|digest| (digest, true));
-    let gar = gar.iter().map(|image| (&image.digest, !image.tags.is_empty()));
-    let zot = zot.iter().map(|manifest| (&manifest.digest, !manifest.tags.is_empty()));
-    images.chain(artifacts).chain(acr).chain(gitlab).chain(gar).chain(zot)
 }

@@ -18,6 +18,7 @@ mod json;
 mod kinds;
 mod objects;
 pub mod quay;
+mod quay_tags;
 pub mod s3;
 mod tried;
 mod words;
@@ -38,6 +39,7 @@ pub use kinds::{artifacts, foreseen, if_run_now, left_alone, outlook, recommend,
 pub(super) use kinds::{
     claimed, is_for_a_tag, renumbered, under, why_not_recommended, without_pins, without_pins_of, without_tags,
 };
+pub(super) use quay_tags::CLAIM as QUAY_CLAIM;
 pub use tried::{TriedRules, TriedRulesError};
 pub use words::when;
 pub(super) use zot_tags::CLAIM as ZOT_CLAIM;

@@ -82,6 +82,7 @@ impl TriedRules {
                 | Retention::Acr(_)
                 | Retention::GitLab(_)
                 | Retention::Gar(_)
+                | Retention::Quay(_)
                 | Retention::Zot(_),
                 _,
             ) => false,

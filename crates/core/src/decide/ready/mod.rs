@@ -107,9 +107,10 @@ pub fn page(facts: &Facts<'_>) -> RepositoryReady {
 
 /// What puts back what the registry still keeps of releases that lost something.
 fn undelete(facts: &Facts<'_>) -> Vec<String> {
-    let seen = facts.plan.report.targets.iter().filter_map(|target| facts.input.inspections.get(&target.artifact));
+    let input = &facts.input;
+    let seen = facts.plan.report.targets.iter().filter_map(|target| input.inspections.get(&target.artifact));
     let mut commands: Vec<String> = Vec::new();
-    for command in seen.flat_map(|seen| super::undelete::restore(seen, facts.input.now)) {
+    for command in seen.flat_map(|seen| super::undelete::restore(seen, &input.snapshot.retention, input.now)) {
         if !commands.contains(&command) {
             commands.push(command);
         }

@@ -5,6 +5,7 @@ use reqwest::Method;
 
 use super::acr::locks;
 use super::harbor::{pins_by_name, rehearses, unpins_by_name};
+use super::quay::holds;
 use super::{Call, Purpose};
 use crate::http::redirect::Redirects;
 
@@ -39,9 +40,8 @@ impl Powers {
 }
 
 /// Whether this call may leave. Reading is GET and HEAD; a token server may be sent a POST; the only write of a
-/// run is a PUT of a pin, Harbor's POST of its name, or a lock on it, where it may write
-/// (I8, I17). What puts bytes back is asked
-/// elsewhere.
+/// run is a PUT of a pin, Harbor's POST of its name, a lock on it, or Quay's PUT that makes it immutable, where it may write
+/// (I8, I17). What puts bytes back is asked elsewhere.
 pub(super) fn permitted(call: &Call, write: bool) -> bool {
     match call.purpose {
         Purpose::Read => matches!(call.method, Method::GET | Method::HEAD) && call.content.is_none(),
@@ -49,7 +49,7 @@ pub(super) fn permitted(call: &Call, write: bool) -> bool {
         Purpose::Token => matches!(call.method, Method::GET | Method::POST) && call.redirects == Redirects::None,
         Purpose::Pin => {
             let puts = call.method == Method::PUT && call.redirects == Redirects::None && names_pin(call);
-            write && (puts || pins_by_name(call) || locks(call))
+            write && (puts || pins_by_name(call) || locks(call) || holds(call))
         }
         // These have gates of their own.
         Purpose::Restore | Purpose::Unpin | Purpose::Rehearse => false,

@@ -156,6 +156,46 @@ fn a_dry_run_is_asked_for_and_no_run_that_deletes_i17_j35() {
 }
 
 #[test]
+fn quay_is_asked_to_hold_a_pin_and_nothing_else_i17_i8() {
+    let pin = Pin::for_digest(&Digest::sha256(b"x"));
+    let put = |path: &str, body: &str| {
+        let content = Some((HeaderValue::from_static("application/json"), Bytes::from(body.to_owned())));
+        Call { content, ..call(Purpose::Pin, Method::PUT, path) }
+    };
+    let path = format!("/api/v1/repository/acme/team/shop/tag/{pin}");
+    let lock = r#"{"expiration":null,"immutable":true}"#;
+    let good = put(&path, lock);
+    assert!(permitted(&good, true) && permitted(&put(&path, r#"{"expiration":null}"#), true));
+    assert!(!permitted(&good, false), "no run that only reads may");
+    for purpose in [Purpose::Read, Purpose::Recognise, Purpose::Token] {
+        assert!(!permitted(&Call { purpose, ..good.clone() }, true));
+    }
+    for method in [Method::POST, Method::DELETE, Method::PATCH] {
+        assert!(!permitted(&Call { method, ..good.clone() }, true));
+    }
+    assert!(!permitted(&Call { redirects: Redirects::SameOrigin, ..good.clone() }, true));
+    assert!(!permitted(&Call { content: None, ..good }, true));
+    for (path, body) in [
+        (path.as_str(), r#"{"expiration":null,"immutable":false}"#),
+        (&path, r#"{"immutable":true}"#),
+        (&path, r#"{"expiration":1796003945}"#),
+        (&path, r#"{"expiration":null,"immutable":true,"manifest_digest":"sha256:00"}"#),
+        (&path, r#"{"expiration":null,"immutable":true,"immutable":false}"#),
+        (&path, "{}"),
+        (&format!("{path}/restore"), lock),
+        (&format!("{path}?x=1"), lock),
+        ("/api/v1/repository/acme/shop/tag/v1.0.0", lock),
+        ("/api/v1/repository/acme/shop/tag/prod-pinned-1", lock),
+        (&format!("/api/v1/repository/shop/tag/{pin}"), lock),
+        (&format!("/api/v1/repository/acme//tag/{pin}"), lock),
+        (&format!("/api/v1/organization/acme/shop/tag/{pin}"), lock),
+        ("/api/v1/repository/acme/shop/autoprunepolicy/", lock),
+    ] {
+        assert!(!permitted(&put(path, body), true), "{path} {body}");
+    }
+}
+
+#[test]
 fn what_puts_back_is_bytes_under_their_own_names_and_free_tags_i8_i27() {
     let bytes = Bytes::from_static(b"manifest");
     let (own, other) = (Digest::sha256(&bytes), Digest::sha256(b"other"));
