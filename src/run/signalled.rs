@@ -12,11 +12,11 @@ use tokio::task::JoinSet;
 
 use crate::decide;
 use crate::model::{
-    Cause, DeployedReference, Deployment, Finding, Gap, Reference, RepositoryKey, RepositoryName, Scope, SourceName,
+    Automation, Cause, DeployedReference, Deployment, Finding, Gap, Reference, RepositoryKey, RepositoryName, Scope, SourceName,
     claimant, signal_of,
 };
 use crate::policy::Policy;
-use crate::signals::{self, Named, ProductionSignal, Signalled, Use};
+use crate::signals::{self, Automated, Named, ProductionSignal, Signalled, Use};
 use crate::sources::Source;
 
 use super::Stop;
@@ -206,6 +206,8 @@ impl Production {
     ) -> Self {
         said.sort_by(|a, b| a.via.cmp(&b.via));
         let mut production = Self::default();
+        let automated: Vec<Automated> =
+            said.iter_mut().flat_map(|signalled| std::mem::take(&mut signalled.automations)).collect();
         for mut signalled in said {
             let concerns = std::mem::take(&mut signalled.concerns);
             production.findings.extend(decide::concerns(&signalled.via, concerns, keep, now));
@@ -219,6 +221,7 @@ impl Production {
             production.add(signalled, sources);
         }
         for (key, running) in &mut production.running {
+            decide::automation::attach(running, &concerning(&automated, key, sources));
             tracing::debug!(repository = %key, count = running.len(), "signals name {} things in {key}", running.len());
             running.sort();
             running.dedup();
@@ -309,6 +312,21 @@ impl Production {
     pub(super) fn repositories<'a>(&'a self, source: &'a SourceName) -> impl Iterator<Item = &'a RepositoryName> {
         self.running.keys().filter(move |key| key.source == *source).map(|key| &key.name)
     }
+}
+
+/// What may write images of this repository into workloads.
+fn concerning(
+    automated: &[Automated],
+    key: &RepositoryKey,
+    sources: &BTreeMap<SourceName, Source>,
+) -> BTreeSet<Automation> {
+    let source = sources.get(&key.source);
+    let is_here = |image: &Reference| {
+        let located = source.and_then(|source| source.inventory.locate(image));
+        located.is_some_and(|(repository, _)| repository == key.name)
+    };
+    let meant = |it: &&Automated| it.images.as_ref().is_none_or(|images| images.iter().any(is_here));
+    automated.iter().filter(meant).map(|it| it.automation.clone()).collect()
 }
 
 /// After its share of the time a signal has so long to say what it has read until then.

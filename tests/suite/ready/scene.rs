@@ -120,6 +120,11 @@ impl Said {
         self
     }
 
+    /// What is joined with what another signal said.
+    pub(crate) fn deployment(&mut self) -> &mut Deployment {
+        &mut self.running
+    }
+
     pub(crate) fn schema(mut self, schema: SchemaChange) -> Self {
         self.running.schema = Some(schema);
         self

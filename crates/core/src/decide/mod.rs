@@ -10,6 +10,7 @@
 
 mod access;
 pub mod attribution;
+pub mod automation;
 pub mod bring_back;
 mod called;
 mod candidate;

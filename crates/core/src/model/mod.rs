@@ -8,6 +8,7 @@ mod acr_command;
 mod advice;
 mod artifact;
 mod attribution;
+mod automation;
 mod bucket;
 mod chart;
 mod cleanup;
@@ -60,6 +61,7 @@ pub use acr::{
 pub use advice::{Advice, AdviceKind};
 pub use artifact::{ArtifactId, ArtifactIdError, Pin};
 pub use attribution::{Attribution, Confidence, TagChange, TrailAct, TrailAnswer, TrailEntry, UnnamedChange};
+pub use automation::{Analysis, AnalysisOutcome, AutomatedSync, Automation, Delivery, Stage};
 pub use bucket::{
     BucketExpiration, BucketLifecycle, BucketRetention, BucketRule, BucketTransition, Checksum, Lock, LockMode,
     NoncurrentLimit, ObjectState, Replication, Retained, RuleFilter, StorageClass, TagSet, TransitionMinimum, Trigger,

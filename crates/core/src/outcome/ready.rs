@@ -176,6 +176,9 @@ pub struct WantedNow {
     pub revision: Option<String>,
     /// Why it does not run. `null`: it could not be read in this run.
     pub why: Option<Waiting>,
+    /// How its last analysis ended, where a progressive delivery shows that: `last analysis failed: error-rate`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub analysis: Option<String>,
 }
 
 /// Whether the database has moved forward destructively.
@@ -340,6 +343,42 @@ pub struct RollbackCommands {
     pub commands: Vec<String>,
     /// What to know before and after.
     pub notes: Vec<String>,
+    /// What brings its own state again after what is done by hand. `commands` hold first what can be held.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub undone_by: Vec<Undoing>,
+    /// Whether Git says what runs there: reverting in Git is the answer, and this way is for when that cannot be waited for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub break_glass: bool,
+    /// Commands that let go on what was held, last, and only once what it brings is not what was left.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resume: Vec<String>,
+    /// How many releases the platform itself can go back to. `null` where it keeps no states.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remembers: Option<Remembered>,
+}
+
+/// Something that brings its own state again.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct Undoing {
+    /// What it is: `Argo CD application shop`.
+    pub by: String,
+    /// Whether it does so by itself. `null`: its settings were not read.
+    pub acts: Option<bool>,
+    /// When it does so, or why not.
+    pub when: String,
+}
+
+/// What a platform itself still has of the releases there are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Remembered {
+    /// So many earlier releases it has a state of its own for.
+    pub releases: u32,
+    /// Of so many.
+    pub of: u32,
+    /// How many old states it keeps at most, where that is said.
+    pub limit: Option<u32>,
+    /// The setting that says so.
+    pub setting: Option<String>,
 }
 
 /// How to go forward.

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::automations;
 use crate::kubernetes::objects::{Annotations, Metadata, Templated};
+use crate::kubernetes::rollout;
 use prodpin_core::model::{Control, Manager};
 
 /// Of a workload with a template.
@@ -21,12 +23,16 @@ pub(super) fn from_workload(workload: &Templated) -> Control {
         update_revision: workload.status.update_revision.as_deref().map(Arc::from),
         lacks_ready_pods: workload.status.ready_replicas.unwrap_or(0) < spec.replicas.unwrap_or(1),
         managers: managers(&workload.metadata),
-        writer: workload.metadata.writer.clone(),
+        automations: automations::of_workload(workload),
+        autoscaled: workload.metadata.writers.autoscaled,
+        history: None,
+        delivery: rollout::delivery(&workload.status),
+        writer: workload.metadata.writers.images.clone(),
     }
 }
 
 /// What wrote an object, as its labels and annotations tell, and what owns it.
-pub(super) fn managers(metadata: &Metadata) -> BTreeSet<Manager> {
+pub(in crate::kubernetes) fn managers(metadata: &Metadata) -> BTreeSet<Manager> {
     let text = |text: &String| -> Arc<str> { text.as_str().into() };
     let label = |name: &str| metadata.labels.get(name).filter(|value| is_name(value));
     let mut managers = BTreeSet::new();
