@@ -168,6 +168,10 @@ impl ApiServer {
         self.world().denied.insert((kind.to_owned(), namespace.to_owned()));
     }
 
+    pub(crate) fn clear_denied(&self) {
+        self.world().denied.clear();
+    }
+
     /// Every kind that was listed, with the namespace or `*`.
     pub(crate) fn listed(&self) -> BTreeSet<(String, String)> {
         self.world().asked.iter().filter_map(|(_, path, _)| split(path)).collect()

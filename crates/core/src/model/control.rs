@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{Automation, Delivery};
+use super::{Automation, Delivery, Effects};
 
 /// How a Kubernetes workload is controlled.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,6 +32,8 @@ pub struct Control {
     pub history: Option<(u32, &'static str)>,
     /// What a progressive delivery makes of what it brings in.
     pub delivery: Option<Delivery>,
+    /// What it does that no rollback undoes, by its own annotation or that of its pods.
+    pub irreversible: Option<Effects>,
     /// Who last wrote the images of its template.
     pub writer: Option<Writer>,
 }

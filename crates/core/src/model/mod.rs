@@ -101,7 +101,7 @@ pub use parts::{Attached, LostAttachment, Part, Parts, attaching_tag};
 pub use pattern::{NamePatterns, PatternError};
 pub use pins::{PinCover, PinKind, PinRemoval, PinTerms};
 pub use production::{DeployedReference, Deployment, Evidence, NodeDigest, Order, ProductionRule};
-pub use provenance::{Commit, DatabaseRule, Provenance, SchemaChange, SchemaStatement};
+pub use provenance::{Commit, DatabaseRule, Effects, Provenance, SchemaChange, SchemaStatement};
 pub use rebase::{rebase, seen};
 pub use reference::without_credentials;
 pub use reference::{Reference, ReferenceError};

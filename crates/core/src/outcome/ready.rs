@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    ArtifactId, Commit, Digest, Evidence, Gap, Obstacle, RepositoryName, SchemaChange, Severity, SourceName, Tag,
+    ArtifactId, Commit, Digest, Effects, Evidence, Gap, Obstacle, RepositoryName, SchemaChange, Severity, SourceName, Tag,
     Threat, Waiting, Workload,
 };
 use crate::outcome::drilled::{DrillReport, RehearsalReport};
@@ -193,6 +193,23 @@ pub struct Database {
     /// What a person must answer before going back. Left out where there is nothing to ask.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub questions: Vec<String>,
+    /// What releases did since that no rollback undoes, beside the database: a person must answer for it before going back.
+    /// Left out where nothing says so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub irreversible: Vec<Irreversible>,
+}
+
+/// What a release did that no rollback undoes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Irreversible {
+    /// The release.
+    #[schemars(with = "String")]
+    pub artifact: ArtifactId,
+    /// What it did, in its makers' words.
+    #[schemars(with = "String")]
+    pub effects: Effects,
+    /// Who says so.
+    pub by: Vec<String>,
 }
 
 impl Database {

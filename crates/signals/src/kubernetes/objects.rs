@@ -79,6 +79,8 @@ pub(super) struct Annotations {
     argo_cd_hook: Option<String>,
     #[serde(rename = "prodpin.dev/schema")]
     pub(super) schema: Option<String>,
+    #[serde(rename = "prodpin.dev/irreversible")]
+    pub(super) irreversible: Option<String>,
     /// Which newer tags Keel takes.
     #[serde(rename = "keel.sh/policy")]
     pub(super) keel_policy: Option<String>,
