@@ -123,7 +123,6 @@ fn the_gravest_word_counts() {
 #[test]
 fn what_no_rollback_undoes_is_a_question_that_a_person_must_answer() {
     use prodpin::model::{Control, DatabaseRule, Effects, NamePatterns};
-    use prodpin::outcome::ready::Verdict;
 
     let effects = || Effects::read("emails, ledger postings since v1.4");
     let deployment = kubernetes("deployment", "api");

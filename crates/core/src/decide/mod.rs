@@ -11,6 +11,7 @@
 mod access;
 pub mod attribution;
 pub mod automation;
+pub mod between;
 pub mod bring_back;
 mod called;
 mod candidate;
