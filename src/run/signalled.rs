@@ -10,9 +10,9 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::decide;
+use crate::decide::{self, automation::Automations};
 use crate::model::{
-    Automation, Cause, DeployedReference, Deployment, Finding, Gap, Reference, RepositoryKey, RepositoryName, Scope, SourceName,
+    Cause, DeployedReference, Deployment, Finding, Gap, Reference, RepositoryKey, RepositoryName, Scope, SourceName,
     claimant, signal_of,
 };
 use crate::policy::Policy;
@@ -208,6 +208,7 @@ impl Production {
         let mut production = Self::default();
         let automated: Vec<Automated> =
             said.iter_mut().flat_map(|signalled| std::mem::take(&mut signalled.automations)).collect();
+        let automations = Automations::new(automated.iter().map(|it| it.automation.clone()).collect());
         for mut signalled in said {
             let concerns = std::mem::take(&mut signalled.concerns);
             production.findings.extend(decide::concerns(&signalled.via, concerns, keep, now));
@@ -221,7 +222,7 @@ impl Production {
             production.add(signalled, sources);
         }
         for (key, running) in &mut production.running {
-            decide::automation::attach(running, &concerning(&automated, key, sources));
+            automations.attach(running, |at| writes(&automated[at], key, sources));
             tracing::debug!(repository = %key, count = running.len(), "signals name {} things in {key}", running.len());
             running.sort();
             running.dedup();
@@ -314,19 +315,12 @@ impl Production {
     }
 }
 
-/// What may write images of this repository into workloads.
-fn concerning(
-    automated: &[Automated],
-    key: &RepositoryKey,
-    sources: &BTreeMap<SourceName, Source>,
-) -> BTreeSet<Automation> {
+/// Whether it may write images of this repository into workloads.
+fn writes(automated: &Automated, key: &RepositoryKey, sources: &BTreeMap<SourceName, Source>) -> bool {
+    let Some(images) = &automated.images else { return true };
     let source = sources.get(&key.source);
-    let is_here = |image: &Reference| {
-        let located = source.and_then(|source| source.inventory.locate(image));
-        located.is_some_and(|(repository, _)| repository == key.name)
-    };
-    let meant = |it: &&Automated| it.images.as_ref().is_none_or(|images| images.iter().any(is_here));
-    automated.iter().filter(meant).map(|it| it.automation.clone()).collect()
+    let located = images.iter().filter_map(|image| source?.inventory.locate(image));
+    located.into_iter().any(|(repository, _)| repository == key.name)
 }
 
 /// After its share of the time a signal has so long to say what it has read until then.

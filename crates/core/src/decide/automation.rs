@@ -1,26 +1,130 @@
 //! What is known of whatever looks after workloads, joined with the workloads that it looks after: their own objects name it,
 //! and another signal read its settings.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::model::{Automation, Control, Deployment, Manager, Platform, Workload};
 
-/// Joins what was read of automations with what runs or is wanted in one repository. `automations` are those that may concern
-/// it: of those that write images, the ones that write images of this repository.
-pub fn attach(running: &mut [Deployment], automations: &BTreeSet<Automation>) {
-    if automations.is_empty() {
-        return;
+/// Everything that was read of automations, by what workloads call it: there may be thousands of either.
+#[derive(Debug, Default)]
+pub struct Automations {
+    all: Vec<Automation>,
+    by_name: BTreeMap<(&'static str, String), Vec<usize>>,
+}
+
+impl Automations {
+    /// Puts them in order.
+    #[must_use]
+    pub fn new(all: Vec<Automation>) -> Self {
+        let mut by_name: BTreeMap<(&'static str, String), Vec<usize>> = BTreeMap::new();
+        for (at, automation) in all.iter().enumerate() {
+            by_name.entry(name_of(automation)).or_default().push(at);
+        }
+        Self { all, by_name }
     }
-    for used in running.iter_mut().filter(|used| used.runs_or_is_wanted()) {
-        let Some(workload) = &used.workload else { continue };
-        let own = used.control.as_deref().cloned().unwrap_or_default();
-        let found = concerning(workload, &own.managers, automations);
-        if !found.is_empty() {
-            let automations = own.automations.iter().chain(&found).cloned().collect();
-            used.control = Some(Arc::new(Control { automations, ..own }));
+
+    /// Joins them with what runs or is wanted in one repository. `concerns` tells of each, by its place, whether it may write
+    /// images of this repository.
+    pub fn attach(&self, running: &mut [Deployment], concerns: impl Fn(usize) -> bool) {
+        for used in running.iter_mut().filter(|used| used.runs_or_is_wanted()) {
+            let Some(workload) = &used.workload else { continue };
+            let own = used.control.as_deref().cloned().unwrap_or_default();
+            let found = self.concerning(workload, &own.managers, &concerns);
+            if !found.is_empty() {
+                let automations = own.automations.iter().chain(&found).cloned().collect();
+                used.control = Some(Arc::new(Control { automations, ..own }));
+            }
         }
     }
+
+    /// What looks after a workload, by its labels and annotations or because it is that itself, and what looks after that: an
+    /// application may be written by another one, and that by a third.
+    fn concerning(
+        &self,
+        workload: &Workload,
+        managers: &BTreeSet<Manager>,
+        concerns: &impl Fn(usize) -> bool,
+    ) -> BTreeSet<Automation> {
+        let mut found = BTreeSet::new();
+        let mut open: Vec<Manager> = managers.iter().cloned().chain(itself(workload)).collect();
+        while let Some(manager) = open.pop() {
+            for at in names_for(&manager).iter().filter_map(|name| self.by_name.get(name)).flatten() {
+                let automation = &self.all[*at];
+                if self.is_meant(automation, workload, &manager)
+                    && concerns(*at)
+                    && found.insert(automation.clone())
+                    && let Automation::ArgoCd { written_by: Some(by), .. } = automation
+                {
+                    open.push(by.clone());
+                }
+            }
+        }
+        found
+    }
+
+    fn is_meant(&self, automation: &Automation, workload: &Workload, manager: &Manager) -> bool {
+        // What Flux applies is in its own cluster, and each cluster has a Kustomization of the usual name.
+        let is_here = |context: &Option<Arc<str>>| match &workload.platform {
+            Platform::Kubernetes { context: own }
+            | Platform::Helm { context: own }
+            | Platform::Flux { context: own } => own == context,
+            _ => false,
+        };
+        match (automation, manager) {
+            (
+                Automation::ArgoCd { application, .. } | Automation::ArgoCdImages { application, .. },
+                Manager::ArgoCd { application: named },
+            ) => application == named || (bare(named) == &**named && self.is_sole(application)),
+            (
+                Automation::Flux { context, kind, namespace, name, .. },
+                Manager::Flux { kind: of, namespace: inside, name: called },
+            ) => is_here(context) && (kind, namespace, name) == (of, inside, called),
+            // It writes into a Git repository that Flux applies.
+            (Automation::FluxImages { context, .. }, Manager::Flux { .. }) => is_here(context),
+            _ => false,
+        }
+    }
+
+    /// Whether no other application that was read has this name.
+    fn is_sole(&self, application: &str) -> bool {
+        let named = self.by_name.get(&(APPLICATION, bare(application).to_owned())).into_iter().flatten();
+        named.map(|at| &self.all[*at]).all(|other| match other {
+            Automation::ArgoCd { application: other, .. } => &**other == application,
+            _ => true,
+        })
+    }
+}
+
+const APPLICATION: &str = "application";
+const IMAGES: &str = "images";
+
+/// Under which name it is looked for.
+fn name_of(automation: &Automation) -> (&'static str, String) {
+    match automation {
+        Automation::ArgoCd { application, .. } | Automation::ArgoCdImages { application, .. } => {
+            (APPLICATION, bare(application).to_owned())
+        }
+        Automation::Flux { kind, namespace, name, .. } => (*kind, placed(namespace.as_deref(), name)),
+        Automation::FluxImages { .. } => (IMAGES, String::new()),
+        // These are told by workloads themselves.
+        Automation::Keel { .. } | Automation::ImageTrigger | Automation::Analysis { .. } => ("", String::new()),
+    }
+}
+
+/// Under which names what a workload is managed by is found.
+fn names_for(manager: &Manager) -> Vec<(&'static str, String)> {
+    match manager {
+        Manager::ArgoCd { application } => vec![(APPLICATION, bare(application).to_owned())],
+        Manager::Flux { kind, namespace, name } => {
+            vec![(*kind, placed(namespace.as_deref(), name)), (IMAGES, String::new())]
+        }
+        Manager::Helm { .. } | Manager::Owner { .. } => Vec::new(),
+    }
+}
+
+fn placed(namespace: Option<&str>, name: &str) -> String {
+    format!("{}/{name}", namespace.unwrap_or_default())
 }
 
 /// The name of an Argo CD application as its commands take it: one outside of Argo CD's own namespace stands behind that.
@@ -29,32 +133,6 @@ pub fn argo_cd_name(namespace: Option<&str>, name: &str) -> Arc<str> {
     match namespace {
         None | Some("argocd") => name.into(),
         Some(namespace) => format!("{namespace}/{name}").into(),
-    }
-}
-
-/// What looks after a workload, by its labels and annotations or because it is that itself, and what looks after that.
-fn concerning(
-    workload: &Workload,
-    managers: &BTreeSet<Manager>,
-    automations: &BTreeSet<Automation>,
-) -> BTreeSet<Automation> {
-    let mut names: BTreeSet<Manager> = managers.clone();
-    names.extend(itself(workload));
-    let mut found = BTreeSet::new();
-    // An application may be written by another one, and that by a third: until nothing new is found.
-    loop {
-        let before = found.len();
-        for automation in automations {
-            if is_meant(automation, workload, &names, automations)
-                && found.insert(automation.clone())
-                && let Automation::ArgoCd { written_by: Some(by), .. } = automation
-            {
-                names.insert(by.clone());
-            }
-        }
-        if found.len() == before {
-            return found;
-        }
     }
 }
 
@@ -74,47 +152,9 @@ fn itself(workload: &Workload) -> Option<Manager> {
     }
 }
 
-fn is_meant(
-    automation: &Automation,
-    workload: &Workload,
-    names: &BTreeSet<Manager>,
-    automations: &BTreeSet<Automation>,
-) -> bool {
-    // What Flux applies is in its own cluster, and each cluster has a Kustomization of the usual name.
-    let is_here = |context: &Option<Arc<str>>| match &workload.platform {
-        Platform::Kubernetes { context: own } | Platform::Helm { context: own } | Platform::Flux { context: own } => {
-            own == context
-        }
-        _ => false,
-    };
-    match automation {
-        Automation::ArgoCd { application, .. } | Automation::ArgoCdImages { application, .. } => {
-            let named = |application: &str| names.contains(&Manager::ArgoCd { application: application.into() });
-            named(application) || (named(bare(application)) && is_sole(application, automations))
-        }
-        Automation::Flux { context, kind, namespace, name, .. } => {
-            let named = Manager::Flux { kind, namespace: namespace.clone(), name: name.clone() };
-            is_here(context) && names.contains(&named)
-        }
-        // It writes into a Git repository that Flux applies.
-        Automation::FluxImages { context, .. } => {
-            is_here(context) && names.iter().any(|name| matches!(name, Manager::Flux { .. }))
-        }
-        Automation::Keel { .. } | Automation::ImageTrigger | Automation::Analysis { .. } => false,
-    }
-}
-
 /// An application's name without its namespace: an object names one in Argo CD's own namespace so, whatever that is called.
 pub(super) fn bare(application: &str) -> &str {
     application.rsplit_once('/').map_or(application, |(_, name)| name)
-}
-
-/// Whether no other application that was read has this name.
-fn is_sole(application: &str, automations: &BTreeSet<Automation>) -> bool {
-    automations.iter().all(|other| match other {
-        Automation::ArgoCd { application: other, .. } => &**other == application || bare(other) != bare(application),
-        _ => true,
-    })
 }
 
 #[cfg(test)]
@@ -165,7 +205,7 @@ mod tests {
     }
 
     fn attached(mut used: Deployment, all: &[Automation]) -> Vec<Automation> {
-        attach(std::slice::from_mut(&mut used), &all.iter().cloned().collect());
+        Automations::new(all.to_vec()).attach(std::slice::from_mut(&mut used), |_| true);
         used.control.map(|control| control.automations.iter().cloned().collect()).unwrap_or_default()
     }
 
@@ -177,6 +217,9 @@ mod tests {
         let by_argo = Manager::ArgoCd { application: "shop".into() };
         assert_eq!(attached(deployed(&[by_argo]), &all), [argo("apps", None), shop]);
         assert_eq!(attached(deployed(&[]), &all), []);
+        let mut other = deployed(&[Manager::ArgoCd { application: "shop".into() }]);
+        Automations::new(all.to_vec()).attach(std::slice::from_mut(&mut other), |at| at == 1);
+        assert!(other.control.unwrap().automations.is_empty(), "it writes images of other repositories");
         let by_flux = |name: &str| Manager::Flux {
             kind: "kustomization",
             namespace: Some("flux-system".into()),

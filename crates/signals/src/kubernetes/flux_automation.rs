@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::connect::Cluster;
 use super::list::{Kind, Namespaced, Namespaces, apart};
@@ -123,27 +124,23 @@ pub(super) async fn tell(
     context: Option<&Arc<str>>,
     said: &mut Signalled,
 ) {
-    let name = said.via.clone();
-    let via = || name.clone();
-    let applied = apart::<Applied>(cluster, &KUSTOMIZATIONS, namespaces, via()).await;
-    let (mut repositories, mut policies, mut updates) = (Vec::new(), Vec::new(), Vec::new());
-    for version in IMAGE_VERSIONS {
-        let kind = |kind, plural| image_kind(version, kind, plural);
-        let found = apart::<Applied>(cluster, &kind("ImageUpdateAutomation", "imageupdateautomations"), namespaces, via());
-        let found = found.await.where_allowed(said);
-        if found.is_empty() {
-            continue;
-        }
-        updates = found;
-        let listed = apart::<ImageRepository>(cluster, &kind("ImageRepository", "imagerepositories"), namespaces, via());
-        repositories = listed.await.where_allowed(said);
-        let listed = apart::<ImagePolicy>(cluster, &kind("ImagePolicy", "imagepolicies"), namespaces, via()).await;
-        policies = listed.where_allowed(said);
-        break;
-    }
-    for one in applied.where_allowed(said) {
+    let applied: Vec<Applied> = listed(cluster, KUSTOMIZATIONS, namespaces, said).await;
+    for one in &applied {
         let automation = one.spec.automation("kustomization", &one.metadata, context);
         said.automations.push(Automated { automation, images: None });
+    }
+    let (mut repositories, mut policies, mut updates) = (Vec::new(), Vec::new(), Vec::new());
+    for version in IMAGE_VERSIONS {
+        let kind = image_kind(version, "ImageUpdateAutomation", "imageupdateautomations");
+        updates = listed::<Applied>(cluster, kind, namespaces, said).await;
+        if updates.is_empty() {
+            continue;
+        }
+        let kind = image_kind(version, "ImageRepository", "imagerepositories");
+        repositories = listed::<ImageRepository>(cluster, kind, namespaces, said).await;
+        let kind = image_kind(version, "ImagePolicy", "imagepolicies");
+        policies = listed::<ImagePolicy>(cluster, kind, namespaces, said).await;
+        break;
     }
     let images = images(&repositories, &policies);
     for update in &updates {
@@ -159,6 +156,16 @@ pub(super) async fn tell(
         };
         said.automations.push(Automated { automation, images });
     }
+}
+
+/// Objects of one kind, as far as they may be listed.
+async fn listed<T: DeserializeOwned + Namespaced>(
+    cluster: &Cluster,
+    kind: Kind,
+    namespaces: &Namespaces<'_>,
+    said: &mut Signalled,
+) -> Vec<T> {
+    apart(cluster, &kind, namespaces, said.via.clone()).await.where_allowed(said)
 }
 
 /// The images that the policies of each namespace choose tags of; none where one of them cannot be told.

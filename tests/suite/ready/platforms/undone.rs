@@ -1,6 +1,6 @@
 //! What would undo what is done by hand: told, held first, and let go on last (P76).
 
-use prodpin::decide::automation::attach;
+use prodpin::decide::automation::Automations;
 use prodpin::model::{
     Analysis, AnalysisOutcome, AutomatedSync, Automation, Control, Delivery, Manager, Platform, Stage, Waiting,
 };
@@ -314,7 +314,8 @@ fn what_a_platform_itself_remembers_is_counted() {
 fn p76_settings_are_joined_with_workloads_by_name() {
     let mut scene = scene("deployment", managed(&[argo("shop")], &[]));
     let mut running = scene.runs[0].pop().unwrap();
-    attach(std::slice::from_mut(running.deployment()), &[sync("shop", Some(HEALING), None)].into());
+    let automations = Automations::new(vec![sync("shop", Some(HEALING), None)]);
+    automations.attach(std::slice::from_mut(running.deployment()), |_| true);
     scene.runs[0].push(running);
     assert_eq!(scene.page().back.last().unwrap().resume.len(), 1);
 }

@@ -152,7 +152,8 @@ impl Holding<'_, '_> {
         });
         let exact: Vec<_> = exact.filter(|(known, ..)| bare(known) == bare(application)).collect();
         let same = exact.iter().filter(|(known, ..)| *known == application).max_by_key(|(_, automated, _)| **automated);
-        let known = same.or_else(|| exact.first()).copied();
+        // One in Argo CD's own namespace is named without that.
+        let known = same.or_else(|| exact.first().filter(|_| bare(application) == &**application)).copied();
         let name = known.map_or_else(|| application.clone(), |(name, ..)| name.clone());
         if !self.seen.insert(name.clone()) {
             return;
