@@ -388,10 +388,17 @@ async fn what_production_ran_at_two_times_is_told_from_the_ledger_alone() {
 
     let output = diff(&recorded, &["--from", &first, "--to", &last]);
     let told = String::from_utf8(output.stdout).unwrap();
-    for line in ["? no signal said what ran at the earlier time", "+ sha256:", "~ tag v1, which named", "of 2 services no signal"] {
+    for line in [
+        "? no signal said what ran at the earlier time",
+        "+ sha256:",
+        "~ tag v1, which named",
+        "of 2 services no signal",
+    ] {
         assert!(told.contains(line), "{line}: {told}");
     }
-    for wrong in [vec!["--from", &*last, "--to", &*first], vec!["shop/nothing", "--from", &*first], vec!["--to", &*last]] {
+    for wrong in
+        [vec!["--from", &*last, "--to", &*first], vec!["shop/nothing", "--from", &*first], vec!["--to", &*last]]
+    {
         assert_eq!(diff(&recorded, &wrong).status.code(), Some(2), "{wrong:?}");
     }
 }

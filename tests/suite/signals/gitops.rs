@@ -151,7 +151,10 @@ async fn p76_what_is_applied_and_committed_by_itself_is_read_where_that_is_allow
     assert_eq!(said.gaps.iter().map(|gap| gap.cause).collect::<Vec<_>>(), [Cause::Suspicious], "nothing at all");
     server.put(KUSTOMIZATIONS, [json!({ "metadata": at("apps"), "spec": { "interval": "10m", "suspend": true } })]);
     server.put(IMAGE_UPDATES, [json!({ "metadata": at("all"), "spec": { "interval": "5m" } })]);
-    server.put(IMAGE_REPOSITORIES, [json!({ "metadata": at("api"), "spec": { "image": "registry.example.com/shop/api" } })]);
+    server.put(
+        IMAGE_REPOSITORIES,
+        [json!({ "metadata": at("api"), "spec": { "image": "registry.example.com/shop/api" } })],
+    );
     server.put(IMAGE_POLICIES, [json!({ "metadata": at("api"), "spec": { "imageRepositoryRef": { "name": "api" } } })]);
     let said = ask(&flux()).await;
     assert_eq!((said.gaps.clone(), said.unmatched.clone()), (Vec::new(), Vec::new()));
@@ -163,7 +166,10 @@ async fn p76_what_is_applied_and_committed_by_itself_is_read_where_that_is_allow
         server.deny(kind, "flux-system");
     }
     let chart = json!({ "chartName": "shop", "chartVersion": "1.4.0", "version": 1, "status": "deployed" });
-    server.put(HELM_RELEASES, [json!({ "metadata": at("shop"), "spec": { "interval": "1h" }, "status": { "history": [chart] } })]);
+    server.put(
+        HELM_RELEASES,
+        [json!({ "metadata": at("shop"), "spec": { "interval": "1h" }, "status": { "history": [chart] } })],
+    );
     let said = ask(&flux()).await;
     assert_eq!((said.gaps.clone(), said.uses.len()), (Vec::new(), 1), "a right that only settings need is no gap");
     assert_eq!(said.automations.len(), 1, "the Helm release itself: {:?}", said.automations);

@@ -140,9 +140,7 @@ pub fn argo_cd_name(namespace: Option<&str>, name: &str) -> Arc<str> {
 fn itself(workload: &Workload) -> Option<Manager> {
     let namespace = workload.namespace.as_deref();
     match (&workload.platform, workload.kind.as_ref()) {
-        (Platform::ArgoCd { .. }, _) => {
-            Some(Manager::ArgoCd { application: argo_cd_name(namespace, &workload.name) })
-        }
+        (Platform::ArgoCd { .. }, _) => Some(Manager::ArgoCd { application: argo_cd_name(namespace, &workload.name) }),
         (Platform::Flux { .. }, "helmrelease") => Some(Manager::Flux {
             kind: "helmrelease",
             namespace: workload.namespace.clone(),

@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    ArtifactId, Commit, Digest, Effects, Evidence, Gap, Obstacle, RepositoryName, SchemaChange, Severity, SourceName, Tag,
-    Threat, Waiting,
+    ArtifactId, Commit, Digest, Effects, Evidence, Gap, Obstacle, RepositoryName, SchemaChange, Severity, SourceName,
+    Tag, Threat, Waiting,
 };
 use crate::outcome::drilled::{DrillReport, RehearsalReport};
 use crate::outcome::report::{FindingCounts, PinReport};

@@ -16,7 +16,8 @@ use super::{context, name};
 use crate::{Named, ProductionSignal, Signalled, Use};
 use prodpin_core::decide::automation::argo_cd_name;
 use prodpin_core::model::{
-    AutomatedSync, Automation, Cause, ChartReference, Concern, Evidence, Manager, Platform, Reference, Shortcoming, Tenure, Workload,
+    AutomatedSync, Automation, Cause, ChartReference, Concern, Evidence, Manager, Platform, Reference, Shortcoming,
+    Tenure, Workload,
 };
 use prodpin_policy::ArgoCdConfig;
 
@@ -334,7 +335,10 @@ mod tests {
             let application: Application = serde_json::from_value(application).unwrap();
             let mut said = Signalled::new("argocd".into());
             tell(&application, None, &mut said);
-            said.automations.into_iter().map(|it| (it.automation, it.images.map(|images| images.len()))).collect::<Vec<_>>()
+            said.automations
+                .into_iter()
+                .map(|it| (it.automation, it.images.map(|images| images.len())))
+                .collect::<Vec<_>>()
         };
         let shop = || serde_json::json!({ "name": "shop", "namespace": "argocd" });
         let of = |automated, written_by| Automation::ArgoCd { application: "shop".into(), automated, written_by };
@@ -344,7 +348,10 @@ mod tests {
             (serde_json::json!({ "automated": null }), None),
             (serde_json::json!({ "automated": {} }), sync(false, false)),
             (serde_json::json!({ "automated": { "enabled": false, "selfHeal": true } }), None),
-            (serde_json::json!({ "automated": { "selfHeal": true, "prune": true, "allowEmpty": null } }), sync(true, true)),
+            (
+                serde_json::json!({ "automated": { "selfHeal": true, "prune": true, "allowEmpty": null } }),
+                sync(true, true),
+            ),
         ] {
             let spec = serde_json::json!({ "syncPolicy": policy });
             assert_eq!(told(shop(), spec.clone()), [(of(expected, None), None)], "{spec}");
@@ -362,7 +369,8 @@ mod tests {
         child["annotations"]["argocd.argoproj.io/tracking-id"] = "shop:argoproj.io/Application:argocd/shop".into();
         assert_eq!(told(child, Value::Null)[0], (of(None, None), None));
         let mut made = shop();
-        made["ownerReferences"] = serde_json::json!([{ "kind": "ApplicationSet", "name": "all", "uid": "1", "controller": true }]);
+        made["ownerReferences"] =
+            serde_json::json!([{ "kind": "ApplicationSet", "name": "all", "uid": "1", "controller": true }]);
         let owner = Manager::Owner { kind: "ApplicationSet".into(), name: "all".into() };
         assert_eq!(told(made, Value::Null), [(of(None, Some(owner)), None)]);
     }

@@ -154,7 +154,8 @@ mod tests {
         let autoscaled = |manager: &str, subresource: &str, fields: Value| {
             let mut entry = entry(manager, 10, &fields);
             entry["subresource"] = json!(subresource);
-            let metadata: Metadata = serde_json::from_value(json!({ "name": "api", "managedFields": [entry] })).unwrap();
+            let metadata: Metadata =
+                serde_json::from_value(json!({ "name": "api", "managedFields": [entry] })).unwrap();
             metadata.writers.autoscaled
         };
         let replicas = || json!({ "f:replicas": {} });

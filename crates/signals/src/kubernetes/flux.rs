@@ -163,8 +163,12 @@ impl ProductionSignal for Flux {
         let automated = said.automations.iter().filter_map(|it| namespace_of(&it.automation)).collect::<Vec<_>>();
         // A namespace may be there for the sake of the sources in it.
         let sources = places.into_keys().map(|(_, namespace, _)| namespace);
-        let used: BTreeSet<String> =
-            releases.iter().filter_map(|release| release.metadata.namespace.clone()).chain(sources).chain(automated).collect();
+        let used: BTreeSet<String> = releases
+            .iter()
+            .filter_map(|release| release.metadata.namespace.clone())
+            .chain(sources)
+            .chain(automated)
+            .collect();
         said.note_unmatched("namespace", &self.config.namespaces, used.iter().map(String::as_str));
         said.settle();
         // A Flux that only applies Kustomizations names no charts, and is there all the same.

@@ -104,7 +104,9 @@ mod tests {
     #[test]
     fn what_a_rollout_shows_of_its_analyses_is_told() {
         let failed = r#"Metric "error-rate" assessed Failed due to failed (1) > failureLimit (0)"#;
-        let aborted = format!("RolloutAborted: Rollout aborted update to revision 3: Step-based analysis phase error/failed: {failed}");
+        let aborted = format!(
+            "RolloutAborted: Rollout aborted update to revision 3: Step-based analysis phase error/failed: {failed}"
+        );
         let run = |status: &str, message: &str| json!({ "name": "api-7d-3-1", "status": status, "message": message });
         let both = |more: Value| {
             let mut status = json!({ "currentPodHash": "b", "stableRS": "a" });
@@ -142,7 +144,9 @@ mod tests {
             ),
             // A message holds whatever somebody called a metric.
             (
-                both(json!({ "canary": { "currentStepAnalysisRunStatus": run("Failed", "Metric \"\u{1b}[2J\" assessed Failed") } })),
+                both(
+                    json!({ "canary": { "currentStepAnalysisRunStatus": run("Failed", "Metric \"\u{1b}[2J\" assessed Failed") } }),
+                ),
                 Some((Stage::Underway, Some("last analysis failed"))),
             ),
         ];

@@ -74,8 +74,11 @@ fn p76_argo_cd_heals_itself_so_git_is_the_answer_and_by_hand_is_break_glass() {
     assert!(git.commands.iter().any(|line| line.starts_with("git revert")), "{git:?}");
     assert_eq!(hand.undone_by, [acts("Argo CD application shop", "at once: auto-sync with selfHeal")]);
     assert!(hand.break_glass);
-    let expected =
-        ["argocd app set shop --sync-policy none", "K rollout undo deployment/api --to-revision=2", "K rollout status deployment/api"];
+    let expected = [
+        "argocd app set shop --sync-policy none",
+        "K rollout undo deployment/api --to-revision=2",
+        "K rollout status deployment/api",
+    ];
     assert_eq!(by_hand(&page), expected);
     assert_eq!(hand.resume, ["argocd app set shop --sync-policy automated --self-heal --auto-prune"]);
     insta::assert_snapshot!(scene.shown());
@@ -133,10 +136,10 @@ fn p76_flux_applies_at_its_interval_and_what_is_suspended_stays_so() {
     let applies = acts("Flux kustomization flux-system/apps", "every 10m: it applies what Git names");
     assert_eq!((&git.undone_by, &hand.undone_by), (&vec![commits.clone()], &vec![commits, applies]));
     let held = "flux suspend image update all --context prod-eu --namespace flux-system";
-    assert_eq!((git.commands[0].as_str(), git.commands.last().unwrap().as_str()), (
-        held,
-        "flux reconcile kustomization apps --context prod-eu --namespace flux-system --with-source"
-    ));
+    assert_eq!(
+        (git.commands[0].as_str(), git.commands.last().unwrap().as_str()),
+        (held, "flux reconcile kustomization apps --context prod-eu --namespace flux-system --with-source")
+    );
     assert_eq!(hand.commands[..2], [held, suspend]);
     let resume = [suspend, held].map(|line| line.replace("suspend", "resume"));
     assert_eq!((&git.resume[..], &hand.resume[..]), (&resume[1..], &resume[..]));
@@ -169,7 +172,10 @@ fn p76_what_watches_the_registry_is_held_by_the_workload_itself() {
     // A policy that no command can be made of is looked at by a person, and the way back stays.
     let page = scene("deployment", managed(&[], &[Automation::Keel { policy: "a'b".into(), by_label: false }])).page();
     let hand = &page.back[0];
-    assert!(hand.commands.len() == 3 && hand.resume.is_empty() && hand.notes[0].contains("look how it is set"), "{hand:?}");
+    assert!(
+        hand.commands.len() == 3 && hand.resume.is_empty() && hand.notes[0].contains("look how it is set"),
+        "{hand:?}"
+    );
 }
 
 #[test]

@@ -47,7 +47,10 @@ fn applier(manager: &Manager, context: Option<&Arc<str>>) -> Option<Workload> {
 fn is_same(known: &Workload, by: &Workload) -> bool {
     match (&known.platform, &by.platform) {
         (Platform::ArgoCd { .. }, Platform::ArgoCd { .. }) => {
-            let (known, by) = (argo_cd_name(known.namespace.as_deref(), &known.name), argo_cd_name(by.namespace.as_deref(), &by.name));
+            let (known, by) = (
+                argo_cd_name(known.namespace.as_deref(), &known.name),
+                argo_cd_name(by.namespace.as_deref(), &by.name),
+            );
             known == by || bare(&known) == &*by
         }
         (Platform::Flux { .. }, Platform::Flux { .. }) => known == by,

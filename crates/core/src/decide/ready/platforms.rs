@@ -27,14 +27,17 @@ pub(super) fn rollback_commands(journey: &Journey<'_>) -> RollbackCommands {
         Vec::new()
     });
     // What cannot be written back by a command must be looked at before it is changed.
-    let resume: Vec<String> = resume.into_iter().filter_map(|resume| match resume {
-        Ok(resume) => Some(resume),
-        Err(Unsafe) => {
-            let note = "what is held first cannot be set back by a command: look how it is set before that";
-            notes.insert(0, note.to_owned());
-            None
-        }
-    }).collect();
+    let resume: Vec<String> = resume
+        .into_iter()
+        .filter_map(|resume| match resume {
+            Ok(resume) => Some(resume),
+            Err(Unsafe) => {
+                let note = "what is held first cannot be set back by a command: look how it is set before that";
+                notes.insert(0, note.to_owned());
+                None
+            }
+        })
+        .collect();
     RollbackCommands {
         workload: journey.workload.clone(),
         from_revision: journey.from_revision.map(str::to_owned),

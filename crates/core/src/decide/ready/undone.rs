@@ -121,7 +121,9 @@ impl Holding<'_, '_> {
                 Manager::Owner { kind, name } => {
                     let workload = self.journey.workload;
                     let (by, when) = match kind.as_ref() {
-                        "Canary" => (format!("Flagger's canary {name}"), format!("it owns {workload}, and writes it itself")),
+                        "Canary" => {
+                            (format!("Flagger's canary {name}"), format!("it owns {workload}, and writes it itself"))
+                        }
                         _ => (format!("{kind} {name}"), format!("it owns {workload}, and writes it again")),
                     };
                     self.tell(by, Some(true), when);
@@ -187,10 +189,14 @@ impl Holding<'_, '_> {
                     }
                     Some(Manager::Flux { .. } | Manager::Helm { .. }) | None => {}
                 }
-                self.tell(by, Some(true), match sync.self_heal {
-                    true => "at once: auto-sync with selfHeal",
-                    false => "at the next change in Git: auto-sync without selfHeal",
-                });
+                self.tell(
+                    by,
+                    Some(true),
+                    match sync.self_heal {
+                        true => "at once: auto-sync with selfHeal",
+                        false => "at the next change in Git: auto-sync without selfHeal",
+                    },
+                );
                 self.hold(suspend(), Some(automated(&name, *sync)));
             }
         }
@@ -228,9 +234,8 @@ impl Holding<'_, '_> {
             match automation {
                 Automation::Keel { policy, by_label } => {
                     let verb = if *by_label { "label" } else { "annotate" };
-                    let set = |policy: &str| {
-                        self.itself("kubectl", verb).glued("keel.sh/policy=", policy).say("--overwrite")
-                    };
+                    let set =
+                        |policy: &str| self.itself("kubectl", verb).glued("keel.sh/policy=", policy).say("--overwrite");
                     let (suspend, resume) = (set("never"), set(policy));
                     self.tell("Keel".to_owned(), Some(true), "when it sees a newer tag that its policy takes");
                     self.hold(suspend, Some(resume));
@@ -246,7 +251,8 @@ impl Holding<'_, '_> {
                     let workload = self.journey.workload;
                     let abort = Command::new("kubectl").option("--context", self.context);
                     let abort = abort.option("--namespace", workload.namespace.as_deref());
-                    let when = "its rollout is underway: once its steps and analyses are over, it promotes what it brings in";
+                    let when =
+                        "its rollout is underway: once its steps and analyses are over, it promotes what it brings in";
                     self.tell("Argo Rollouts".to_owned(), Some(true), when);
                     self.hold(abort.say("argo rollouts abort").name(&workload.name), None);
                 }

@@ -133,7 +133,9 @@ fn why(
             let unknown = match (candidate.target.restorable, candidate.database.moved) {
                 (None, None) => "neither whether it is intact nor what became of the database is known",
                 (None, _) => "whether it is intact could not be told",
-                (Some(true), Some(false)) => "what was done outside, which no rollback undoes, must be answered for first",
+                (Some(true), Some(false)) => {
+                    "what was done outside, which no rollback undoes, must be answered for first"
+                }
                 (_, None) if candidate.database.is_question() => "a question about the database must be answered first",
                 (_, _) => "what became of the database since is not known",
             };

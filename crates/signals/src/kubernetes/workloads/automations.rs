@@ -44,7 +44,8 @@ struct Trigger {
 
 fn is_triggered(workload: &Templated) -> bool {
     let of_config = workload.spec.triggers.iter();
-    let mut of_config = of_config.filter(|trigger| trigger.r#type == "ImageChange" && trigger.image_change_params.automatic);
+    let mut of_config =
+        of_config.filter(|trigger| trigger.r#type == "ImageChange" && trigger.image_change_params.automatic);
     let annotated = workload.metadata.annotations.image_triggers.as_deref();
     let triggers = annotated.and_then(|text| serde_json::from_str::<Vec<Trigger>>(text).ok()).unwrap_or_default();
     let is_paused = |trigger: &Trigger| trigger.paused == Value::Bool(true) || trigger.paused == "true";
@@ -66,7 +67,9 @@ mod tests {
     fn what_writes_images_by_itself_is_read_off_the_workload_p76() {
         let keel = |policy: &str, by_label| vec![Automation::Keel { policy: policy.into(), by_label }];
         let annotated = |name: &str, value: &str| json!({ "annotations": { name: value } });
-        let stream = |more: &str| format!(r#"[{{"from":{{"kind":"ImageStreamTag","name":"api:latest"}},"fieldPath":"x"{more}}}]"#);
+        let stream = |more: &str| {
+            format!(r#"[{{"from":{{"kind":"ImageStreamTag","name":"api:latest"}},"fieldPath":"x"{more}}}]"#)
+        };
         let triggers = "image.openshift.io/triggers";
         let change = |automatic: bool| {
             json!({ "triggers": [{ "type": "ConfigChange" },
@@ -85,7 +88,12 @@ mod tests {
                 vec![],
             ),
             (annotated(triggers, &stream("")), json!({}), json!({}), vec![Automation::ImageTrigger]),
-            (annotated(triggers, &stream(r#","paused":"false""#)), json!({}), json!({}), vec![Automation::ImageTrigger]),
+            (
+                annotated(triggers, &stream(r#","paused":"false""#)),
+                json!({}),
+                json!({}),
+                vec![Automation::ImageTrigger],
+            ),
             (annotated(triggers, &stream(r#","paused":"true""#)), json!({}), json!({}), vec![]),
             (annotated(triggers, &stream(r#","paused":true"#)), json!({}), json!({}), vec![]),
             (annotated(triggers, "[]"), json!({}), json!({}), vec![]),

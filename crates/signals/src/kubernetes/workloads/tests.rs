@@ -166,7 +166,8 @@ fn measured(phase: Option<&str>, primary_ready: u32, pods: u32) -> Objects {
                 "spec": { "replicas": replicas, "template": template(version) },
                 "status": { "readyReplicas": replicas } })
     };
-    let canary = phase.map(|phase| json!({ "metadata": { "name": "api", "namespace": "shop" }, "status": { "phase": phase } }));
+    let canary =
+        phase.map(|phase| json!({ "metadata": { "name": "api", "namespace": "shop" }, "status": { "phase": phase } }));
     Objects {
         deployments: read(&[
             deployment("api-primary", 2, primary_ready, &owned("Canary", "api")),
