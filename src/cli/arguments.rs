@@ -27,7 +27,7 @@ pub(super) use alert::{AlertArguments, AlertCommand, AlertTestArguments};
 pub(super) use drill::DrillArguments;
 pub(super) use forecast::ForecastArguments;
 pub(super) use looking_back::{
-    ExplainArguments, HistoryArguments, PastReportArguments, SchemaArguments, SchemaOf, VerifyArguments,
+    DiffArguments, ExplainArguments, HistoryArguments, PastReportArguments, SchemaArguments, SchemaOf, VerifyArguments,
 };
 pub(super) use ready::ReadyArguments;
 
@@ -94,6 +94,8 @@ pub(super) enum Command {
     Restore(RestoreArguments),
     /// Show what a tag pointed at, and when
     History(HistoryArguments),
+    /// Show what production ran at one time and at another, and which tags moved in between
+    Diff(DiffArguments),
     /// Check that nobody changed the ledger
     Verify(VerifyArguments),
     /// Show the report of an earlier run

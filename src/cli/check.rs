@@ -143,15 +143,17 @@ fn database(rule: &DatabaseRule) -> String {
         Some(tags) => format!("releases {} of ", list(tags.entries())),
         None => "releases of ".to_owned(),
     };
-    let what = match rule.schema {
+    let schema = rule.schema.map(|schema| match schema {
         SchemaChange::None => "leave their database alone",
         SchemaChange::Expand => "only add to their database",
         SchemaChange::Caution => "let in what earlier releases never met",
         SchemaChange::Data => "overwrite or remove rows of their database",
         SchemaChange::Unknown => "change their database in a way that is not understood",
         SchemaChange::Contract => "take away from their database",
-    };
-    format!("{releases}{} {what}", selected(&rule.repositories))
+    });
+    let effects = rule.irreversible.as_ref().map(|effects| format!("do what no rollback undoes: {effects}"));
+    let what: Vec<String> = schema.map(str::to_owned).into_iter().chain(effects).collect();
+    format!("{releases}{} {}", selected(&rule.repositories), what.join(", and "))
 }
 
 fn ledger(location: &LedgerLocation) -> String {

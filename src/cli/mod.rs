@@ -7,6 +7,7 @@ mod check;
 mod colour;
 mod completions;
 mod deadline;
+mod diff;
 mod drill;
 mod enforce;
 mod exit;
@@ -116,6 +117,7 @@ fn carry_out(cli: &Cli, bar: &Bar) -> anyhow::Result<Ending> {
         Command::Restore(arguments) => in_runtime(restore::restore(policy, arguments)),
         Command::Watch(arguments) => in_runtime(watch::watch(policy, arguments)),
         Command::History(arguments) => in_runtime(history::history(policy, arguments)),
+        Command::Diff(arguments) => in_runtime(diff::diff(policy, arguments)),
         Command::Verify(arguments) => in_runtime(verify::verify(policy, arguments)),
         Command::Report(arguments) => in_runtime(past_report::report(policy, arguments)),
         Command::Explain(arguments) => explain::explain(arguments.code),

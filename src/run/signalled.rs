@@ -10,13 +10,13 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::decide;
+use crate::decide::{self, automation::Automations};
 use crate::model::{
     Cause, DeployedReference, Deployment, Finding, Gap, Reference, RepositoryKey, RepositoryName, Scope, SourceName,
     claimant, signal_of,
 };
 use crate::policy::Policy;
-use crate::signals::{self, Named, ProductionSignal, Signalled, Use};
+use crate::signals::{self, Automated, Named, ProductionSignal, Signalled, Use};
 use crate::sources::Source;
 
 use super::Stop;
@@ -206,6 +206,9 @@ impl Production {
     ) -> Self {
         said.sort_by(|a, b| a.via.cmp(&b.via));
         let mut production = Self::default();
+        let automated: Vec<Automated> =
+            said.iter_mut().flat_map(|signalled| std::mem::take(&mut signalled.automations)).collect();
+        let automations = Automations::new(automated.iter().map(|it| it.automation.clone()).collect());
         for mut signalled in said {
             let concerns = std::mem::take(&mut signalled.concerns);
             production.findings.extend(decide::concerns(&signalled.via, concerns, keep, now));
@@ -219,6 +222,7 @@ impl Production {
             production.add(signalled, sources);
         }
         for (key, running) in &mut production.running {
+            automations.attach(running, |at| writes(&automated[at], key, sources));
             tracing::debug!(repository = %key, count = running.len(), "signals name {} things in {key}", running.len());
             running.sort();
             running.dedup();
@@ -309,6 +313,14 @@ impl Production {
     pub(super) fn repositories<'a>(&'a self, source: &'a SourceName) -> impl Iterator<Item = &'a RepositoryName> {
         self.running.keys().filter(move |key| key.source == *source).map(|key| &key.name)
     }
+}
+
+/// Whether it may write images of this repository into workloads.
+fn writes(automated: &Automated, key: &RepositoryKey, sources: &BTreeMap<SourceName, Source>) -> bool {
+    let Some(images) = &automated.images else { return true };
+    let source = sources.get(&key.source);
+    let located = images.iter().filter_map(|image| source?.inventory.locate(image));
+    located.into_iter().any(|(repository, _)| repository == key.name)
 }
 
 /// After its share of the time a signal has so long to say what it has read until then.

@@ -349,3 +349,56 @@ async fn who_moved_and_deleted_a_tag_is_a_line_of_its_history_and_no_more_than_i
     // What it pointed at is what was seen, whoever is named for it.
     assert!(reported.tell(&["shop/api:latest", "--at", &at(9).to_string()]).contains("pointed at"));
 }
+
+/// `prodpin diff`, with these arguments.
+fn diff(recorded: &RecordedRuns, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_prodpin"));
+    command.arg("diff").args(arguments).current_dir(recorded.path()).env_clear().stdin(Stdio::null());
+    command.output().unwrap()
+}
+
+#[tokio::test]
+async fn what_production_ran_at_two_times_is_told_from_the_ledger_alone() {
+    let recorded = RecordedRuns::new().await;
+    let [first, second, last] = [1, 2, 4].map(|run| at(run).to_string());
+    let json = |arguments: &[&str]| -> Value {
+        let output = diff(&recorded, &[arguments, &["--json"]].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let document = json(&["--from", &first, "--to", &last]);
+    let services = document["services"].as_array().unwrap();
+    assert_eq!(services.len(), 3, "{document:#}");
+    let api = services.iter().find(|it| it["source"] == "shop" && it["repository"] == "shop/api").unwrap();
+    assert_eq!((&api["same"], &api["ran"]), (&Value::Bool(false), &Value::Null), "nothing was known then: {api:#}");
+    assert_eq!(api["runs"][0]["artifact"], artifact("b").to_string());
+    assert_eq!(api["runs"][0]["by"][0]["via"], "kubernetes prod");
+    let changes: Vec<(&str, &str)> = api["tags"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| (it["tag"].as_str().unwrap(), it["change"].as_str().unwrap()))
+        .collect();
+    assert_eq!(changes, [("latest", "moved"), ("v1", "deleted"), ("latest", "moved")]);
+    // From the second run on production ran the same; only tags moved.
+    let document = json(&["shop/shop/api", "--from", &second, "--to", &last]);
+    let api = &document["services"][0];
+    assert_eq!(api["ran"][0]["artifact"], api["runs"][0]["artifact"]);
+    assert_eq!((document["services"].as_array().unwrap().len(), api["tags"].as_array().unwrap().len()), (1, 2));
+
+    let output = diff(&recorded, &["--from", &first, "--to", &last]);
+    let told = String::from_utf8(output.stdout).unwrap();
+    for line in [
+        "? no signal said what ran at the earlier time",
+        "+ sha256:",
+        "~ tag v1, which named",
+        "of 2 services no signal",
+    ] {
+        assert!(told.contains(line), "{line}: {told}");
+    }
+    for wrong in
+        [vec!["--from", &*last, "--to", &*first], vec!["shop/nothing", "--from", &*first], vec!["--to", &*last]]
+    {
+        assert_eq!(diff(&recorded, &wrong).status.code(), Some(2), "{wrong:?}");
+    }
+}

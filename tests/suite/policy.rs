@@ -323,7 +323,12 @@ fn what_releases_do_to_their_database_is_said_by_repository_and_release() {
     let [web, shop] = policy.database.as_slice() else { panic!("two rules") };
     assert!(web.tags.is_none() && web.repositories.matches("shop/web") && !web.repositories.matches("shop/api"));
     assert!(shop.tags.as_ref().is_some_and(|tags| tags.matches("v2.0.0") && !tags.matches("v2.0.1")));
-    assert_eq!((web.schema.as_str(), shop.schema.as_str()), ("none", "contract"));
+    let word = |rule: &prodpin::model::DatabaseRule| rule.schema.map(|schema| schema.as_str());
+    assert_eq!((word(web), word(shop)), (Some("none"), Some("contract")));
+    // What no rollback undoes may be all that a rule says.
+    let policy = good(&with("[{ repositories: [shop/mailer], irreversible: \"emails since v1.4\" }]"));
+    let [mailer] = policy.database.as_slice() else { panic!("one rule") };
+    assert_eq!((word(mailer), mailer.irreversible.as_ref().unwrap().to_string().as_str()), (None, "emails since v1.4"));
     // "No service has a database" is quickly written (F68).
     insta::assert_snapshot!(reported(
         [
@@ -333,6 +338,7 @@ fn what_releases_do_to_their_database_is_said_by_repository_and_release() {
             "[{ repositories: [shop/web], schema: safe }]",
             "[{ repositories: [shop/web], schema: none, change: none }]",
             "[{ repositories: [shop/web], tags: [], schema: none }]",
+            "[{ repositories: [shop/web], irreversible: none }]",
         ]
         .iter()
         .map(|rules| with(rules))

@@ -38,7 +38,8 @@ async fn estate() -> Estate {
     let says = |repository: &str, tags: Option<&str>, schema| DatabaseRule {
         repositories: NamePatterns::new([repository]).unwrap(),
         tags: tags.map(|tags| NamePatterns::new([tags]).unwrap()),
-        schema,
+        schema: Some(schema),
+        irreversible: None,
     };
     estate.policy.database =
         vec![says("shop/ready", None, SchemaChange::None), says("shop/moved", Some("v1.2.0"), SchemaChange::Contract)];

@@ -7,12 +7,12 @@ use super::check::Checker;
 use super::patterns::Confirmation;
 use super::problem::Span;
 use super::spanned::Spanned;
-use prodpin_core::model::{DatabaseRule, SchemaChange};
+use prodpin_core::model::{DatabaseRule, Effects, SchemaChange};
 
 /// What releases do to their database. Of several words on one release the gravest counts.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename = "a database rule")]
-#[schemars(rename = "DatabaseRule", default, extend("required" = ["schema"]))]
+#[schemars(rename = "DatabaseRule", default, extend("anyOf" = serde_json::json!([{ "required": ["schema"] }, { "required": ["irreversible"] }])))]
 pub(super) struct RawDatabaseRule {
     /// Of which repositories, by name or glob.
     repositories: Spanned<Vec<Spanned<String>>>,
@@ -22,6 +22,8 @@ pub(super) struct RawDatabaseRule {
     tags: Spanned<Vec<Spanned<String>>>,
     /// `none`: nothing. `expand`: they only add. `contract`: they take away what the release before needs.
     schema: Spanned<SchemaChange>,
+    /// What they do outside that no rollback undoes, in a few words: `ready` asks about it before anyone goes back.
+    irreversible: Spanned<String>,
 }
 
 impl Checker<'_> {
@@ -39,13 +41,28 @@ impl Checker<'_> {
             None => None,
             Some(_) => Some(self.patterns(&raw.tags, span, &Confirmation { all: &everything, what: "" })?),
         };
-        let Some((_, schema)) = raw.schema.read() else {
-            if raw.schema.span().is_none() {
+        let schema = raw.schema.read().map(|(_, schema)| *schema);
+        if schema.is_none() && raw.schema.span().is_some() {
+            return None;
+        }
+        let irreversible = self.effects(&raw.irreversible);
+        if schema.is_none() && irreversible.is_none() {
+            if raw.irreversible.span().is_none() {
                 let fix = "add schema: none, expand or contract".to_owned();
                 self.problems.error(span, "the rule does not say what happens to the database", fix);
             }
             return None;
-        };
-        Some(DatabaseRule { repositories: repositories?, tags, schema: *schema })
+        }
+        Some(DatabaseRule { repositories: repositories?, tags, schema, irreversible })
+    }
+
+    fn effects(&self, raw: &Spanned<String>) -> Option<Effects> {
+        let (span, text) = raw.read()?;
+        let effects = Effects::read(text);
+        if effects.is_none() {
+            let fix = "say in a few words what it is, such as emails, or leave it out".to_owned();
+            self.problems.error(span, "irreversible names nothing", fix);
+        }
+        effects
     }
 }

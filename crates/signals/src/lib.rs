@@ -18,8 +18,8 @@ use jiff::Timestamp;
 
 pub use self::kubernetes::{PullSecret, PullSecrets, Rehearsed, Rehearsing};
 use prodpin_core::model::{
-    Cause, ChartReference, Concern, Control, Evidence, Gap, NamePatterns, NodeDigest, Reference, SchemaChange, Scope,
-    Tenure, Workload,
+    Automation, Cause, ChartReference, Concern, Control, Evidence, Gap, NamePatterns, NodeDigest, Reference,
+    SchemaChange, Scope, Tenure, Workload,
 };
 use prodpin_policy::{Policy, SignalConfig};
 
@@ -50,6 +50,8 @@ pub struct Signalled {
     pub gaps: Vec<Gap>,
     /// What makes going back harder.
     pub concerns: Vec<Concern>,
+    /// What brings releases into workloads by itself.
+    pub automations: Vec<Automated>,
     /// Entries of the policy's rule that matched nothing, as a person would name them. Only told by a whole reading.
     pub unmatched: Vec<String>,
 }
@@ -58,7 +60,14 @@ impl Signalled {
     /// Nothing yet.
     #[must_use]
     pub fn new(via: Arc<str>) -> Self {
-        Self { via, uses: Vec::new(), gaps: Vec::new(), concerns: Vec::new(), unmatched: Vec::new() }
+        Self {
+            via,
+            uses: Vec::new(),
+            gaps: Vec::new(),
+            concerns: Vec::new(),
+            automations: Vec::new(),
+            unmatched: Vec::new(),
+        }
     }
 
     /// Notes something that could not be read.
@@ -119,6 +128,15 @@ impl Signalled {
             self.gap(Cause::Suspicious, detail);
         }
     }
+}
+
+/// Something that brings releases into workloads by itself, and which ones.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Automated {
+    /// What it is.
+    pub automation: Automation,
+    /// The images that it brings, where it names them; all of those of what it looks after if none.
+    pub images: Option<Vec<Reference>>,
 }
 
 /// One artifact that something runs or ran.

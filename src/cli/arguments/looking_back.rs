@@ -47,6 +47,32 @@ pub(in crate::cli) struct HistoryArguments {
 }
 
 #[derive(Debug, Args)]
+pub(in crate::cli) struct DiffArguments {
+    /// Only these repositories, by name or glob, as REPOSITORY or SOURCE/REPOSITORY [default: all that the ledger knows]
+    #[arg(value_name = "REPOSITORY")]
+    pub(in crate::cli) repositories: Vec<String>,
+
+    /// The earlier time, such as 2026-11-23T03:15:00Z, or a date, which is the whole of that day in UTC
+    #[arg(long, value_name = "TIME", env = "PRODPIN_FROM", value_parser = read_time, hide_env_values = true)]
+    pub(in crate::cli) from: Timestamp,
+
+    /// The later time [default: now]
+    #[arg(long, value_name = "TIME", env = "PRODPIN_TO", value_parser = read_time, hide_env_values = true)]
+    pub(in crate::cli) to: Option<Timestamp>,
+
+    /// As JSON
+    #[arg(long, env = "PRODPIN_JSON", value_parser = BoolishValueParser::new(), hide_env_values = true)]
+    pub(in crate::cli) json: bool,
+
+    /// Give up once this much time has passed, as 30s, 10m or 1h30m: the ledger's store may not answer
+    #[arg(long, value_name = "DURATION", env = "PRODPIN_DEADLINE", value_parser = read_duration, hide_env_values = true)]
+    pub(in crate::cli) deadline: Option<Duration>,
+
+    #[command(flatten)]
+    pub(in crate::cli) ledger: LedgerArgument,
+}
+
+#[derive(Debug, Args)]
 pub(in crate::cli) struct VerifyArguments {
     /// Prove that the ledger only grew since this checkpoint: SEQUENCE:ROOT as a report prints it, a checkpoint's text, or a file
     /// with either. Nothing else is checked

@@ -247,7 +247,8 @@ fn i31_a_database_that_moved_on_rules_a_way_back_out_in_both() {
     let rule = |tags: Option<&str>, schema| DatabaseRule {
         repositories: NamePatterns::new(["shop/*"]).unwrap(),
         tags: tags.map(|tags| NamePatterns::new([tags]).unwrap()),
-        schema,
+        schema: Some(schema),
+        irreversible: None,
     };
     let forward = |last: Said| scene([before("v1", 1, 1, 8), before("v2", 2, 2, 9), last]);
     let with = |rules: Vec<DatabaseRule>| {

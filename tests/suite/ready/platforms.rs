@@ -3,6 +3,7 @@
 mod aws;
 mod deployers;
 mod shell;
+mod undone;
 
 use prodpin::model::{Closure, Control, Manager, Platform, SchemaChange, Updates, Waiting, Writer};
 use prodpin::outcome::ready::{RollbackCommands, Verdict};
@@ -26,7 +27,14 @@ fn rollback_commands(scene: &Scene) -> RollbackCommands {
     let page = scene.page();
     assert_eq!(page.verdict, Verdict::RollBack, "{}", scene.shown());
     assert_eq!(page.to, Some(artifact("v2")));
-    let [rollback_commands] = page.back.as_slice() else { panic!("one way: {:?}", page.back) };
+    // What a workload's own object says comes from Git goes back there first, and by hand only where that cannot be waited for.
+    let (git, [rollback_commands]) = page.back.split_at(page.back.len().saturating_sub(1)) else {
+        panic!("one way: {:?}", page.back)
+    };
+    let is_git =
+        |way: &RollbackCommands| matches!(way.workload.platform, Platform::ArgoCd { .. } | Platform::Flux { .. });
+    assert!(git.iter().all(is_git), "{:?}", page.back);
+    assert_eq!(rollback_commands.break_glass, !git.is_empty(), "{:?}", page.back);
     rollback_commands.clone()
 }
 
@@ -127,7 +135,7 @@ fn f121_commands_fit_how_a_workload_is_controlled() {
             "deployment",
             with(flux),
             vec!["flux suspend kustomization apps --context prod-eu --namespace flux-system", undo, status],
-            "`flux resume kustomization apps --context prod-eu --namespace flux-system`",
+            "revert it there, and resume it after that",
         ),
         (
             "Helm would bring it with its next upgrade",

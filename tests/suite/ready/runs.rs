@@ -70,7 +70,8 @@ async fn what_programs_read_is_in_the_shape_of_the_schema() {
     estate.policy.database.push(DatabaseRule {
         repositories: NamePatterns::new(["shop/*"]).unwrap(),
         tags: None,
-        schema: SchemaChange::Contract,
+        schema: Some(SchemaChange::Contract),
+        irreversible: None,
     });
     let ready = estate.ready().await;
     let mut out = Vec::new();
@@ -93,7 +94,8 @@ async fn a_database_entry_that_matches_no_repository_is_a_finding() {
     let rule = |pattern: &str| DatabaseRule {
         repositories: NamePatterns::new([pattern]).unwrap(),
         tags: None,
-        schema: SchemaChange::None,
+        schema: Some(SchemaChange::None),
+        irreversible: None,
     };
     estate.policy.database = vec![rule("shop/*"), rule("stock/*")];
     let reported = estate.run(prodpin::model::Mode::Audit).await;

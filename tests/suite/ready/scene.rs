@@ -120,6 +120,11 @@ impl Said {
         self
     }
 
+    /// What is joined with what another signal said.
+    pub(crate) fn deployment(&mut self) -> &mut Deployment {
+        &mut self.running
+    }
+
     pub(crate) fn schema(mut self, schema: SchemaChange) -> Self {
         self.running.schema = Some(schema);
         self
@@ -196,6 +201,7 @@ impl Scene {
             source: Some("https://git.example.com/shop/api".into()),
             schema,
             statement: None,
+            irreversible: None,
         };
         self.said.insert(artifact(text), Ok(provenance));
         self
@@ -222,7 +228,8 @@ impl Scene {
     /// No release does anything to the database.
     pub(crate) fn without_database(mut self) -> Self {
         let repositories = NamePatterns::new(["shop/*"]).unwrap();
-        self.database.push(DatabaseRule { repositories, tags: None, schema: SchemaChange::None });
+        let schema = Some(SchemaChange::None);
+        self.database.push(DatabaseRule { repositories, tags: None, schema, irreversible: None });
         self
     }
 

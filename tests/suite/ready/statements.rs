@@ -114,7 +114,48 @@ fn the_gravest_word_counts() {
     ] {
         let mut scene = stated("", "", &format!("{statement} from={TWO}"));
         let repositories = NamePatterns::new(["shop/*"]).unwrap();
-        scene.database.push(DatabaseRule { repositories, tags: None, schema: rule });
+        scene.database.push(DatabaseRule { repositories, tags: None, schema: Some(rule), irreversible: None });
         assert_eq!(scene.page().database.moved, moved, "{rule}, {statement}");
     }
+}
+
+/// Whether it is the image, the workload or the policy that says it: nobody but a person knows whether it can be gone back from.
+#[test]
+fn what_no_rollback_undoes_is_a_question_that_a_person_must_answer() {
+    use prodpin::model::{Control, DatabaseRule, Effects, NamePatterns};
+
+    let effects = || Effects::read("emails, ledger postings since v1.4");
+    let deployment = kubernetes("deployment", "api");
+    let scene = |control: Control| {
+        Scene::new(&["v1", "v2"]).without_database().saying([
+            Said::before(&deployment, "v1", 10).revision("1"),
+            Said::now(&deployment, "v2", "v2", 11).revision("2").controlled(control),
+        ])
+    };
+    assert_eq!(scene(Control::default()).page().verdict, Verdict::RollBack);
+    let by_workload = scene(Control { irreversible: effects(), ..Control::default() });
+    let mut by_policy = scene(Control::default());
+    by_policy.database.push(DatabaseRule {
+        repositories: NamePatterns::new(["shop/*"]).unwrap(),
+        tags: Some(NamePatterns::new(["v2"]).unwrap()),
+        schema: None,
+        irreversible: effects(),
+    });
+    let mut by_image = scene(Control::default());
+    by_image.said.get_mut(&artifact("v2")).unwrap().as_mut().unwrap().irreversible = effects();
+    for (scene, by) in [(&by_workload, "deployment shop/api"), (&by_policy, "the policy"), (&by_image, "the image")] {
+        let page = scene.page();
+        assert_eq!((page.verdict, page.to.clone()), (Verdict::Unknown, Some(artifact("v1"))), "{by}");
+        assert_eq!((page.database.moved, page.intact), (Some(false), Some(true)), "{by}");
+        let [done] = page.database.irreversible.as_slice() else { panic!("{by}: {:?}", page.database) };
+        assert_eq!((&done.artifact, &done.by), (&artifact("v2"), &vec![by.to_owned()]));
+        let question = page.find_out.iter().find(|step| step.contains("emails, ledger postings since v1.4"));
+        assert!(question.is_some_and(|question| question.contains("Does v1 cope with that")), "{:?}", page.find_out);
+        assert!(!page.back.is_empty(), "the commands are there, for when it is answered");
+    }
+    // What the release before did when it ran is over, whatever is gone back to it.
+    let mut earlier = scene(Control::default());
+    earlier.said.get_mut(&artifact("v1")).unwrap().as_mut().unwrap().irreversible = effects();
+    assert_eq!(earlier.page().verdict, Verdict::RollBack);
+    insta::assert_snapshot!(by_image.shown());
 }

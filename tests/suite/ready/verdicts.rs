@@ -22,7 +22,8 @@ fn policy(tags: Option<&str>, schema: SchemaChange) -> DatabaseRule {
     DatabaseRule {
         repositories: NamePatterns::new(["shop/*"]).unwrap(),
         tags: tags.map(|tags| NamePatterns::new([tags]).unwrap()),
-        schema,
+        schema: Some(schema),
+        irreversible: None,
     }
 }
 

@@ -68,6 +68,12 @@ pub(crate) const APPLICATIONS: &str = "/apis/argoproj.io/v1alpha1/applications";
 pub(crate) const HELM_RELEASES: &str = "/apis/helm.toolkit.fluxcd.io/v2/helmreleases";
 pub(crate) const OCI_REPOSITORIES: &str = "/apis/source.toolkit.fluxcd.io/v1/ocirepositories";
 
+pub(crate) const CANARIES: &str = "/apis/flagger.app/v1beta1/canaries";
+pub(crate) const KUSTOMIZATIONS: &str = "/apis/kustomize.toolkit.fluxcd.io/v1/kustomizations";
+pub(crate) const IMAGE_UPDATES: &str = "/apis/image.toolkit.fluxcd.io/v1/imageupdateautomations";
+pub(crate) const IMAGE_REPOSITORIES: &str = "/apis/image.toolkit.fluxcd.io/v1/imagerepositories";
+pub(crate) const IMAGE_POLICIES: &str = "/apis/image.toolkit.fluxcd.io/v1/imagepolicies";
+
 /// Kinds that every cluster has.
 const BUILT_IN: [&str; 12] = [
     PODS,
@@ -160,6 +166,10 @@ impl ApiServer {
 
     pub(crate) fn deny(&self, kind: &str, namespace: &str) {
         self.world().denied.insert((kind.to_owned(), namespace.to_owned()));
+    }
+
+    pub(crate) fn clear_denied(&self) {
+        self.world().denied.clear();
     }
 
     /// Every kind that was listed, with the namespace or `*`.
@@ -310,6 +320,11 @@ fn list_kind(path: &str) -> &'static str {
         "helmreleases" => "HelmReleaseList",
         "ocirepositories" => "OCIRepositoryList",
         "helmrepositories" => "HelmRepositoryList",
+        "canaries" => "CanaryList",
+        "kustomizations" => "KustomizationList",
+        "imageupdateautomations" => "ImageUpdateAutomationList",
+        "imagerepositories" => "ImageRepositoryList",
+        "imagepolicies" => "ImagePolicyList",
         other => panic!("{other}"),
     }
 }

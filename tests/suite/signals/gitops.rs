@@ -1,6 +1,6 @@
 //! Argo CD and Flux: history with times, charts by version or digest.
 
-use prodpin::model::{Cause, NamePatterns, Shortcoming};
+use prodpin::model::{AutomatedSync, Automation, Cause, Manager, NamePatterns, Shortcoming};
 use prodpin::policy::{ArgoCdConfig, FluxConfig, SignalConfig};
 use serde_json::{Value, json};
 
@@ -124,4 +124,53 @@ async fn flux_names_charts_by_digest_where_they_lie_in_a_registry_e131() {
         FluxConfig { cluster: server.access(), namespaces: NamePatterns::new(["shop", "flux-system"]).unwrap() };
     let said = ask(&SignalConfig::Flux(config)).await;
     insta::assert_snapshot!(reported(&said).replace(&digest("chart").to_string(), "<chart>"));
+}
+
+/// What would undo a rollback is read where it may be, and nothing is missed of what runs where it may not (P76).
+#[tokio::test]
+async fn p76_what_is_applied_and_committed_by_itself_is_read_where_that_is_allowed() {
+    let server = ApiServer::start().await;
+    let mut healing = application("api");
+    healing["spec"]["syncPolicy"] = json!({ "automated": { "selfHeal": true } });
+    healing["metadata"]["ownerReferences"] =
+        json!([{ "kind": "ApplicationSet", "name": "all", "uid": "1", "controller": true }]);
+    server.put(APPLICATIONS, [healing]);
+    let said = ask(&argocd(&server, &["*"])).await;
+    let automated = Some(AutomatedSync { self_heal: true, ..AutomatedSync::default() });
+    let written_by = Some(Manager::Owner { kind: "ApplicationSet".into(), name: "all".into() });
+    let expected = Automation::ArgoCd { application: "api".into(), automated, written_by };
+    assert_eq!(said.automations.iter().map(|it| &it.automation).collect::<Vec<_>>(), [&expected]);
+
+    let at = |name: &str| json!({ "name": name, "namespace": "flux-system", "uid": name });
+    let flux = || {
+        let namespaces = NamePatterns::new(["flux-system"]).unwrap();
+        SignalConfig::Flux(FluxConfig { cluster: server.access(), namespaces })
+    };
+    server.put(HELM_RELEASES, []);
+    let said = ask(&flux()).await;
+    assert_eq!(said.gaps.iter().map(|gap| gap.cause).collect::<Vec<_>>(), [Cause::Suspicious], "nothing at all");
+    server.put(KUSTOMIZATIONS, [json!({ "metadata": at("apps"), "spec": { "interval": "10m", "suspend": true } })]);
+    server.put(IMAGE_UPDATES, [json!({ "metadata": at("all"), "spec": { "interval": "5m" } })]);
+    server.put(
+        IMAGE_REPOSITORIES,
+        [json!({ "metadata": at("api"), "spec": { "image": "registry.example.com/shop/api" } })],
+    );
+    server.put(IMAGE_POLICIES, [json!({ "metadata": at("api"), "spec": { "imageRepositoryRef": { "name": "api" } } })]);
+    let said = ask(&flux()).await;
+    assert_eq!((said.gaps.clone(), said.unmatched.clone()), (Vec::new(), Vec::new()));
+    let [apps, all] = said.automations.as_slice() else { panic!("{:?}", said.automations) };
+    assert!(matches!(&apps.automation, Automation::Flux { suspended: true, corrects: true, .. }), "{apps:?}");
+    assert!(matches!(&all.automation, Automation::FluxImages { suspended: false, .. }), "{all:?}");
+    assert_eq!((apps.images.as_ref(), all.images.as_ref().map(Vec::len)), (None, Some(1)));
+    for kind in [KUSTOMIZATIONS, IMAGE_UPDATES] {
+        server.deny(kind, "flux-system");
+    }
+    let chart = json!({ "chartName": "shop", "chartVersion": "1.4.0", "version": 1, "status": "deployed" });
+    server.put(
+        HELM_RELEASES,
+        [json!({ "metadata": at("shop"), "spec": { "interval": "1h" }, "status": { "history": [chart] } })],
+    );
+    let said = ask(&flux()).await;
+    assert_eq!((said.gaps.clone(), said.uses.len()), (Vec::new(), 1), "a right that only settings need is no gap");
+    assert_eq!(said.automations.len(), 1, "the Helm release itself: {:?}", said.automations);
 }

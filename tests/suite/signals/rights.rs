@@ -50,7 +50,7 @@ fn asked(server: &ApiServer) -> BTreeSet<Right> {
 #[tokio::test]
 async fn the_cluster_s_roles_grant_exactly_what_is_read() {
     let server = ApiServer::start().await;
-    for kind in [ROLLOUTS, DEPLOYMENT_CONFIGS, KNATIVE_REVISIONS, KNATIVE_ROUTES] {
+    for kind in [ROLLOUTS, DEPLOYMENT_CONFIGS, KNATIVE_REVISIONS, KNATIVE_ROUTES, CANARIES] {
         server.put(kind, []);
     }
     server.put(PODS, [pod("p", None, "registry.example.com/shop/api:1", "")]);
@@ -69,6 +69,10 @@ async fn the_gitops_role_grants_exactly_what_is_read() {
     for kind in [APPLICATIONS, OCI_REPOSITORIES, "/apis/source.toolkit.fluxcd.io/v1/helmrepositories"] {
         server.put(kind, []);
     }
+    for kind in [KUSTOMIZATIONS, IMAGE_REPOSITORIES, IMAGE_POLICIES] {
+        server.put(kind, []);
+    }
+    server.put(IMAGE_UPDATES, [json!({ "metadata": { "name": "all", "namespace": "shop" } })]);
     let history = json!([{ "chartName": "a", "chartVersion": "1", "status": "deployed", "ociDigest": "sha256:0" }]);
     server.put(
         HELM_RELEASES,

@@ -9,6 +9,7 @@ use crate::model::{
 use crate::outcome::ready::{Database, Step};
 use crate::outcome::report::{PinReport, RepositoryReport, TargetReport};
 
+mod irreversible;
 mod statements;
 
 use super::facts::Facts;
@@ -94,8 +95,10 @@ impl Question<'_> {
         }
         for rule in self.input.database.iter().filter(|rule| rule.repositories.matches(self.input.key.name.as_str())) {
             let matches = |tags: &NamePatterns| names(target).any(|tag| tags.matches(tag));
-            if rule.tags.as_ref().is_none_or(matches) {
-                say("the policy".to_owned(), rule.schema);
+            if let Some(schema) = rule.schema
+                && rule.tags.as_ref().is_none_or(matches)
+            {
+                say("the policy".to_owned(), schema);
             }
         }
         let gravest = words.values().copied().max();
@@ -123,6 +126,7 @@ impl Question<'_> {
         steps.extend(contracted);
         let doubt = self.doubt(silent);
         let questions = statements::questions(self, to, place, &steps);
+        let irreversible = irreversible::done(self, &steps);
         let moved = if steps.iter().any(|step| step.schema == Some(SchemaChange::Contract)) {
             Some(true)
         } else if !steps.is_empty() && doubt.is_none() && questions.is_empty() && steps.iter().all(leaves_alone) {
@@ -130,7 +134,7 @@ impl Question<'_> {
         } else {
             None
         };
-        Database { moved, steps, doubt, questions }
+        Database { moved, steps, doubt, questions, irreversible }
     }
 
     /// Whether a release that does not run may have been started, and with it what changes the database: what is to be left, and

@@ -10,6 +10,8 @@
 
 mod access;
 pub mod attribution;
+pub mod automation;
+pub mod between;
 pub mod bring_back;
 mod called;
 mod candidate;

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::{Automation, Delivery, Effects};
+
 /// How a Kubernetes workload is controlled.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Control {
@@ -22,6 +24,16 @@ pub struct Control {
     pub lacks_ready_pods: bool,
     /// What wrote its template, and may write it again.
     pub managers: BTreeSet<Manager>,
+    /// What brings other images into it by itself, as its own object shows or that of what looks after it.
+    pub automations: BTreeSet<Automation>,
+    /// Whether an autoscaler sets the number of its pods.
+    pub autoscaled: bool,
+    /// How many old states its platform keeps of it, and by which setting, where that is said.
+    pub history: Option<(u32, &'static str)>,
+    /// What a progressive delivery makes of what it brings in.
+    pub delivery: Option<Delivery>,
+    /// What it does that no rollback undoes, by its own annotation or that of its pods.
+    pub irreversible: Option<Effects>,
     /// Who last wrote the images of its template.
     pub writer: Option<Writer>,
 }

@@ -8,6 +8,7 @@ mod acr_command;
 mod advice;
 mod artifact;
 mod attribution;
+mod automation;
 mod bucket;
 mod chart;
 mod cleanup;
@@ -63,6 +64,7 @@ pub use acr::{
 pub use advice::{Advice, AdviceKind};
 pub use artifact::{ArtifactId, ArtifactIdError, Pin};
 pub use attribution::{Attribution, Confidence, TagChange, TrailAct, TrailAnswer, TrailEntry, UnnamedChange};
+pub use automation::{Analysis, AnalysisOutcome, AutomatedSync, Automation, Delivery, Stage};
 pub use bucket::{
     BucketExpiration, BucketLifecycle, BucketRetention, BucketRule, BucketTransition, Checksum, Lock, LockMode,
     NoncurrentLimit, ObjectState, Replication, Retained, RuleFilter, StorageClass, TagSet, TransitionMinimum, Trigger,
@@ -104,7 +106,7 @@ pub use parts::{Attached, LostAttachment, Part, Parts, attaching_tag};
 pub use pattern::{NamePatterns, PatternError};
 pub use pins::{PinCover, PinKind, PinRemoval, PinTerms};
 pub use production::{DeployedReference, Deployment, Evidence, NodeDigest, Order, ProductionRule};
-pub use provenance::{Commit, DatabaseRule, Provenance, SchemaChange, SchemaStatement};
+pub use provenance::{Commit, DatabaseRule, Effects, Provenance, SchemaChange, SchemaStatement};
 pub use quay::{QuayPolicies, QuayPolicy, QuayRepository, QuayRow, QuayServer};
 pub use rebase::{rebase, seen};
 pub use reference::without_credentials;

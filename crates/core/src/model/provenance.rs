@@ -66,8 +66,38 @@ pub struct DatabaseRule {
     pub repositories: NamePatterns,
     /// Of which releases, by their tags; all of them if none are named.
     pub tags: Option<NamePatterns>,
-    /// What they do.
-    pub schema: SchemaChange,
+    /// What they do to it, where the rule says that.
+    pub schema: Option<SchemaChange>,
+    /// What they do that no rollback undoes, where the rule says that.
+    pub irreversible: Option<Effects>,
+}
+
+/// What a release does outside that no rollback undoes, in its makers' words: `emails, ledger postings since v1.4`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Effects(Box<str>);
+
+/// Longer descriptions are cut: they stand in a question.
+const LONGEST_EFFECTS: usize = 200;
+
+impl Effects {
+    /// The annotation or label that says it, on an image or a workload.
+    pub const ANNOTATION: &'static str = "prodpin.dev/irreversible";
+
+    /// Reads the annotation. Nothing, and a word that says that there is nothing, say nothing.
+    #[must_use]
+    pub fn read(text: &str) -> Option<Self> {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let text: String = words.join(" ").chars().take(LONGEST_EFFECTS).collect();
+        let is_none = text.is_empty() || ["none", "no", "false"].iter().any(|none| text.eq_ignore_ascii_case(none));
+        (!is_none).then(|| Self(text.into()))
+    }
+}
+
+impl fmt::Display for Effects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
 }
 
 /// A commit by its whole or shortened hash: 7 to 64 lowercase hex digits, so that no command can be made of it.
@@ -139,6 +169,8 @@ pub struct Provenance {
     pub schema: Option<SchemaChange>,
     /// The same, with the commit that it was compared with: `prodpin.dev/schema-change`.
     pub statement: Option<SchemaStatement>,
+    /// What it does that no rollback undoes: `prodpin.dev/irreversible`.
+    pub irreversible: Option<Effects>,
 }
 
 /// Longer addresses are cut: nobody types them.
@@ -167,6 +199,7 @@ impl Provenance {
                 .map(|text| text.chars().take(LONGEST_SOURCE).collect::<String>().into()),
             schema: annotation(SchemaChange::ANNOTATION).and_then(SchemaChange::read),
             statement: annotation(SchemaStatement::ANNOTATION).and_then(SchemaStatement::read),
+            irreversible: annotation(Effects::ANNOTATION).and_then(Effects::read),
         }
     }
 
@@ -178,6 +211,11 @@ impl Provenance {
         self.schema = self.schema.max(other.schema);
         self.statement = match (self.statement.take(), other.statement) {
             (Some(first), Some(second)) if second.change > first.change => Some(second),
+            (first, second) => first.or(second),
+        };
+        // Both are what it does.
+        self.irreversible = match (self.irreversible.take(), other.irreversible) {
+            (Some(first), Some(second)) if first != second => Effects::read(&format!("{first}; {second}")),
             (first, second) => first.or(second),
         };
     }
@@ -214,6 +252,23 @@ mod tests {
         let mut said = says("none from=abcdef0");
         said.or(says("contract from=abcdef1"));
         assert_eq!(said.statement.map(|it| it.change), Some(SchemaChange::Contract));
+    }
+
+    #[test]
+    fn what_no_rollback_undoes_is_one_line_and_both_places_count() {
+        let says = |text: &'static str| Provenance::read(move |key| (key == Effects::ANNOTATION).then_some(text));
+        for (first, second, expected) in [
+            (" emails,\n ledger\tpostings ", "", Some("emails, ledger postings")),
+            ("emails", "emails", Some("emails")),
+            ("emails", "payments", Some("emails; payments")),
+            ("", "payments", Some("payments")),
+            (" None ", "false", None),
+        ] {
+            let mut said = says(first);
+            said.or(says(second));
+            assert_eq!(said.irreversible.map(|effects| effects.to_string()).as_deref(), expected, "{first}, {second}");
+        }
+        assert_eq!(Effects::read(&"é".repeat(900)).unwrap().to_string().chars().count(), LONGEST_EFFECTS);
     }
 
     #[test]

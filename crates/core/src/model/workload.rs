@@ -111,6 +111,8 @@ pub enum Waiting {
     Held,
     /// It runs at times, and not now.
     NextRun,
+    /// It is a canary: some requests may reach it, and production is what it is measured against.
+    Analysis,
 }
 
 impl Waiting {
@@ -124,6 +126,7 @@ impl Waiting {
             Self::NoReplicas => "scaled to zero",
             Self::Held => "held back by the update strategy",
             Self::NextRun => "not started yet",
+            Self::Analysis => "a canary that was not promoted",
         }
     }
 }

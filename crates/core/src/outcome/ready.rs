@@ -1,17 +1,21 @@
 //! The page about going back, as data: what `prodpin ready --format json` prints. Its JSON Schema
 //! (`prodpin schema ready`) is a contract: add, never rename.
 
+mod commands;
+
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    ArtifactId, Commit, Digest, Evidence, Gap, Obstacle, RepositoryName, SchemaChange, Severity, SourceName, Tag,
-    Threat, Waiting, Workload,
+    ArtifactId, Commit, Digest, Effects, Evidence, Gap, Obstacle, RepositoryName, SchemaChange, Severity, SourceName,
+    Tag, Threat, Waiting,
 };
 use crate::outcome::drilled::{DrillReport, RehearsalReport};
 use crate::outcome::report::{FindingCounts, PinReport};
 use crate::outcome::status::{ServiceCounts, ServiceStatus};
+
+pub use self::commands::{Forward, Remembered, RollbackCommands, Undoing};
 
 /// The whole document, for its schema; it is written piece by piece and never held whole.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -176,6 +180,9 @@ pub struct WantedNow {
     pub revision: Option<String>,
     /// Why it does not run. `null`: it could not be read in this run.
     pub why: Option<Waiting>,
+    /// How its last analysis ended, where a progressive delivery shows that: `last analysis failed: error-rate`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub analysis: Option<String>,
 }
 
 /// Whether the database has moved forward destructively.
@@ -190,6 +197,23 @@ pub struct Database {
     /// What a person must answer before going back. Left out where there is nothing to ask.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub questions: Vec<String>,
+    /// What releases did since that no rollback undoes, beside the database: a person must answer for it before going back.
+    /// Left out where nothing says so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub irreversible: Vec<Irreversible>,
+}
+
+/// What a release did that no rollback undoes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Irreversible {
+    /// The release.
+    #[schemars(with = "String")]
+    pub artifact: ArtifactId,
+    /// What it did, in its makers' words.
+    #[schemars(with = "String")]
+    pub effects: Effects,
+    /// Who says so.
+    pub by: Vec<String>,
 }
 
 impl Database {
@@ -324,36 +348,6 @@ pub enum Lasts {
         /// Why.
         detail: String,
     },
-}
-
-/// How to bring one workload back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[schemars(rename = "Way")]
-pub struct RollbackCommands {
-    /// The workload.
-    pub workload: Workload,
-    /// What the platform calls its state now.
-    pub from_revision: Option<String>,
-    /// What the platform calls the state to go back to, where it still has it.
-    pub to_revision: Option<String>,
-    /// Commands, in order. Every name in them is quoted; where a name cannot be, there are none.
-    pub commands: Vec<String>,
-    /// What to know before and after.
-    pub notes: Vec<String>,
-}
-
-/// How to go forward.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Forward {
-    /// The commit to branch from: what production runs was built from it, as it says itself.
-    #[schemars(with = "Option<String>")]
-    pub commit: Option<Commit>,
-    /// Where that commit is, as it says itself.
-    pub repository_url: Option<String>,
-    /// Commands, in order.
-    pub commands: Vec<String>,
-    /// What to know.
-    pub notes: Vec<String>,
 }
 
 impl ReadySummary {

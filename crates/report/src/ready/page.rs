@@ -1,6 +1,7 @@
 //! The page for a person: the verdict first, then what it rests on, then what to type. Commands stand on lines of their
 //! own that are never broken: half a command must not run when it is pasted.
 
+mod back;
 mod kept;
 mod releases;
 
@@ -13,7 +14,7 @@ use crate::layout::{Page as Paper, Paint, plain, span};
 use crate::phrase::Phrase;
 use crate::render::Style;
 use crate::{table, words};
-use prodpin_core::outcome::ready::{RepositoryReady, RollbackCommands, Verdict};
+use prodpin_core::outcome::ready::{RepositoryReady, Verdict};
 use prodpin_core::outcome::status::ServiceStatus;
 
 /// With more repositories than these, each takes one line unless it was asked for.
@@ -68,6 +69,7 @@ pub(super) fn write(report: &ReadyReport, whole: bool, style: Style, out: &mut d
         } else {
             head(&mut paper, &row)?;
             criticals(&mut paper, &row)?;
+            back::undone(&mut paper, &row)?;
         }
     }
     if !paged {
@@ -255,41 +257,6 @@ impl Sheet<'_> {
             paper.paragraph(4, 6, &[plain("→ "), plain(Phrase::sentence(step).terminal())])?;
         }
         Ok(())
-    }
-
-    fn back(&self, paper: &mut Paper<'_>, title: &'static str) -> io::Result<()> {
-        Self::title(paper, title)?;
-        for rollback_commands in self.row.back.iter().take(SHOWN) {
-            Self::rollback_commands(paper, rollback_commands)?;
-        }
-        more(paper, 4, self.row.back.len(), SHOWN)?;
-        let to = self.row.to.as_ref().and_then(|to| self.row.releases.iter().find(|listed| listed.artifact == *to));
-        let address = to.and_then(|listed| listed.address.as_deref());
-        match (self.row.back.is_empty(), address) {
-            (true, Some(address)) => {
-                let reported = "No platform that prodpin reads names what runs: deploy, in the way it was deployed,";
-                paper.paragraph(4, 6, &[plain(reported)])?;
-                paper.verbatim(8, &escape::terminal(address))
-            }
-            (true, None) => {
-                let reported = "No platform that prodpin reads names what runs: deploy it in the way it was deployed.";
-                paper.paragraph(4, 6, &[plain(reported)])
-            }
-            (false, _) => Ok(()),
-        }
-    }
-
-    fn rollback_commands(paper: &mut Paper<'_>, rollback_commands: &RollbackCommands) -> io::Result<()> {
-        let named = sentences::workload(&rollback_commands.workload);
-        let revisions =
-            sentences::revisions(rollback_commands.from_revision.as_deref(), rollback_commands.to_revision.as_deref());
-        let named = match revisions {
-            Some(revisions) => named.say(" · ").then(revisions),
-            None => named,
-        };
-        paper.paragraph(4, 6, &[plain(named.terminal())])?;
-        Self::commands(paper, &rollback_commands.commands)?;
-        Self::notes(paper, &rollback_commands.notes)
     }
 
     fn commands(paper: &mut Paper<'_>, commands: &[String]) -> io::Result<()> {

@@ -78,8 +78,12 @@ pub(super) fn wanted(row: &RepositoryReady, wanted: &WantedNow) -> Phrase {
         Some(revision) => reported.say(", ").then(Phrase::name(&last_part(revision))),
         None => reported,
     };
-    match wanted.why {
+    let reported = match wanted.why {
         Some(why) => reported.say(": ").say(why.as_str()),
+        None => reported,
+    };
+    match &wanted.analysis {
+        Some(analysis) => reported.say("; ").then(Phrase::sentence(analysis)),
         None => reported,
     }
 }

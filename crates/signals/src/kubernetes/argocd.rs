@@ -11,10 +11,13 @@ use serde_json::Value;
 use super::connect::Cluster;
 use super::list::{Kind, Namespaced, Namespaces, list};
 use super::objects::{Metadata, nullable};
+use super::workloads::managers;
 use super::{context, name};
 use crate::{Named, ProductionSignal, Signalled, Use};
+use prodpin_core::decide::automation::argo_cd_name;
 use prodpin_core::model::{
-    Cause, ChartReference, Concern, Evidence, Platform, Reference, Shortcoming, Tenure, Workload,
+    AutomatedSync, Automation, Cause, ChartReference, Concern, Evidence, Manager, Platform, Reference, Shortcoming,
+    Tenure, Workload,
 };
 use prodpin_policy::ArgoCdConfig;
 
@@ -54,6 +57,27 @@ impl Namespaced for Application {
 #[serde(rename_all = "camelCase", default)]
 struct Spec {
     revision_history_limit: Option<u32>,
+    #[serde(deserialize_with = "nullable")]
+    sync_policy: SyncPolicy,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct SyncPolicy {
+    automated: Option<Automated>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Automated {
+    /// Left out, it is on.
+    enabled: Option<bool>,
+    #[serde(deserialize_with = "nullable")]
+    self_heal: bool,
+    #[serde(deserialize_with = "nullable")]
+    prune: bool,
+    #[serde(deserialize_with = "nullable")]
+    allow_empty: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -144,8 +168,53 @@ fn tell(application: &Application, context: Option<&Arc<str>>, said: &mut Signal
     let revisions = application.spec.revision_history_limit.unwrap_or(DEFAULT_HISTORY);
     said.concerns.push(Concern { workload: workload.clone(), what: Shortcoming::HistoryLimit { revisions, setting } });
 
+    tell_automations(application, context, said);
     tell_running(&application.status, &workload, said);
     tell_history(&application.status.history, &workload, said);
+}
+
+/// How it syncs, what writes its own object, and what writes images into it.
+fn tell_automations(application: &Application, context: Option<&Arc<str>>, said: &mut Signalled) {
+    let Metadata { namespace, name, annotations, .. } = &application.metadata;
+    let named = argo_cd_name(namespace.as_deref(), name);
+    let automated = application.spec.sync_policy.automated.as_ref().filter(|sync| sync.enabled != Some(false));
+    let itself = Manager::ArgoCd { application: named.clone() };
+    let mut writers = managers(&application.metadata).into_iter().filter(|by| *by != itself);
+    let is_writer = |by: &Manager| matches!(by, Manager::Owner { .. } | Manager::ArgoCd { .. });
+    let automation = Automation::ArgoCd {
+        application: named.clone(),
+        automated: automated.map(|sync| AutomatedSync {
+            self_heal: sync.self_heal,
+            prune: sync.prune,
+            allow_empty: sync.allow_empty,
+        }),
+        written_by: writers.find(is_writer),
+    };
+    said.automations.push(crate::Automated { automation, images: None });
+    let Some(list) = annotations.updated_images.as_deref().filter(|list| !list.trim().is_empty()) else { return };
+    let automation = Automation::ArgoCdImages {
+        context: context.cloned(),
+        application: named,
+        namespace: namespace.as_deref().map(Arc::from),
+        name: name.as_str().into(),
+        list: list.into(),
+    };
+    said.automations.push(crate::Automated { automation, images: updated(list) });
+}
+
+/// The images in `api=registry.example.com/shop/api:~1.2, registry.example.com/shop/web`; none if one cannot be read, which may
+/// be any.
+fn updated(list: &str) -> Option<Vec<Reference>> {
+    let entries = list.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+    let image = |entry: &str| {
+        let image = entry.split_once('=').map_or(entry, |(_, image)| image);
+        // What follows is no tag but a range of versions.
+        let (path, last) = image.rsplit_once('/').map_or(("", image), |(path, last)| (path, last));
+        let last = last.split_once(':').map_or(last, |(name, _)| name);
+        let name = if path.is_empty() { last.to_owned() } else { format!("{path}/{last}") };
+        name.parse::<Reference>().ok()
+    };
+    entries.map(image).collect()
 }
 
 /// The images that it runs.
@@ -257,5 +326,52 @@ mod tests {
         let mut said = Signalled::new("argocd".into());
         tell(&bare, None, &mut said);
         assert_eq!((said.uses.len(), said.gaps.len()), (0, 0));
+    }
+
+    #[test]
+    fn how_an_application_syncs_and_what_writes_it_is_read_off_its_object_p76() {
+        let told = |metadata: Value, spec: Value| {
+            let application = serde_json::json!({ "metadata": metadata, "spec": spec, "status": null });
+            let application: Application = serde_json::from_value(application).unwrap();
+            let mut said = Signalled::new("argocd".into());
+            tell(&application, None, &mut said);
+            said.automations
+                .into_iter()
+                .map(|it| (it.automation, it.images.map(|images| images.len())))
+                .collect::<Vec<_>>()
+        };
+        let shop = || serde_json::json!({ "name": "shop", "namespace": "argocd" });
+        let of = |automated, written_by| Automation::ArgoCd { application: "shop".into(), automated, written_by };
+        let sync = |self_heal, prune| Some(AutomatedSync { self_heal, prune, allow_empty: false });
+        for (policy, expected) in [
+            (Value::Null, None),
+            (serde_json::json!({ "automated": null }), None),
+            (serde_json::json!({ "automated": {} }), sync(false, false)),
+            (serde_json::json!({ "automated": { "enabled": false, "selfHeal": true } }), None),
+            (
+                serde_json::json!({ "automated": { "selfHeal": true, "prune": true, "allowEmpty": null } }),
+                sync(true, true),
+            ),
+        ] {
+            let spec = serde_json::json!({ "syncPolicy": policy });
+            assert_eq!(told(shop(), spec.clone()), [(of(expected, None), None)], "{spec}");
+        }
+        let mut child = shop();
+        child["annotations"] = serde_json::json!({
+            "argocd.argoproj.io/tracking-id": "apps:argoproj.io/Application:argocd/shop",
+            "argocd-image-updater.argoproj.io/image-list": "api=registry.example.com:5000/shop/api:~1.2, nginx",
+        });
+        let parent = Manager::ArgoCd { application: "apps".into() };
+        let said = told(child.clone(), Value::Null);
+        assert_eq!(said[0], (of(None, Some(parent)), None));
+        assert!(matches!(&said[1], (Automation::ArgoCdImages { .. }, Some(2))), "{said:?}");
+        // One that looks after itself is written by nothing else.
+        child["annotations"]["argocd.argoproj.io/tracking-id"] = "shop:argoproj.io/Application:argocd/shop".into();
+        assert_eq!(told(child, Value::Null)[0], (of(None, None), None));
+        let mut made = shop();
+        made["ownerReferences"] =
+            serde_json::json!([{ "kind": "ApplicationSet", "name": "all", "uid": "1", "controller": true }]);
+        let owner = Manager::Owner { kind: "ApplicationSet".into(), name: "all".into() };
+        assert_eq!(told(made, Value::Null), [(of(None, Some(owner)), None)]);
     }
 }

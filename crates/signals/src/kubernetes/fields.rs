@@ -1,4 +1,5 @@
-//! Managed fields: which client last wrote the images of a workload's template (L67). They are long, and nothing else of them is kept.
+//! Managed fields: which client last wrote the images of a workload's template (L67), and whether an autoscaler sets the number of
+//! its pods. They are long, and nothing else of them is kept.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -40,6 +41,8 @@ struct Fields {
 struct Spec {
     #[serde(rename = "f:template", deserialize_with = "nullable")]
     template: Template,
+    #[serde(rename = "f:replicas")]
+    replicas: Option<IgnoredAny>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -78,19 +81,34 @@ impl Entry {
     }
 }
 
+/// Who wrote what of an object.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Writers {
+    /// Who last wrote the images of its template.
+    pub(super) images: Option<Writer>,
+    /// Whether Kubernetes' own controllers set the number of its pods: a HorizontalPodAutoscaler, and nothing else of them.
+    pub(super) autoscaled: bool,
+}
+
+pub(super) fn writers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Writers, D::Error> {
+    let entries = Option::<Vec<Entry>>::deserialize(deserializer)?.unwrap_or_default();
+    let scales = |entry: &Entry| entry.subresource == "scale" && entry.fields.spec.replicas.is_some();
+    let autoscaled = entries.iter().any(|entry| entry.manager == "kube-controller-manager" && scales(entry));
+    Ok(Writers { images: writer(&entries), autoscaled })
+}
+
 /// Who last wrote the images; nobody where that is not told, where two did at the same time, or where somebody else wrote one that the
 /// last one did not: which of them a release came by is not told then.
-pub(super) fn writer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Writer>, D::Error> {
-    let entries = Option::<Vec<Entry>>::deserialize(deserializer)?.unwrap_or_default();
+fn writer(entries: &[Entry]) -> Option<Writer> {
     let owners = || entries.iter().filter(|entry| entry.owns_images() && !entry.manager.is_empty());
-    let Some(latest) = owners().filter_map(|entry| entry.time).max() else { return Ok(None) };
+    let latest = owners().filter_map(|entry| entry.time).max()?;
     let mut last = owners().filter(|entry| entry.time.is_none_or(|time| time == latest));
-    let (Some(only), None) = (last.next(), last.next()) else { return Ok(None) };
+    let (Some(only), None) = (last.next(), last.next()) else { return None };
     if !owners().all(|owner| owner.images().is_subset(&only.images())) {
-        return Ok(None);
+        return None;
     }
     let manager: String = only.manager.chars().take(MOST_CHARS).collect();
-    Ok(Some(Writer { manager: Arc::from(manager), at: latest }))
+    Some(Writer { manager: Arc::from(manager), at: latest })
 }
 
 #[cfg(test)]
@@ -112,7 +130,7 @@ mod tests {
 
     fn writer_of(entries: &Value) -> Option<(String, String)> {
         let metadata: Metadata = serde_json::from_value(json!({ "name": "api", "managedFields": entries })).unwrap();
-        metadata.writer.map(|writer| (writer.manager.to_string(), writer.at.to_string()))
+        metadata.writers.images.map(|writer| (writer.manager.to_string(), writer.at.to_string()))
     }
 
     #[test]
@@ -129,6 +147,22 @@ mod tests {
             reported,
         ]);
         assert_eq!(writer_of(&entries), Some(("kubectl-set".to_owned(), "2026-01-02T10:20:00Z".to_owned())));
+    }
+
+    #[test]
+    fn an_autoscaler_is_told_by_the_number_of_pods_that_it_set() {
+        let autoscaled = |manager: &str, subresource: &str, fields: Value| {
+            let mut entry = entry(manager, 10, &fields);
+            entry["subresource"] = json!(subresource);
+            let metadata: Metadata =
+                serde_json::from_value(json!({ "name": "api", "managedFields": [entry] })).unwrap();
+            metadata.writers.autoscaled
+        };
+        let replicas = || json!({ "f:replicas": {} });
+        assert!(autoscaled("kube-controller-manager", "scale", replicas()));
+        assert!(!autoscaled("kubectl", "scale", replicas()), "a person scaled it");
+        assert!(!autoscaled("kube-controller-manager", "status", replicas()));
+        assert!(!autoscaled("kube-controller-manager", "scale", json!({})));
     }
 
     #[test]

@@ -9,12 +9,13 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::connect::Cluster;
+use super::flux_automation::{self, Applying};
 use super::list::{Kind, Namespaced, Namespaces, list};
 use super::objects::{Metadata, nullable};
 use super::{context, name};
-use crate::{Named, ProductionSignal, Signalled, Use};
+use crate::{Automated, Named, ProductionSignal, Signalled, Use};
 use prodpin_core::model::{
-    ChartReference, Concern, Digest, Evidence, Platform, Reference, Shortcoming, Tenure, Workload,
+    Automation, ChartReference, Concern, Digest, Evidence, Platform, Reference, Shortcoming, Tenure, Workload,
 };
 use prodpin_policy::FluxConfig;
 
@@ -54,6 +55,8 @@ struct Spec {
     max_history: Option<u32>,
     chart_ref: Option<SourceRef>,
     chart: Option<ChartTemplate>,
+    #[serde(flatten)]
+    applying: Applying,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -156,13 +159,22 @@ impl ProductionSignal for Flux {
         for release in &releases {
             tell(release, &places, context.as_ref(), &mut said);
         }
+        flux_automation::tell(&cluster, &namespaces, context.as_ref(), &mut said).await;
+        let automated = said.automations.iter().filter_map(|it| namespace_of(&it.automation)).collect::<Vec<_>>();
         // A namespace may be there for the sake of the sources in it.
         let sources = places.into_keys().map(|(_, namespace, _)| namespace);
-        let used: BTreeSet<String> =
-            releases.iter().filter_map(|release| release.metadata.namespace.clone()).chain(sources).collect();
+        let used: BTreeSet<String> = releases
+            .iter()
+            .filter_map(|release| release.metadata.namespace.clone())
+            .chain(sources)
+            .chain(automated)
+            .collect();
         said.note_unmatched("namespace", &self.config.namespaces, used.iter().map(String::as_str));
         said.settle();
-        said.doubt_silence();
+        // A Flux that only applies Kustomizations names no charts, and is there all the same.
+        if !releases.is_empty() || said.automations.is_empty() {
+            said.doubt_silence();
+        }
         said
     }
 }
@@ -178,6 +190,8 @@ fn tell(release: &HelmRelease, places: &Places, context: Option<&Arc<str>>, said
     let revisions = release.spec.max_history.map_or(DEFAULT_HISTORY, |most| if most == 0 { u32::MAX } else { most });
     let what = Shortcoming::HistoryLimit { revisions, setting: "maxHistory" };
     said.concerns.push(Concern { workload: workload.clone(), what });
+    let automation = release.spec.applying.automation("helmrelease", &release.metadata, context);
+    said.automations.push(Automated { automation, images: None });
 
     let mut history: Vec<&Release> =
         release.status.history.iter().filter(|one| matches!(one.status.as_str(), "deployed" | "superseded")).collect();
@@ -212,6 +226,15 @@ fn tell(release: &HelmRelease, places: &Places, context: Option<&Arc<str>>, said
             revision: Some(one.version.to_string().into()),
             ..Use::new(named.map_or_else(|| Named::Chart(chart()), Named::Reference), evidence, tenure)
         });
+    }
+}
+
+fn namespace_of(automation: &Automation) -> Option<String> {
+    match automation {
+        Automation::Flux { namespace, .. } | Automation::FluxImages { namespace, .. } => {
+            namespace.as_deref().map(str::to_owned)
+        }
+        _ => None,
     }
 }
 

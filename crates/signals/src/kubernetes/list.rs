@@ -215,6 +215,15 @@ impl<T> Apart<T> {
     }
 }
 
+impl<T> Apart<T> {
+    /// The objects that may be listed. For what only adds to what is known otherwise: without the right to it nothing is missed
+    /// of what runs, and nothing is concluded from what is not there. What went wrong in another way is reported.
+    pub(super) fn where_allowed(mut self, said: &mut Signalled) -> Vec<T> {
+        self.said.gaps.retain(|gap| gap.cause != Cause::Denied);
+        self.reported(said)
+    }
+}
+
 /// The same, beside others: gaps are kept apart until all are read, so that their order is always the same.
 pub(super) async fn apart<T: DeserializeOwned + Namespaced>(
     cluster: &Cluster,

@@ -6,11 +6,13 @@
 //! more, what runs and what ran; `helm`, `argocd` and `flux` do so for what is released through them.
 
 mod argocd;
+mod canary;
 mod client_certificate;
 mod connect;
 mod exec;
 mod fields;
 mod flux;
+mod flux_automation;
 mod helm;
 mod image;
 mod knative;
@@ -22,6 +24,7 @@ mod pods;
 mod proxy;
 mod question;
 mod rehearsal;
+mod rollout;
 mod workloads;
 
 use std::collections::BTreeSet;
@@ -30,6 +33,7 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 
+use self::canary::{CANARIES, Canary};
 use self::connect::Cluster;
 use self::knative::{KnativeRevision, KnativeRoute};
 use self::list::{Kind, Namespaced, Namespaces, apart};
@@ -129,7 +133,7 @@ async fn read(cluster: &Cluster, namespaces: &Namespaces<'_>, said: &mut Signall
     let (
         (pods, jobs, cron_jobs, replica_sets, replication_controllers),
         (controller_revisions, deployments, stateful_sets, daemon_sets),
-        (rollouts, knative_revisions, routes, deployment_configs),
+        (rollouts, knative_revisions, routes, deployment_configs, canaries),
     ) = tokio::join!(
         async {
             tokio::join!(
@@ -154,6 +158,7 @@ async fn read(cluster: &Cluster, namespaces: &Namespaces<'_>, said: &mut Signall
                 apart::<KnativeRevision>(cluster, &knative::REVISIONS, namespaces, via()),
                 apart::<KnativeRoute>(cluster, &knative::ROUTES, namespaces, via()),
                 apart::<Templated>(cluster, &DEPLOYMENT_CONFIGS, namespaces, via()),
+                apart::<Canary>(cluster, &CANARIES, namespaces, via()),
             )
         },
     );
@@ -173,6 +178,7 @@ async fn read(cluster: &Cluster, namespaces: &Namespaces<'_>, said: &mut Signall
         routes_unread: !routes.is_whole(),
         routes: routes.reported(said),
         deployment_configs: deployment_configs.reported(said),
+        canaries: canaries.where_allowed(said),
     }
 }
 

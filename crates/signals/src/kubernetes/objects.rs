@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 
-use super::fields;
+use super::fields::{self, Writers};
 use super::list::Namespaced;
 use super::pods::{Pod, PodSpec};
-use prodpin_core::model::{Updates, Writer};
+use super::rollout::{BlueGreenRuns, CanaryRuns};
+use prodpin_core::model::Updates;
 
 /// What Go's JSON writes as `null` where it means an empty list (F20).
 pub(super) fn nullable<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
@@ -37,9 +38,9 @@ pub(super) struct Metadata {
     pub(super) annotations: Annotations,
     #[serde(deserialize_with = "nullable")]
     pub(super) owner_references: Vec<Owner>,
-    /// Who last wrote the images of its template.
-    #[serde(rename = "managedFields", deserialize_with = "fields::writer")]
-    pub(super) writer: Option<Writer>,
+    /// Who wrote what of it.
+    #[serde(rename = "managedFields", deserialize_with = "fields::writers")]
+    pub(super) writers: Writers,
 }
 
 impl Metadata {
@@ -78,6 +79,17 @@ pub(super) struct Annotations {
     argo_cd_hook: Option<String>,
     #[serde(rename = "prodpin.dev/schema")]
     pub(super) schema: Option<String>,
+    #[serde(rename = "prodpin.dev/irreversible")]
+    pub(super) irreversible: Option<String>,
+    /// Which newer tags Keel takes.
+    #[serde(rename = "keel.sh/policy")]
+    pub(super) keel_policy: Option<String>,
+    /// Which image streams OpenShift writes into it, in JSON.
+    #[serde(rename = "image.openshift.io/triggers")]
+    pub(super) image_triggers: Option<String>,
+    /// Of an Argo CD application: the images that its Image Updater writes.
+    #[serde(rename = "argocd-image-updater.argoproj.io/image-list")]
+    pub(super) updated_images: Option<String>,
 }
 
 impl Annotations {
@@ -168,6 +180,25 @@ pub(super) struct TemplatedSpec {
     pub(super) selector: Selector,
     #[serde(deserialize_with = "nullable")]
     update_strategy: UpdateStrategy,
+    /// Of a DeploymentConfig.
+    #[serde(deserialize_with = "nullable")]
+    pub(super) triggers: Vec<ConfigTrigger>,
+}
+
+/// What makes a DeploymentConfig deploy by itself.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct ConfigTrigger {
+    pub(super) r#type: String,
+    #[serde(deserialize_with = "nullable")]
+    pub(super) image_change_params: ImageChange,
+}
+
+/// An image stream that is written into it.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ImageChange {
+    pub(super) automatic: bool,
 }
 
 /// How a workload finds its pods.
@@ -235,6 +266,18 @@ pub(super) struct TemplatedStatus {
     pub(super) stable_rs: Option<String>,
     /// Of a Rollout.
     pub(super) current_pod_hash: Option<String>,
+    /// Of a Rollout: `Healthy`, `Progressing`, `Paused`, `Degraded`.
+    #[serde(deserialize_with = "nullable")]
+    pub(super) phase: String,
+    /// Of a Rollout.
+    #[serde(deserialize_with = "nullable")]
+    pub(super) message: String,
+    /// Of a Rollout.
+    #[serde(deserialize_with = "nullable")]
+    pub(super) canary: CanaryRuns,
+    /// Of a Rollout.
+    #[serde(deserialize_with = "nullable")]
+    pub(super) blue_green: BlueGreenRuns,
 }
 
 /// A revision of a StatefulSet or DaemonSet (E123).

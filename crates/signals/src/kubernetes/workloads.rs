@@ -3,6 +3,8 @@
 //! Here the facts are put together: pods by the revision they are of and by how far they are up, revisions with their
 //! numbers and times, what their controllers say. What follows from them is decided in `decide::revisions`.
 
+mod automations;
+mod canaries;
 mod control;
 mod listed;
 mod routed;
@@ -15,6 +17,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use self::canaries::Canaries;
+pub(super) use self::control::managers;
 pub(super) use self::listed::Objects;
 use self::routed::Underneath;
 use self::templates::Template;
@@ -39,6 +43,7 @@ pub(super) fn tell(objects: &Objects, context: Option<&Arc<str>>, said: &mut Sig
         schemas: BTreeMap::new(),
         controls: BTreeMap::new(),
         routed: BTreeSet::new(),
+        canaries: Canaries::new(objects),
     };
     let underneath = Underneath::new(objects);
     teller.know_owners(objects);
@@ -47,6 +52,7 @@ pub(super) fn tell(objects: &Objects, context: Option<&Arc<str>>, said: &mut Sig
         teller.count(pod);
     }
     let templates = teller.templates(objects, &underneath);
+    teller.join_canaries();
     // What nodes report is reported first: a template only adds what none of them did.
     for pod in &objects.pods {
         teller.pod(pod);
@@ -120,6 +126,7 @@ struct Teller<'a> {
     controls: BTreeMap<Arc<Workload>, Arc<Control>>,
     /// Which of the revisions with a status have it from routes: that their pods are up does not make them production.
     routed: BTreeSet<String>,
+    canaries: Canaries,
 }
 
 impl Teller<'_> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use oci_distribution::annotations::ORG_OPENCONTAINERS_IMAGE_CREATED;
-use prodpin_core::model::{Digest, Provenance, SchemaChange, SchemaStatement};
+use prodpin_core::model::{Digest, Effects, Provenance, SchemaChange, SchemaStatement};
 use prodpin_net::http::fault::Fault;
 use prodpin_net::lenient::text;
 use serde::Deserialize;
@@ -30,13 +30,14 @@ pub(super) struct Annotations(pub(super) BTreeMap<String, String>);
 /// What says that an image's builder wrote something beside it.
 pub(super) const REFERENCE_TYPE: &str = "vnd.docker.reference.type";
 
-const ANNOTATIONS: [&str; 6] = [
+const ANNOTATIONS: [&str; 7] = [
     ORG_OPENCONTAINERS_IMAGE_CREATED,
     REFERENCE_TYPE,
     Provenance::REVISION,
     Provenance::SOURCE,
     SchemaChange::ANNOTATION,
     SchemaStatement::ANNOTATION,
+    Effects::ANNOTATION,
 ];
 
 impl<'de> Deserialize<'de> for Annotations {

@@ -225,3 +225,17 @@ async fn helm_releases_are_read_where_the_policy_asks_and_their_values_go_nowher
     let asked = server.world().asked.clone();
     assert!(asked.iter().any(|(_, path, query)| path.ends_with("/secrets") && query.contains("limit=20")));
 }
+
+#[tokio::test]
+async fn canaries_are_read_where_that_is_allowed_and_nothing_that_runs_depends_on_it() {
+    let server = ApiServer::start().await;
+    rollout(&server, 0);
+    server.put(CANARIES, []);
+    server.deny(CANARIES, "*");
+    server.deny(CANARIES, NAMESPACE);
+    server.put("/api/v1/namespaces", [json!({ "metadata": { "name": NAMESPACE } })]);
+    assert_eq!(all(&server).await.gaps, [], "a right that only settings need is no gap");
+    server.world().broken = Some((CANARIES.to_owned(), axum::http::StatusCode::OK, "{}".to_owned()));
+    server.clear_denied();
+    assert_eq!(all(&server).await.gaps.len(), 1, "what is no list is one all the same");
+}

@@ -1,7 +1,7 @@
 //! The commands that take a Kubernetes workload back: what `kubectl rollout undo` refuses or does by halves is done
-//! otherwise, and what would be changed back by who looks after it is held first (F121).
+//! otherwise (F121). What would change it back is held first, by `undone`.
 
-use crate::model::{Control, Manager, Updates};
+use crate::model::{Control, Delivery, Manager, Stage, Updates};
 
 use super::journey::{CommandsAndNotes, Journey, dead};
 use super::shell::{Command, Unsafe};
@@ -20,7 +20,7 @@ pub(super) fn rollback_commands(journey: &Journey<'_>, context: Option<&str>) ->
         _ => None,
     });
     let mut reported: CommandsAndNotes = (Vec::new(), Vec::new());
-    steps.hold(&mut reported);
+    steps.tell_deployers(&mut reported.1);
     match owner {
         Some(("Canary", canary)) => steps.through_flagger(canary, &mut reported),
         Some((kind, name)) => {
@@ -67,38 +67,21 @@ impl Steps<'_, '_> {
         }
     }
 
-    /// Keeps what deploys from elsewhere from bringing today's release again.
-    fn hold(&self, (commands, notes): &mut CommandsAndNotes) {
+    /// What deploys from elsewhere and does not see what is done here.
+    fn tell_deployers(&self, notes: &mut Vec<String>) {
         let journey = self.journey;
         for manager in &self.control.managers {
-            match manager {
-                Manager::ArgoCd { application } => {
-                    commands.push(Command::new("argocd app set").name(application).say("--sync-policy none").line());
-                    notes.push(format!(
-                        "Argo CD's application {application} brings what Git names: revert it there, then set its sync \
-                         policy as it was"
-                    ));
-                }
-                Manager::Flux { kind, namespace, name } => {
-                    let flux = |verb| {
-                        let command = Command::new(verb).say(kind).name(name).option("--context", self.context);
-                        command.option("--namespace", namespace.as_deref()).line()
-                    };
-                    commands.push(flux("flux suspend"));
-                    let resume = flux("flux resume").map(|resume| format!(": `{resume}`")).unwrap_or_default();
-                    notes.push(format!("Flux brings what Git names: revert it there, then resume it{resume}"));
-                }
-                Manager::Helm { release, namespace } if !journey.from_helm => {
-                    let history = Command::new("helm history").name(release).option("--kube-context", self.context);
-                    let history = history.option("--namespace", namespace.as_deref()).line();
-                    let history = history.map(|history| format!("; `{history}` shows what it can roll back to"));
-                    notes.push(format!(
-                        "the Helm release {release} does not see this: its next upgrade brings what its values name{}",
-                        history.unwrap_or_default()
-                    ));
-                }
-                Manager::Helm { .. } | Manager::Owner { .. } => {}
+            let Manager::Helm { release, namespace } = manager else { continue };
+            if journey.from_helm {
+                continue;
             }
+            let history = Command::new("helm history").name(release).option("--kube-context", self.context);
+            let history = history.option("--namespace", namespace.as_deref()).line();
+            let history = history.map(|history| format!("; `{history}` shows what it can roll back to"));
+            notes.push(format!(
+                "the Helm release {release} does not see this: its next upgrade brings what its values name{}",
+                history.unwrap_or_default()
+            ));
         }
         if journey.from_git {
             notes.push("what is deployed from Git comes back from there: revert it there too, or first".to_owned());
@@ -121,6 +104,12 @@ impl Steps<'_, '_> {
         let skip = skip.say(r#"--type=merge --patch '{"spec":{"skipAnalysis":true}}'"#).line();
         let at_once = skip.map(|skip| format!("; to go at once, first: `{skip}`")).unwrap_or_default();
         notes.push(format!("Flagger's canary {canary} brings it to production by its analysis{at_once}"));
+        if let Some(Delivery { stage: Stage::GivenUp, .. }) = self.control.delivery {
+            notes.push(format!(
+                "the last release of canary {canary} failed its analysis and never was production: {} {target} still names it",
+                self.kind()
+            ));
+        }
     }
 
     /// Containers get the image by its bytes.
@@ -238,11 +227,12 @@ impl Steps<'_, '_> {
         }
         let (commands, notes) = reported;
         if self.control.scaled_to_zero {
+            let scaler = if self.control.autoscaled { "; its autoscaler goes on from there" } else { "" };
             notes.push(match self.itself("scale").say("--replicas=1").line() {
                 Ok(scale) if !self.is_plugin() => {
-                    format!("it is scaled to zero, and stays so until it is scaled up: `{scale}`")
+                    format!("it is scaled to zero, and stays so until it is scaled up: `{scale}`{scaler}")
                 }
-                _ => "it is scaled to zero, and stays so until it is scaled up".to_owned(),
+                _ => format!("it is scaled to zero, and stays so until it is scaled up{scaler}"),
             });
         }
         match self.kind() {
@@ -251,11 +241,28 @@ impl Steps<'_, '_> {
             }
             "rollout" => {
                 commands.push(self.itself("argo rollouts status").line());
+                self.tell_delivery(notes);
                 if let Ok(promote) = self.itself("argo rollouts promote").say("--full").line() {
                     notes.push(format!("the steps of its strategy are taken; `{promote}` leaves them out"));
                 }
             }
             _ => {}
+        }
+    }
+
+    /// What became of the release that a Rollout brought in last, and how that is tried again.
+    fn tell_delivery(&self, notes: &mut Vec<String>) {
+        let Some(Delivery { stage, analysis }) = &self.control.delivery else { return };
+        let analysis = analysis.as_ref().map(|analysis| format!(": {}", analysis.sentence())).unwrap_or_default();
+        let retry = self.kubectl("argo rollouts retry rollout").name(&self.journey.workload.name).line();
+        let retry = retry.map(|retry| format!("; `{retry}` tries the same again")).unwrap_or_default();
+        match stage {
+            Stage::GivenUp => {
+                notes.push(format!("its last rollout was aborted, and what ran before it stays{analysis}{retry}"));
+            }
+            Stage::Degraded => notes.push(format!("it is degraded{analysis}{retry}")),
+            Stage::Underway => notes.push(format!("its rollout is underway{analysis}")),
+            Stage::Over => {}
         }
     }
 

@@ -6,15 +6,21 @@
 //! | `rollout_state` | what runs now, and what is wanted |
 //! | `release_list` | each release: evidence, pin, tags, how long it lasts |
 //! | `verdict` | all three |
-//! | `ways`, `journey`, `platforms`, `kubernetes`, `shell` | commands, for each workload |
+//! | `rollback_commands`, `journey`, `platforms`, `kubernetes`, `shell` | commands, for each workload |
+//! | `git_ways` | what applies Git to workloads, by their own word |
+//! | `undone` | what would undo them, and what holds it |
+//! | `remembered` | what a platform itself can go back to |
 
+mod git_ways;
 mod journey;
 mod kubernetes;
 mod platforms;
 mod release_list;
+mod remembered;
 mod rollback_commands;
 mod rollout_state;
 mod shell;
+mod undone;
 mod verdict;
 
 use std::collections::BTreeMap;

@@ -1,11 +1,13 @@
 //! The exact commands of each platform.
 
+use crate::decide::automation::argo_cd_name;
 use crate::model::{ArtifactId, Commit, Manager, Pin, Platform};
 use crate::outcome::ready::RollbackCommands;
 
 use super::journey::{CommandsAndNotes, Journey, dead};
 use super::kubernetes;
 use super::shell::{Command, Unsafe};
+use super::undone::{self, Held};
 
 pub(super) fn rollback_commands(journey: &Journey<'_>) -> RollbackCommands {
     let (commands, mut notes) = match &journey.workload.platform {
@@ -17,17 +19,35 @@ pub(super) fn rollback_commands(journey: &Journey<'_>) -> RollbackCommands {
         Platform::Lambda { region } => lambda(journey, region.as_deref()),
         Platform::AppRunner { region } => app_runner(journey, region.as_deref()),
     };
-    let commands: Result<Vec<String>, Unsafe> = commands.into_iter().collect();
+    let Held { undone_by, suspend, resume, notes: about, break_glass } = undone::held(journey);
+    notes.splice(0..0, about);
+    let commands: Result<Vec<String>, Unsafe> = suspend.into_iter().chain(commands).collect();
     let commands = commands.unwrap_or_else(|Unsafe| {
         notes.insert(0, "a name here cannot be written into a command safely: act by the console".to_owned());
         Vec::new()
     });
+    // What cannot be written back by a command must be looked at before it is changed.
+    let resume: Vec<String> = resume
+        .into_iter()
+        .filter_map(|resume| match resume {
+            Ok(resume) => Some(resume),
+            Err(Unsafe) => {
+                let note = "what is held first cannot be set back by a command: look how it is set before that";
+                notes.insert(0, note.to_owned());
+                None
+            }
+        })
+        .collect();
     RollbackCommands {
         workload: journey.workload.clone(),
         from_revision: journey.from_revision.map(str::to_owned),
         to_revision: journey.to_revision.ok().map(str::to_owned),
+        resume: if commands.is_empty() { Vec::new() } else { resume },
         commands,
         notes,
+        undone_by,
+        break_glass,
+        remembers: None,
     }
 }
 
@@ -78,10 +98,7 @@ fn git(journey: &Journey<'_>, what: &str) -> CommandsAndNotes {
 fn argo_cd(journey: &Journey<'_>) -> CommandsAndNotes {
     let (mut commands, mut notes) = git(journey, "the application");
     let workload = journey.workload;
-    let name = match workload.namespace.as_deref() {
-        None | Some("argocd") => workload.name.to_string(),
-        Some(namespace) => format!("{namespace}/{}", workload.name),
-    };
+    let name = argo_cd_name(workload.namespace.as_deref(), &workload.name);
     commands.push(Command::new("argocd app sync").name(&name).line());
     notes.push("with automated sync the last command is not needed".to_owned());
     (commands, notes)
@@ -90,7 +107,11 @@ fn argo_cd(journey: &Journey<'_>) -> CommandsAndNotes {
 fn flux(journey: &Journey<'_>, context: Option<&str>) -> CommandsAndNotes {
     let (mut commands, notes) = git(journey, "Flux");
     let workload = journey.workload;
-    let reconcile = Command::new("flux reconcile helmrelease").name(&workload.name).option("--context", context);
+    let what = match workload.kind.as_ref() {
+        "kustomization" => "flux reconcile kustomization",
+        _ => "flux reconcile helmrelease",
+    };
+    let reconcile = Command::new(what).name(&workload.name).option("--context", context);
     let reconcile = reconcile.option("--namespace", workload.namespace.as_deref()).say("--with-source");
     commands.push(reconcile.line());
     (commands, notes)

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::model::{ArtifactId, Deployment, Platform, Provenance, Tenure, Waiting, Workload};
+use crate::model::{ArtifactId, Control, Deployment, Platform, Provenance, Tenure, Waiting, Workload};
 use crate::outcome::ready::{Forward, RollbackCommands};
 use crate::outcome::report::{PinReport, TargetReport};
 
@@ -12,15 +12,19 @@ use crate::decide::rehearsed;
 
 use super::journey::{Dead, Journey};
 use super::release_list::{Meaning, meaning};
+use super::remembered::remembered;
 use super::shell::Command;
 use super::verdict::commit;
-use super::{Facts, Uses, called, platforms};
+use super::{Facts, Uses, called, git_ways, platforms};
 
 /// So many workloads of one repository are reported the way; the JSON has them all the same.
 const MOST_WORKLOADS: usize = 200;
 
 /// What a workload runs now.
-type Runs<'a, 'u> = Vec<(&'u ArtifactId, &'a Deployment)>;
+pub(super) type Runs<'a, 'u> = Vec<(&'u ArtifactId, &'a Deployment)>;
+
+/// Everything that runs what is to be left, in the order in which it is gone back.
+pub(super) type Running<'a, 'u> = BTreeMap<(u8, &'a Arc<Workload>), Runs<'a, 'u>>;
 
 /// The rollback commands, in the order in which they should be tried: where the truth is kept first.
 pub(super) fn back(
@@ -29,27 +33,51 @@ pub(super) fn back(
     from: Option<&TargetReport>,
     to: &TargetReport,
 ) -> Vec<RollbackCommands> {
-    let mut running: BTreeMap<(u8, &Arc<Workload>), Runs<'_, '_>> = BTreeMap::new();
+    let mut running: Running<'_, '_> = BTreeMap::new();
     // Who runs something else again is left alone: for some of them this would be the way forward.
     let left = from.map(|from| &from.artifact);
     for (artifact, workload, used) in uses.present().filter(|(artifact, ..)| Some(*artifact) == left) {
         running.entry((precedence(&workload.platform), workload)).or_default().push((artifact, used));
     }
-    let platforms: BTreeSet<u8> = running.keys().map(|(precedence, _)| *precedence).collect();
-    let pinned = matches!(to.pin, PinReport::Present | PinReport::Created);
-    let rollback_commands = |workload: &Workload, left: &Runs<'_, '_>| {
+    let leaving = Leaving { facts, uses, from, to, helm: git_ways::behind_helm(&running), running: &running };
+    let applied = git_ways::applied(&running);
+    let by_git = applied.iter().map(|(workload, left)| (precedence(&workload.platform), workload, *left));
+    let told = running.iter().map(|((precedence, workload), left)| (*precedence, &***workload, left));
+    let mut ways: Vec<(u8, &Workload, &Runs<'_, '_>)> = told.chain(by_git).collect();
+    ways.sort_by_key(|(precedence, ..)| *precedence);
+    ways.into_iter().take(MOST_WORKLOADS).map(|(_, workload, left)| leaving.commands(workload, left)).collect()
+}
+
+/// What is to be left, for what.
+struct Leaving<'l, 'a> {
+    facts: &'l Facts<'l>,
+    uses: &'l Uses<'a>,
+    from: Option<&'l TargetReport>,
+    to: &'l TargetReport,
+    running: &'l Running<'a, 'l>,
+    /// What looks after Helm's releases.
+    helm: BTreeMap<git_ways::Release, Control>,
+}
+
+impl Leaving<'_, '_> {
+    fn commands(&self, workload: &Workload, left: &Runs<'_, '_>) -> RollbackCommands {
+        let Self { facts, uses, from, to, .. } = self;
         let newest = left.iter().max_by_key(|(_, used)| used.revision.as_deref().and_then(number));
         let left_target = newest
             .and_then(|(artifact, _)| facts.plan.report.targets.iter().find(|target| target.artifact == **artifact));
-        let leaving = left_target.or(from);
+        let leaving = left_target.or(*from);
+        let control = self.control(workload, left);
+        // What one of its workloads runs says nothing of the commit that Git names there.
+        let own = newest.filter(|(_, used)| used.workload.as_deref() == Some(workload));
+        let there = |precedence: &u8| self.running.keys().any(|(known, _)| known == precedence);
         let journey = Journey {
             workload,
             from: leaving.map_or_else(|| "what runs".to_owned(), called),
             to: called(to),
-            from_revision: newest.and_then(|(_, used)| used.revision.as_deref()),
+            from_revision: own.and_then(|(_, used)| used.revision.as_deref()),
             to_revision: revision(facts, uses, workload, to),
             refused: refused(facts, uses, workload, to),
-            control: left.iter().find_map(|(_, used)| used.control.as_deref()),
+            control,
             by_tag: uses.at(&to.artifact, workload).any(|used| used.tag().is_some()),
             left_by_tag: left.iter().any(|(_, used)| used.tag().is_some()),
             is_stuck: left.iter().any(|(_, used)| used.tenure == Tenure::Wanted { why: Waiting::Starting }),
@@ -57,15 +85,23 @@ pub(super) fn back(
             bare: left.iter().any(|(_, used)| used.container.is_none()),
             address: facts.addresses.get(&to.artifact).map(String::as_str),
             artifact: &to.artifact,
-            pinned,
+            pinned: matches!(to.pin, PinReport::Present | PinReport::Created),
             needle: needle(newest.copied(), leaving),
-            from_git: platforms.iter().any(|precedence| *precedence < HELM),
-            from_helm: platforms.contains(&HELM),
+            from_git: (0..HELM).any(|precedence| there(&precedence)),
+            from_helm: there(&HELM),
             source_commit: newest.and_then(|(artifact, _)| commit(facts, artifact)).map(|commit| commit.to_string()),
         };
-        platforms::rollback_commands(&journey)
-    };
-    running.iter().take(MOST_WORKLOADS).map(|((_, workload), left)| rollback_commands(workload, left)).collect()
+        let earlier: Vec<&TargetReport> = facts.plan.readiness.before(&facts.plan.report.targets).collect();
+        let remembers = remembered(uses, workload, control, &earlier);
+        RollbackCommands { remembers, ..platforms::rollback_commands(&journey) }
+    }
+
+    /// What decides how a workload can be changed. Of a Helm release its workloads tell who applies it.
+    fn control<'c>(&'c self, workload: &Workload, left: &Runs<'c, '_>) -> Option<&'c Control> {
+        let own = left.iter().find_map(|(_, used)| used.control.as_deref());
+        let Platform::Helm { context } = &workload.platform else { return own };
+        own.or_else(|| self.helm.get(&(context.clone(), workload.namespace.clone(), workload.name.clone())))
+    }
 }
 
 /// The containers of a workload that run what is to be left. Where some of a Kubernetes workload ran what is gone back to,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::decide::readiness::is_wanted;
-use crate::model::{ArtifactId, Deployment, Tenure};
+use crate::model::{Analysis, ArtifactId, Deployment, Tenure};
 use crate::outcome::ready::{RunningNow, WantedNow};
 
 use super::{Facts, Uses};
@@ -82,6 +82,7 @@ pub(super) fn wanted(facts: &Facts<'_>, uses: &Uses<'_>) -> Vec<WantedNow> {
                 via: used.via.to_string(),
                 revision: used.revision.as_deref().map(str::to_owned),
                 why: Some(why),
+                analysis: analysis(used),
             });
         }
         if wanted.len() > before {
@@ -91,7 +92,8 @@ pub(super) fn wanted(facts: &Facts<'_>, uses: &Uses<'_>) -> Vec<WantedNow> {
         use crate::outcome::report::Reason;
         wanted.extend(target.reasons.iter().filter_map(|reason| match reason {
             Reason::Wanted { via } => {
-                Some(WantedNow { artifact: target.artifact.clone(), via: via.clone(), revision: None, why: None })
+                let artifact = target.artifact.clone();
+                Some(WantedNow { artifact, via: via.clone(), revision: None, why: None, analysis: None })
             }
             _ => None,
         }));
@@ -99,4 +101,10 @@ pub(super) fn wanted(facts: &Facts<'_>, uses: &Uses<'_>) -> Vec<WantedNow> {
     wanted.sort();
     wanted.dedup();
     wanted
+}
+
+/// How the analysis of what it would start ended.
+fn analysis(used: &Deployment) -> Option<String> {
+    let delivery = used.control.as_ref()?.delivery.as_ref()?;
+    delivery.analysis.as_ref().map(Analysis::sentence)
 }

@@ -32,7 +32,8 @@ struct Candidate<'a> {
 
 impl Candidate<'_> {
     fn is_certain(&self) -> bool {
-        self.target.restorable == Some(true) && self.database.moved == Some(false)
+        let is_whole = self.target.restorable == Some(true);
+        is_whole && self.database.moved == Some(false) && self.database.irreversible.is_empty()
     }
 
     fn is_possible(&self) -> bool {
@@ -132,6 +133,9 @@ fn why(
             let unknown = match (candidate.target.restorable, candidate.database.moved) {
                 (None, None) => "neither whether it is intact nor what became of the database is known",
                 (None, _) => "whether it is intact could not be told",
+                (Some(true), Some(false)) => {
+                    "what was done outside, which no rollback undoes, must be answered for first"
+                }
                 (_, None) if candidate.database.is_question() => "a question about the database must be answered first",
                 (_, _) => "what became of the database since is not known",
             };
@@ -220,6 +224,17 @@ fn find_out(facts: &Facts<'_>, to: Option<&TargetReport>, database: &Database) -
             None => format!("try to fetch {}: {detail}", to.artifact),
         });
     }
+    steps.extend(database.irreversible.iter().map(|done| {
+        let target = facts.plan.report.targets.iter().find(|target| target.artifact == done.artifact);
+        let release = target.map_or_else(|| done.artifact.short(), called);
+        format!(
+            "answer before going back: {release} did what no rollback undoes: {} (says {}). Does {} cope with that, and not do \
+             it again?",
+            done.effects,
+            done.by.join(", "),
+            called(to)
+        )
+    }));
     if database.moved.is_none() {
         steps.extend(database.questions.iter().cloned());
         steps.extend(migrations(facts, to, database));

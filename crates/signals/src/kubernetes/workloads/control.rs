@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::automations;
 use crate::kubernetes::objects::{Annotations, Metadata, Templated};
-use prodpin_core::model::{Control, Manager};
+use crate::kubernetes::rollout;
+use prodpin_core::model::{Control, Effects, Manager};
 
 /// Of a workload with a template.
 pub(super) fn from_workload(workload: &Templated) -> Control {
@@ -21,12 +23,26 @@ pub(super) fn from_workload(workload: &Templated) -> Control {
         update_revision: workload.status.update_revision.as_deref().map(Arc::from),
         lacks_ready_pods: workload.status.ready_replicas.unwrap_or(0) < spec.replicas.unwrap_or(1),
         managers: managers(&workload.metadata),
-        writer: workload.metadata.writer.clone(),
+        automations: automations::of_workload(workload),
+        autoscaled: workload.metadata.writers.autoscaled,
+        history: None,
+        irreversible: irreversible(workload),
+        delivery: rollout::delivery(&workload.status),
+        writer: workload.metadata.writers.images.clone(),
     }
 }
 
+/// What its pods do that no rollback undoes, by their template's annotation and by its own.
+fn irreversible(workload: &Templated) -> Option<Effects> {
+    let said = [&workload.spec.template.metadata.annotations, &workload.metadata.annotations];
+    let said: BTreeSet<&str> = said.iter().filter_map(|annotations| annotations.irreversible.as_deref()).collect();
+    let mut effects: Vec<Effects> = said.into_iter().filter_map(Effects::read).collect();
+    effects.dedup();
+    Effects::read(&effects.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+}
+
 /// What wrote an object, as its labels and annotations tell, and what owns it.
-pub(super) fn managers(metadata: &Metadata) -> BTreeSet<Manager> {
+pub(in crate::kubernetes) fn managers(metadata: &Metadata) -> BTreeSet<Manager> {
     let text = |text: &String| -> Arc<str> { text.as_str().into() };
     let label = |name: &str| metadata.labels.get(name).filter(|value| is_name(value));
     let mut managers = BTreeSet::new();
@@ -67,6 +83,20 @@ mod tests {
 
     fn managed(metadata: serde_json::Value) -> Vec<Manager> {
         managers(&serde_json::from_value(metadata).unwrap()).into_iter().collect()
+    }
+
+    #[test]
+    fn what_no_rollback_undoes_is_read_off_the_workload_and_its_template() {
+        let told = |own: &str, template: &str| {
+            let annotated = |text: &str| json!({ "annotations": { "prodpin.dev/irreversible": text } });
+            let spec = json!({ "template": { "metadata": annotated(template), "spec": { "containers": [] } } });
+            let workload = serde_json::from_value(json!({ "metadata": annotated(own), "spec": spec })).unwrap();
+            from_workload(&workload).irreversible.map(|effects| effects.to_string())
+        };
+        assert_eq!(told("", "emails"), Some("emails".to_owned()));
+        assert_eq!(told("emails", "emails"), Some("emails".to_owned()));
+        assert_eq!(told("payments", "emails"), Some("emails; payments".to_owned()));
+        assert_eq!(told("none", ""), None);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Everything that was listed of a cluster.
 
+use crate::kubernetes::canary::Canary;
 use crate::kubernetes::knative::{KnativeRevision, KnativeRoute};
 use crate::kubernetes::objects::{ControllerRevision, CronJob, Job, Templated};
 use crate::kubernetes::pods::Pod;
@@ -21,6 +22,8 @@ pub(in crate::kubernetes) struct Objects {
     pub(in crate::kubernetes) replication_controllers: Vec<Templated>,
     /// Of OpenShift: each of their revisions is a ReplicationController.
     pub(in crate::kubernetes) deployment_configs: Vec<Templated>,
+    /// Of Flagger, as far as they may be read.
+    pub(in crate::kubernetes) canaries: Vec<Canary>,
     pub(in crate::kubernetes) knative_revisions: Vec<KnativeRevision>,
     pub(in crate::kubernetes) routes: Vec<KnativeRoute>,
     /// Whether routes could not all be read.

@@ -8,7 +8,7 @@ use super::routed::Underneath;
 use super::{Teller, by_controller, control, now, place};
 use crate::kubernetes::objects::{Annotations, ControllerRevision, Job, Metadata, PodTemplate, Templated};
 use prodpin_core::decide::revisions::{self, Controller, Pods, Revision};
-use prodpin_core::model::{Concern, Shortcoming, Tenure, Waiting};
+use prodpin_core::model::{Concern, Control, Shortcoming, Tenure, Waiting};
 
 /// How many old revisions Kubernetes keeps where nothing is said (E122).
 const DEFAULT_HISTORY: i64 = 10;
@@ -43,7 +43,9 @@ impl Teller<'_> {
         for (kind, workload) in objects.with_sets() {
             let own = sets.remove(workload.metadata.uid.as_str()).unwrap_or_default();
             if !underneath.has(&workload.metadata.uid) {
-                templates.extend(self.deployment(kind, workload, &own));
+                let told = self.deployment(kind, workload, &own);
+                let revisions = own.iter().map(|set| set.metadata.uid.clone());
+                templates.extend(self.unless_canary(kind, workload, told, revisions));
             }
         }
         templates.extend(self.routed(objects, underneath));
@@ -58,7 +60,9 @@ impl Teller<'_> {
         for (kind, workloads) in [("statefulset", &objects.stateful_sets), ("daemonset", &objects.daemon_sets)] {
             for workload in workloads {
                 let own = revisions.get(workload.metadata.uid.as_str()).map_or(&[][..], Vec::as_slice);
-                templates.extend(self.revised(kind, workload, own));
+                let told = self.revised(kind, workload, own);
+                let revisions = own.iter().map(|revision| place(&revision.metadata));
+                templates.extend(self.unless_canary(kind, workload, told, revisions));
             }
         }
         for cron_job in &objects.cron_jobs {
@@ -79,8 +83,8 @@ impl Teller<'_> {
         workload: &'o Templated,
         sets: &[&'o Templated],
     ) -> Vec<Template<'o>> {
-        self.history_limit(kind, workload);
-        self.control(kind, workload);
+        let limit = self.history_limit(kind, workload);
+        self.control(kind, workload, Some(limit));
         let (sets, revisions) = self.sets(kind, sets);
         let controller = Controller {
             scaled_to_zero: workload.spec.replicas == Some(0),
@@ -131,7 +135,7 @@ impl Teller<'_> {
 
     /// A ReplicaSet or ReplicationController that nothing else looks after.
     pub(super) fn replica_set<'o>(&mut self, kind: &'o str, set: &'o Templated) -> Template<'o> {
-        self.control(kind, set);
+        self.control(kind, set, None);
         let to_have = || set.spec.replicas.unwrap_or(1) > 0;
         let pods = self.pods(&set.metadata.uid, set.status.ready_replicas, to_have);
         let controller = Controller { scaled_to_zero: set.spec.replicas == Some(0), ..Controller::default() };
@@ -172,8 +176,8 @@ impl Teller<'_> {
         workload: &'o Templated,
         own: &[&'o ControllerRevision],
     ) -> Vec<Template<'o>> {
-        self.history_limit(kind, workload);
-        self.control(kind, workload);
+        let limit = self.history_limit(kind, workload);
+        self.control(kind, workload, Some(limit));
         let mut own = own.to_vec();
         own.sort_by_key(|revision| (revision.revision, revision.metadata.creation_timestamp));
         let status = &workload.status;
@@ -236,17 +240,19 @@ impl Teller<'_> {
     }
 
     /// Notes how a workload can be changed by hand.
-    fn control(&mut self, kind: &str, workload: &Templated) {
+    fn control(&mut self, kind: &str, workload: &Templated, limit: Option<u32>) {
         let named = self.workload(kind, workload.metadata.namespace.as_deref(), &workload.metadata.name);
-        self.controls.insert(named, Arc::new(control::from_workload(workload)));
+        let history = limit.map(|limit| (limit, HISTORY_LIMIT));
+        self.controls.insert(named, Arc::new(Control { history, ..control::from_workload(workload) }));
     }
 
-    fn history_limit(&mut self, kind: &str, workload: &Templated) {
+    fn history_limit(&mut self, kind: &str, workload: &Templated) -> u32 {
         let limit = workload.spec.revision_history_limit.unwrap_or(DEFAULT_HISTORY);
         let concerned = self.workload(kind, workload.metadata.namespace.as_deref(), &workload.metadata.name);
         let revisions = u32::try_from(limit.max(0)).unwrap_or(u32::MAX);
         let what = Shortcoming::HistoryLimit { revisions, setting: HISTORY_LIMIT };
         self.said.concerns.push(Concern { workload: concerned, what });
+        revisions
     }
 }
 

@@ -156,3 +156,94 @@ fn i31_f133_a_set_at_zero_beside_one_that_runs_is_not_what_its_unread_workload_w
     starting["status"] = json!({ "replicas": 2 });
     assert_eq!(tenures(&[starting, of(2, 0)]), ["1 wanted: no pod is ready", "2 before"]);
 }
+
+/// Flagger's primary and its target, which once brought in v1 and now brings in v3, with as many pods.
+fn measured(phase: Option<&str>, primary_ready: u32, pods: u32) -> Objects {
+    let numbered = |number: u32| json!({ "deployment.kubernetes.io/revision": number.to_string() });
+    let deployment = |name: &str, version: u32, replicas: u32, owner: &Value| {
+        json!({ "metadata": { "name": name, "namespace": "shop", "uid": format!("Deployment-{name}"), "ownerReferences": owner,
+                              "labels": { "kustomize.toolkit.fluxcd.io/name": if name == "api" { "apps" } else { "" } } },
+                "spec": { "replicas": replicas, "template": template(version) },
+                "status": { "readyReplicas": replicas } })
+    };
+    let canary =
+        phase.map(|phase| json!({ "metadata": { "name": "api", "namespace": "shop" }, "status": { "phase": phase } }));
+    Objects {
+        deployments: read(&[
+            deployment("api-primary", 2, primary_ready, &owned("Canary", "api")),
+            deployment("api", 3, pods, &json!([])),
+        ]),
+        replica_sets: read(&[
+            set(("Deployment", "api-primary"), 2, primary_ready, &numbered(1)),
+            // What failed its analysis before, and what is measured now.
+            set(("Deployment", "api"), 1, 0, &numbered(1)),
+            set(("Deployment", "api"), 3, pods, &numbered(2)),
+        ]),
+        canaries: read(&canary.into_iter().collect::<Vec<_>>()),
+        ..Objects::default()
+    }
+}
+
+fn versions(objects: &Objects) -> Vec<String> {
+    reported(objects).into_iter().filter(|line| line.contains(": :v")).collect()
+}
+
+#[test]
+fn p75e_production_is_the_primary_and_a_canary_never_counts_as_run() {
+    let primary = "deployment api-primary revision 1: :v2 now";
+    let analysed = "deployment api revision 2: :v3 wanted: a canary that was not promoted";
+    for phase in [None, Some("Progressing"), Some("WaitingPromotion"), Some("Promoting"), Some("Failed")] {
+        assert_eq!(versions(&measured(phase, 2, 1)), [analysed, primary], "{phase:?}");
+    }
+    // A canary that failed stands at nothing, and so does one that was promoted.
+    for phase in [None, Some("Failed"), Some("Succeeded")] {
+        let expected = ["deployment api revision 2: :v3 wanted: scaled to zero", primary];
+        assert_eq!(versions(&measured(phase, 2, 0)), expected, "{phase:?}");
+    }
+    // While it is set up, and once it is taken down, the target is production.
+    for (phase, ready) in [(None, 0), (Some("Initializing"), 0), (Some("Initializing"), 2), (Some("Terminating"), 2)] {
+        let told = versions(&measured(phase, ready, 2));
+        assert!(told.contains(&"deployment api revision 2: :v3 now".to_owned()), "{phase:?}: {told:?}");
+        assert!(told.contains(&"deployment api revision 1: :v1 before".to_owned()), "{phase:?}: {told:?}");
+    }
+}
+
+#[test]
+fn p75e_a_canary_s_pods_are_no_more_production_than_its_template() {
+    let mut objects = measured(Some("Progressing"), 2, 1);
+    let digest = "1".repeat(64);
+    let pod = json!({
+        "metadata": { "name": "api-x", "namespace": "shop", "ownerReferences": owned("ReplicaSet", "api-3") },
+        "spec": template(3)["spec"],
+        "status": { "phase": "Running", "conditions": [{ "type": "Ready", "status": "True" }], "containerStatuses": [
+            { "name": "api", "image": format!("{IMAGE}:v3"), "imageID": format!("{IMAGE}@sha256:{digest}"), "ready": true,
+              "state": { "running": {} } },
+        ] },
+    });
+    objects.pods = read(&[pod]);
+    let expected = [
+        "deployment api revision 2: :v3 wanted: a canary that was not promoted",
+        "deployment api-primary revision 1: :v2 now",
+    ];
+    assert_eq!(versions(&objects), expected);
+}
+
+#[test]
+fn a_primary_is_joined_with_what_looks_after_its_target_and_with_how_its_canary_stands() {
+    use prodpin_core::model::{Automation, Manager, Stage};
+    let control = |objects: &Objects, name: &str| {
+        let mut said = Signalled::new("kubernetes".into());
+        tell(objects, None, &mut said);
+        let of = |used: &&Use| used.workload.as_ref().is_some_and(|workload| &*workload.name == name);
+        said.uses.iter().find(of).and_then(|used| used.control.clone()).unwrap()
+    };
+    let underway = control(&measured(Some("Progressing"), 2, 1), "api-primary");
+    let flux = Manager::Flux { kind: "kustomization", namespace: None, name: "apps".into() };
+    let canary = Manager::Owner { kind: "Canary".into(), name: "api".into() };
+    assert_eq!(underway.managers.iter().cloned().collect::<Vec<_>>(), [flux, canary]);
+    assert!(underway.automations.contains(&Automation::Analysis { canary: Some("api".into()) }));
+    let stage = |phase| control(&measured(Some(phase), 2, 0), "api").delivery.as_ref().map(|delivery| delivery.stage);
+    assert_eq!([stage("Failed"), stage("Succeeded")], [Some(Stage::GivenUp), Some(Stage::Over)]);
+    let unread = control(&measured(None, 2, 1), "api-primary");
+    assert!(unread.delivery.is_none() && unread.automations.is_empty());
+}

@@ -1,0 +1,289 @@
+//! What would undo what is done by hand, what holds it meanwhile, and what lets it go on (P76). What comes from Git is told by
+//! the workload's own labels and annotations (P75e); how it is applied, where another signal read that.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::decide::automation::bare;
+use crate::model::{AutomatedSync, Automation, Control, Manager, Platform};
+use crate::outcome::ready::Undoing;
+
+use super::journey::Journey;
+use super::shell::{Command, Unsafe};
+
+/// What is to be done about it.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    pub(super) undone_by: Vec<Undoing>,
+    /// First of all.
+    pub(super) suspend: Vec<Result<String, Unsafe>>,
+    /// Last of all, what was held first last.
+    pub(super) resume: Vec<Result<String, Unsafe>>,
+    pub(super) notes: Vec<String>,
+    pub(super) break_glass: bool,
+}
+
+/// What would undo the way back of one workload.
+pub(super) fn held(journey: &Journey<'_>) -> Held {
+    let none = Control::default();
+    let control = journey.control.unwrap_or(&none);
+    let (context, by_hand) = match &journey.workload.platform {
+        Platform::Kubernetes { context } | Platform::Helm { context } => (context.as_deref(), true),
+        // Git is where the truth is kept; only who commits there by itself undoes a revert.
+        Platform::ArgoCd { context } | Platform::Flux { context } => (context.as_deref(), false),
+        Platform::Ecs { .. } | Platform::Lambda { .. } | Platform::AppRunner { .. } => return Held::default(),
+    };
+    let mut holding = Holding { journey, context, control, held: Held::default(), seen: BTreeSet::new() };
+    holding.committers();
+    if by_hand {
+        holding.managers();
+        holding.own();
+    }
+    holding.held.resume.reverse();
+    holding.held
+}
+
+struct Holding<'j, 'a> {
+    journey: &'j Journey<'a>,
+    context: Option<&'j str>,
+    control: &'j Control,
+    held: Held,
+    /// Applications that were told of.
+    seen: BTreeSet<Arc<str>>,
+}
+
+impl Holding<'_, '_> {
+    fn tell(&mut self, by: String, acts: Option<bool>, when: impl Into<String>) {
+        let undoing = Undoing { by, acts, when: when.into() };
+        if !self.held.undone_by.contains(&undoing) {
+            self.held.undone_by.push(undoing);
+        }
+    }
+
+    fn hold(&mut self, suspend: Command, resume: Option<Command>) {
+        self.held.suspend.push(suspend.line());
+        self.held.resume.extend(resume.map(Command::line));
+    }
+
+    /// A command about the workload itself.
+    fn itself(&self, program: &'static str, verb: &'static str) -> Command {
+        let workload = self.journey.workload;
+        let command = Command::new(program).option("--context", self.context);
+        let command = command.option("--namespace", workload.namespace.as_deref()).say(verb);
+        command.glued(&format!("{}/", workload.kind), &workload.name)
+    }
+
+    /// Who commits the newest tag to Git, or writes it beside Git: after a revert it does so again.
+    fn committers(&mut self) {
+        let control = self.control;
+        for automation in &control.automations {
+            match automation {
+                Automation::ArgoCdImages { context, application, namespace, name, list } => {
+                    let annotate = || {
+                        let command = Command::new("kubectl").option("--context", context.as_deref());
+                        let command = command.option("--namespace", namespace.as_deref());
+                        command.say("annotate applications.argoproj.io").name(name)
+                    };
+                    let key = "argocd-image-updater.argoproj.io/image-list";
+                    let when = "whenever it looks: it writes the newest tag again";
+                    self.tell(format!("Argo CD Image Updater at application {application}"), Some(true), when);
+                    let suspend = annotate().say("argocd-image-updater.argoproj.io/image-list-");
+                    self.hold(suspend, Some(annotate().glued(&format!("{key}="), list)));
+                }
+                Automation::FluxImages { namespace, name, suspended, interval, .. } => {
+                    let by = format!("Flux's image automation {}", placed(namespace.as_deref(), name));
+                    if *suspended {
+                        self.tell(by, Some(false), "it is suspended");
+                        continue;
+                    }
+                    self.tell(by, Some(true), every(interval.as_deref(), "it commits the newest tag again"));
+                    let flux = |verb| self.flux(verb, "image update", namespace.as_deref(), name);
+                    let (suspend, resume) = (flux("flux suspend"), flux("flux resume"));
+                    self.hold(suspend, Some(resume));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn flux(&self, verb: &'static str, kind: &'static str, namespace: Option<&str>, name: &str) -> Command {
+        let command = Command::new(verb).say(kind).name(name).option("--context", self.context);
+        command.option("--namespace", namespace)
+    }
+
+    /// What wrote the workload, and will do so again.
+    fn managers(&mut self) {
+        let control = self.control;
+        let is_git = |manager: &Manager| matches!(manager, Manager::ArgoCd { .. } | Manager::Flux { .. });
+        self.held.break_glass = self.journey.from_git || control.managers.iter().any(is_git);
+        for manager in &control.managers {
+            match manager {
+                Manager::Owner { kind, name } => {
+                    let workload = self.journey.workload;
+                    let (by, when) = match kind.as_ref() {
+                        "Canary" => {
+                            (format!("Flagger's canary {name}"), format!("it owns {workload}, and writes it itself"))
+                        }
+                        _ => (format!("{kind} {name}"), format!("it owns {workload}, and writes it again")),
+                    };
+                    self.tell(by, Some(true), when);
+                }
+                Manager::ArgoCd { .. } | Manager::Flux { .. } | Manager::Helm { .. } => {}
+            }
+        }
+        let owned = |manager: &Manager| matches!(manager, Manager::Owner { kind, .. } if kind.as_ref() != "Canary");
+        if control.managers.iter().any(owned) {
+            // It is changed in what its owner reads, and not by a command here.
+            return;
+        }
+        for manager in &control.managers {
+            match manager {
+                Manager::ArgoCd { application } => self.application(application),
+                Manager::Flux { kind, namespace, name } => self.applied(kind, namespace.as_deref(), name),
+                Manager::Owner { .. } | Manager::Helm { .. } => {}
+            }
+        }
+    }
+
+    /// An Argo CD application; what writes its sync policy is held before it.
+    fn application(&mut self, application: &Arc<str>) {
+        let control = self.control;
+        let exact = control.automations.iter().filter_map(|known| match known {
+            Automation::ArgoCd { application, automated, written_by } => Some((application, automated, written_by)),
+            _ => None,
+        });
+        let exact: Vec<_> = exact.filter(|(known, ..)| bare(known) == bare(application)).collect();
+        let same = exact.iter().filter(|(known, ..)| *known == application).max_by_key(|(_, automated, _)| **automated);
+        // One in Argo CD's own namespace is named without that.
+        let known = same.or_else(|| exact.first().filter(|_| bare(application) == &**application)).copied();
+        let name = known.map_or_else(|| application.clone(), |(name, ..)| name.clone());
+        if !self.seen.insert(name.clone()) {
+            return;
+        }
+        let by = format!("Argo CD application {name}");
+        let suspend = || Command::new("argocd app set").name(&name).say("--sync-policy none");
+        match known {
+            None => {
+                let when = "its sync policy was not read: at once where it heals itself, else at its next sync";
+                self.tell(by, None, when);
+                self.hold(suspend(), None);
+                self.held.notes.push(format!(
+                    "Argo CD's application {name} brings what Git names: revert it there, then set its sync policy as it \
+                     was; `argocd app get` shows it, so look before it is changed"
+                ));
+            }
+            Some((_, None, _)) => self.tell(by, Some(false), "a person syncs it: the next sync brings what Git names"),
+            Some((_, Some(sync), written_by)) => {
+                match written_by {
+                    Some(Manager::ArgoCd { application: parent }) => self.application(parent),
+                    Some(Manager::Owner { kind, name: owner }) => {
+                        self.tell(
+                            format!("{kind} {owner}"),
+                            Some(true),
+                            format!("it sets the sync policy of application {name} back, unless it is told to leave it alone"),
+                        );
+                        self.held.notes.push(format!(
+                            "{kind} {owner} writes application {name}: what is held here may not stay held, and only the \
+                             revert in Git holds"
+                        ));
+                    }
+                    Some(Manager::Flux { .. } | Manager::Helm { .. }) | None => {}
+                }
+                self.tell(
+                    by,
+                    Some(true),
+                    match sync.self_heal {
+                        true => "at once: auto-sync with selfHeal",
+                        false => "at the next change in Git: auto-sync without selfHeal",
+                    },
+                );
+                self.hold(suspend(), Some(automated(&name, *sync)));
+            }
+        }
+    }
+
+    /// What Flux applies.
+    fn applied(&mut self, kind: &'static str, namespace: Option<&str>, name: &str) {
+        let known = self.control.automations.iter().find_map(|known| match known {
+            Automation::Flux { kind: of, namespace: inside, name: called, suspended, interval, corrects, .. }
+                if (*of, inside.as_deref(), called.as_ref()) == (kind, namespace, name) =>
+            {
+                Some((*suspended, interval.clone(), *corrects))
+            }
+            _ => None,
+        });
+        let by = format!("Flux {kind} {}", placed(namespace, name));
+        match known {
+            Some((true, ..)) => return self.tell(by, Some(false), "it is suspended"),
+            Some((false, interval, true)) => {
+                self.tell(by, Some(true), every(interval.as_deref(), "it applies what Git names"));
+            }
+            Some((false, _, false)) => self.tell(by, Some(true), "at its next upgrade: it corrects nothing before"),
+            None => self.tell(by, None, "at its next interval, which was not read"),
+        }
+        let (suspend, resume) =
+            (self.flux("flux suspend", kind, namespace, name), self.flux("flux resume", kind, namespace, name));
+        self.hold(suspend, Some(resume));
+        self.held.notes.push("Flux brings what Git names: revert it there, and resume it after that".to_owned());
+    }
+
+    /// What the workload's own object says.
+    fn own(&mut self) {
+        let control = self.control;
+        for automation in &control.automations {
+            match automation {
+                Automation::Keel { policy, by_label } => {
+                    let verb = if *by_label { "label" } else { "annotate" };
+                    let set =
+                        |policy: &str| self.itself("kubectl", verb).glued("keel.sh/policy=", policy).say("--overwrite");
+                    let (suspend, resume) = (set("never"), set(policy));
+                    self.tell("Keel".to_owned(), Some(true), "when it sees a newer tag that its policy takes");
+                    self.hold(suspend, Some(resume));
+                }
+                Automation::ImageTrigger => {
+                    let set = |how| self.itself("oc", "set triggers").say(how);
+                    let (suspend, resume) = (set("--manual"), set("--auto"));
+                    let by = "OpenShift's image trigger".to_owned();
+                    self.tell(by, Some(true), "at once: it writes what the image stream names");
+                    self.hold(suspend, Some(resume));
+                }
+                Automation::Analysis { canary: None } => {
+                    let workload = self.journey.workload;
+                    let abort = Command::new("kubectl").option("--context", self.context);
+                    let abort = abort.option("--namespace", workload.namespace.as_deref());
+                    let when =
+                        "its rollout is underway: once its steps and analyses are over, it promotes what it brings in";
+                    self.tell("Argo Rollouts".to_owned(), Some(true), when);
+                    self.hold(abort.say("argo rollouts abort").name(&workload.name), None);
+                }
+                Automation::Analysis { canary: Some(canary) } => {
+                    let when = "its analysis is underway: once that succeeds, it promotes what it brings in";
+                    self.tell(format!("Flagger's canary {canary}"), Some(true), when);
+                }
+                Automation::ArgoCd { .. }
+                | Automation::ArgoCdImages { .. }
+                | Automation::Flux { .. }
+                | Automation::FluxImages { .. } => {}
+            }
+        }
+    }
+}
+
+/// The sync policy as it was.
+fn automated(application: &str, sync: AutomatedSync) -> Command {
+    let set = Command::new("argocd app set").name(application).say("--sync-policy automated");
+    let set = if sync.self_heal { set.say("--self-heal") } else { set };
+    let set = if sync.prune { set.say("--auto-prune") } else { set };
+    if sync.allow_empty { set.say("--allow-empty") } else { set }
+}
+
+fn placed(namespace: Option<&str>, name: &str) -> String {
+    namespace.map_or_else(|| name.to_owned(), |namespace| format!("{namespace}/{name}"))
+}
+
+fn every(interval: Option<&str>, what: &str) -> String {
+    match interval {
+        Some(interval) => format!("every {interval}: {what}"),
+        None => format!("at its next interval: {what}"),
+    }
+}
