@@ -147,6 +147,35 @@ async fn a_gitlab_whose_registry_is_elsewhere_is_told_and_its_rules_are_not_take
     assert!(each(enforced.targets().iter(), |target| target.protected.is_none()), "{story}");
 }
 
+/// What GitLab is about to delete, and what it does not list, no rule is known of.
+#[tokio::test]
+async fn what_is_going_or_is_not_listed_is_not_called_safe_i7() {
+    for (what, said) in [
+        ("repository", "GitLab is deleting shop/api"),
+        ("project", "GitLab is to delete project"),
+        ("elsewhere", "does not list shop/api in project"),
+    ] {
+        let gitlab = started().await;
+        let estate = with_releases(&gitlab, 3).await;
+        match what {
+            "repository" => {
+                let mut world = gitlab.world();
+                world.repositories.get_mut("shop/api").unwrap().status = Some("delete_scheduled".to_owned());
+            }
+            "project" => gitlab.world().project("shop/api").marked = Some("2026-12-24".to_owned()),
+            _ => gitlab.world().repositories.get_mut("shop/api").unwrap().project = "pay/other".to_owned(),
+        }
+        let source = opened_as(&gitlab, &["shop/api"], Some(USER), true);
+        let enforced = estate.run_on(Mode::Enforce, source).await;
+        let story = estate.story(&enforced);
+        assert_eq!(gitlab.writes(), [], "{what}: {story}");
+        assert!(!enforced.complete, "{what}: {story}");
+        let gaps = &enforced.repositories[0].gaps;
+        assert!(gaps.iter().any(|gap| gap.detail.contains(said)), "{what}: {gaps:?}");
+        assert!(each(enforced.targets().iter(), |target| target.protected.is_none()), "{what}: {story}");
+    }
+}
+
 #[tokio::test]
 async fn what_comes_too_often_is_waited_for_f32_f113() {
     let gitlab = started().await;

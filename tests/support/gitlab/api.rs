@@ -75,6 +75,7 @@ fn of_project(project: &Project, role: Role) -> Value {
     let mut document = json!({ "id": project.id, "name": name, "path": name, "path_with_namespace": project.path });
     if role > Role::Stranger {
         document["visibility"] = json!("private");
+        document["marked_for_deletion_on"] = json!(project.marked);
         document["container_registry_access_level"] = json!("enabled");
         if let Some(policy) = &project.policy {
             document["container_expiration_policy"] = policy.clone();
@@ -101,7 +102,7 @@ fn row(world: &World, name: &str, repository: &Repository) -> Value {
     json!({
         "id": repository.id, "name": image, "path": name, "project_id": id,
         "location": format!("{}/{name}", world.registry), "created_at": "2026-01-10T13:38:57.391Z",
-        "cleanup_policy_started_at": null, "status": null,
+        "cleanup_policy_started_at": null, "status": repository.status,
     })
 }
 

@@ -53,6 +53,8 @@ pub(crate) struct Project {
     pub(crate) protected: Vec<Value>,
     /// Patterns of immutable tag rules.
     pub(crate) immutable: Vec<String>,
+    /// On which day it is to be deleted.
+    pub(crate) marked: Option<String>,
 }
 
 /// A repository of images.
@@ -62,6 +64,8 @@ pub(crate) struct Repository {
     pub(crate) project: String,
     pub(crate) tags: BTreeMap<String, (Digest, Timestamp)>,
     pub(crate) manifests: BTreeSet<Digest>,
+    /// Where GitLab is with deleting it.
+    pub(crate) status: Option<String>,
 }
 
 #[derive(Debug)]
@@ -122,6 +126,7 @@ impl World {
             })),
             protected: Vec::new(),
             immutable: Vec::new(),
+            marked: None,
         };
         self.projects.entry(path.to_ascii_lowercase()).or_insert(project)
     }
@@ -153,7 +158,7 @@ impl World {
         let (id, project) = (self.next(), self.project_of(name));
         self.clock += SignedDuration::from_hours(1);
         let at = if tag.is_some_and(|tag| tag.starts_with("prod-pinned-")) { Timestamp::now() } else { self.clock };
-        let fresh = || Repository { id, project, tags: BTreeMap::new(), manifests: BTreeSet::new() };
+        let fresh = || Repository { id, project, tags: BTreeMap::new(), manifests: BTreeSet::new(), status: None };
         let repository = self.repositories.entry(name.to_owned()).or_insert_with(fresh);
         repository.manifests.insert(digest.clone());
         if let Some(tag) = tag {

@@ -137,8 +137,8 @@ const fn safe_pins(kind: RegistryKind) -> &'static str {
         }
         RegistryKind::GitLab => {
             "write `gitlab:` in place of `oci:` on the source, which reads the cleanup policy and needs no `cleanup`; or add \
-             prod-pinned-.* to \"keep tags matching\" in the cleanup policy of each project, beside other expressions as \
-             (YOURS|prod-pinned-.*); a protected or immutable tag rule does not replace it: its tags are not deleted, and take \
+             prod-pinned-.* to \"keep tags matching\" in the cleanup policy of each project, and \
+             leave an expression there that contains | out of brackets, which change what it keeps; a protected or immutable tag rule does not replace it: its tags are not deleted, and take \
              places among the newest that the policy keeps"
         }
         RegistryKind::Azure => {

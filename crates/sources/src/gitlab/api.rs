@@ -46,6 +46,11 @@ impl Api {
         self.beside.shown()
     }
 
+    /// How long all pages of one list may take together.
+    pub(super) fn longest_list(&self) -> std::time::Duration {
+        self.beside.longest_list()
+    }
+
     /// The call for messages.
     pub(super) fn what(&self, path: &str) -> String {
         self.beside.what(path)
@@ -101,6 +106,12 @@ impl Api {
                 return Err(Fault::malformed(detail));
             }
             promised.read(&answer);
+            if promised.changed {
+                // What was on a page that is read already may have made room on it, and something stepped over the border.
+                let detail =
+                    format!("{}: repositories came or went while they were listed; run again", self.what(path));
+                return Err(Fault::malformed(detail));
+            }
             seen.extend(rows.iter().map(|row| row.id));
             stale = if seen.len() == before { stale + 1 } else { 0 };
             take(rows)?;
@@ -172,11 +183,14 @@ struct Promised {
     total: Option<usize>,
     /// Whether the last one named another.
     more: bool,
+    /// Whether one said another number than the one before.
+    changed: bool,
 }
 
 impl Promised {
     fn read(&mut self, answer: &HttpAnswer) {
         let total = answer.headers.get("x-total").and_then(|total| total.to_str().ok()?.parse().ok());
+        self.changed = self.total.is_some() && total.is_some() && total != self.total;
         self.total = total.or(self.total);
         self.more = has_next(answer);
     }

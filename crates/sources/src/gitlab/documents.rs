@@ -14,6 +14,9 @@ pub(super) struct RepositoryRow {
     pub(super) path: Box<str>,
     /// The same with the registry's host in front.
     pub(super) location: Box<str>,
+    /// Where GitLab is with deleting it; nothing where it is not.
+    #[serde(default)]
+    pub(super) status: Option<Box<str>>,
 }
 
 impl RepositoryRow {
@@ -100,6 +103,7 @@ mod tests {
             "cleanup_policy_started_at":null,"status":"delete_ongoing"}"#;
         let row: RepositoryRow = serde_json::from_str(row).unwrap();
         assert_eq!((row.id, row.project(), &*row.path), (2, "group/project", "group/project/releases"));
+        assert!(row.status.is_some());
         let bare = r#"{"id":1,"name":"","path":"group/project","project_id":9,"location":"gitlab.example.com:5000/group/project"}"#;
         assert_eq!(serde_json::from_str::<RepositoryRow>(bare).unwrap().project(), "group/project");
         let page = r#"{"nodes":[{"name":"v1","digest":"sha256:00","publishedAt":"2026-01-02T03:04:05Z"},null],

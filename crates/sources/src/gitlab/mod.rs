@@ -110,6 +110,7 @@ impl Vendor for GitLab {
         let project = match self.projects.of(repository).await {
             Ok(project) => {
                 gaps.extend(project.gaps.iter().cloned());
+                gaps.extend(project.doubt(repository));
                 Some(project)
             }
             Err(fault) => {
@@ -135,7 +136,7 @@ impl Vendor for GitLab {
             snapshot.gaps.push(outgrown(snapshot.tags.len(), "tags"));
         }
         snapshot.retention = Retention::GitLab(Box::new(match project {
-            Some(project) => project.repository(listed),
+            Some(project) => project.repository(repository, listed),
             None => GitLabRepository {
                 project: Box::default(),
                 policy: Setting::Unknown,

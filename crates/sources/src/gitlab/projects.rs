@@ -15,13 +15,16 @@ use prodpin_core::model::{Cause, Gap, GitLabRepository, GitLabTag, RepositoryNam
 use prodpin_net::http::fault::Fault;
 
 /// So many paths are remembered at once (I20).
-const REMEMBERED: usize = 4_096;
+const REMEMBERED: usize = 256;
 
 /// So many paths of projects are remembered of lists (I20).
-const MOST_LISTED: usize = 100_000;
+const MOST_LISTED: usize = 20_000;
 
 /// Of a project so many repositories are remembered (I20).
-const MOST_REPOSITORIES: usize = 20_000;
+const MOST_REPOSITORIES: usize = 5_000;
+
+/// No name of a repository is longer.
+const LONGEST_NAME: usize = 255;
 
 /// A name of more parts than these belongs to no project: groups lie twenty deep at the most.
 const MOST_PARTS: usize = 24;
@@ -33,10 +36,18 @@ pub(super) struct Project {
     policy: Setting,
     protected: Setting,
     immutable: Setting,
-    /// The ids of its repositories, by name.
-    ids: HashMap<Box<str>, u64>,
+    /// Its repositories, by name.
+    rows: HashMap<Box<str>, Row>,
     /// What could not be read of it.
     pub(super) gaps: Vec<Gap>,
+}
+
+/// A repository in the list of its project.
+#[derive(Debug, Clone, Copy)]
+struct Row {
+    id: u64,
+    /// Whether GitLab is deleting it, or something else is with it that is not known here.
+    is_going: bool,
 }
 
 /// What came of asking for a path; none: there is no project of that path that is shown.
@@ -59,16 +70,41 @@ impl Project {
 
     /// The id of a repository of it.
     pub(super) fn id_of(&self, repository: &RepositoryName) -> Option<u64> {
-        self.ids.get(repository.as_str()).copied()
+        self.rows.get(repository.as_str()).map(|row| row.id)
+    }
+
+    /// Why the rules of the project say nothing of a repository, if they do not: it is not known to be that one's, or is going.
+    pub(super) fn doubt(&self, repository: &RepositoryName) -> Option<Gap> {
+        let (cause, detail) = match self.rows.get(repository.as_str()) {
+            Some(Row { is_going: false, .. }) => return None,
+            Some(_) => (
+                Cause::Refused,
+                format!(
+                    "GitLab is deleting {repository}, with every tag of it: see the project under Deploy > Container registry"
+                ),
+            ),
+            None => (
+                Cause::Denied,
+                format!(
+                    "GitLab does not list {repository} in project {:.200?}, so what cleans up there is unknown; {LACKS}",
+                    self.path
+                ),
+            ),
+        };
+        Some(Gap::new(Scope::Setting, cause, detail))
     }
 
     /// A repository of it, with these tags.
-    pub(super) fn repository(&self, tags: Vec<GitLabTag>) -> GitLabRepository {
+    pub(super) fn repository(&self, repository: &RepositoryName, tags: Vec<GitLabTag>) -> GitLabRepository {
+        let of = |setting: &Setting| match self.doubt(repository) {
+            None => setting.clone(),
+            Some(_) => Setting::Unknown,
+        };
         GitLabRepository {
             project: self.path.clone(),
-            policy: self.policy.clone(),
-            protected: self.protected.clone(),
-            immutable: self.immutable.clone(),
+            policy: of(&self.policy),
+            protected: of(&self.protected),
+            immutable: of(&self.immutable),
             tags,
             untagged: Vec::new(),
         }
@@ -90,7 +126,13 @@ impl Projects {
 
     /// The project that has the repository.
     pub(super) async fn of(&self, repository: &RepositoryName) -> Result<Arc<Project>, Fault> {
-        match self.within(repository.as_str()).await? {
+        let mut found = self.within(repository.as_str()).await?;
+        // It may have come since the project was asked.
+        if let Some(project) = found.as_ref().filter(|project| project.id_of(repository).is_none()) {
+            self.forget(&project.path.to_ascii_lowercase());
+            found = self.within(repository.as_str()).await?;
+        }
+        match found {
             Some(project) => Ok(project),
             None => Err(Fault::new(
                 Cause::Denied,
@@ -117,9 +159,13 @@ impl Projects {
                 return Ok(Some(project));
             }
             // What is not there may come to be.
-            self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(front);
+            self.forget(front);
         }
         Ok(None)
+    }
+
+    fn forget(&self, project: &str) {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(project);
     }
 
     /// What of the path may be a project, those that a list named first, and of the others the shortest.
@@ -143,28 +189,35 @@ impl Projects {
         let mut gaps: Vec<Gap> = gap.into_iter().collect();
         let TagRules { protected, immutable, gap } = rules::tag_rules(&self.api, &document).await;
         gaps.extend(gap);
-        let (ids, gap) = self.repositories(document.id, front).await;
+        let (rows, gap) = self.repositories(document.id, front).await;
         // The rules of one GitLab say nothing of what lies in the registry of another.
         if gap.as_ref().is_some_and(|gap| gap.cause == Cause::Refused) {
             policy = Setting::Unknown;
         }
         gaps.extend(gap);
-        Ok(Some(Arc::new(Project { path: document.path_with_namespace, policy, protected, immutable, ids, gaps })))
+        Ok(Some(Arc::new(Project { path: document.path_with_namespace, policy, protected, immutable, rows, gaps })))
     }
 
-    /// The ids of a project's repositories, and why they are not all, or not of the registry that the policy has.
-    async fn repositories(&self, project: u64, path: &str) -> (HashMap<Box<str>, u64>, Option<Gap>) {
-        let (mut ids, mut elsewhere) = (HashMap::new(), None);
-        let here = format!("{}/", self.registry);
-        let take = |rows: Vec<RepositoryRow>| {
-            for row in rows {
-                if !row.location.starts_with(&here) {
+    /// A project's repositories, and why they are not all, or not of the registry that the policy has.
+    async fn repositories(&self, project: u64, path: &str) -> (HashMap<Box<str>, Row>, Option<Gap>) {
+        let (mut rows, mut elsewhere) = (HashMap::new(), None);
+        let below = path.to_ascii_lowercase();
+        let take = |page: Vec<RepositoryRow>| {
+            for row in page {
+                let is_below =
+                    row.path.strip_prefix(&*below).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+                if row.path.len() > LONGEST_NAME || !is_below {
+                    continue;
+                }
+                if *row.location != *format!("{}/{}", self.registry, row.path) {
                     let host = row.location.split_once('/').map_or(&*row.location, |(host, _)| host);
                     elsewhere = Some(host.to_owned());
+                    continue;
                 }
-                ids.insert(row.path, row.id);
+                let is_going = row.status.is_some();
+                rows.insert(row.path, Row { id: row.id, is_going });
             }
-            match ids.len() > MOST_REPOSITORIES {
+            match rows.len() > MOST_REPOSITORIES {
                 true => Err(Fault::malformed(format!("{path} has more than {MOST_REPOSITORIES} repositories"))),
                 false => Ok(()),
             }
@@ -185,6 +238,6 @@ impl Projects {
             let cause = if fault.cause == Cause::Refused { Cause::Malformed } else { fault.cause };
             Gap::new(Scope::Setting, cause, detail)
         });
-        (ids, end)
+        (rows, end)
     }
 }

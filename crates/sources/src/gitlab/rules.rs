@@ -11,6 +11,9 @@ use prodpin_net::http::fault::Fault;
 /// A key that GitLab gives to members and to nobody else, with the policy beside it where there is one.
 const FULL: &str = "container_registry_access_level";
 
+/// Since when, or on which day, a project is to be deleted.
+const GOING: [&str; 2] = ["marked_for_deletion_on", "marked_for_deletion_at"];
+
 const POLICY: &str = "container_expiration_policy";
 
 /// Tag rules of a project. GitLab takes five of a kind.
@@ -19,6 +22,14 @@ const RULES_QUERY: &str = "query($path: ID!) { project(fullPath: $path) { contai
 
 /// The project's cleanup policy, and why it is unknown where it is.
 pub(super) fn policy(api: &Api, document: &ProjectDocument) -> (Setting, Option<Gap>) {
+    // With the project its repositories go, whatever its rules are.
+    if GOING.iter().any(|key| document.rest.get(*key).is_some_and(|date| !date.is_null())) {
+        let detail = format!(
+            "GitLab is to delete project {:.200?} with everything in it: restore the project in its settings",
+            document.path_with_namespace
+        );
+        return (Setting::Unknown, Some(Gap::new(Scope::Setting, Cause::Refused, detail)));
+    }
     match document.rest.get(POLICY) {
         Some(Value::Null) => (Setting::Unset, None),
         Some(policy) => (Setting::Text(policy.to_string().into()), None),

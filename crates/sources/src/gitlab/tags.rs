@@ -9,8 +9,11 @@ use super::documents::{Connection, TagNode};
 use super::projects::Project;
 use crate::oci::{Told, ToldTag};
 use crate::{Reservation, outgrown};
-use prodpin_core::model::{Digest, RepositoryName, Tag};
+use prodpin_core::model::{Cause, Digest, RepositoryName, Tag};
 use prodpin_net::http::fault::Fault;
+
+/// A list of more pages than this has no end.
+const MOST_PAGES: usize = 50_000;
 
 /// More than this is no repository but an attempt to fill memory (I20).
 const MOST_TAGS: usize = 5_000_000;
@@ -39,7 +42,12 @@ pub(super) async fn told(
     let mut told = Told::default();
     // What is not in the list of the project the registry may have all the same, or say that it has not.
     let Some(id) = project.id_of(repository) else { return (told, None) };
-    let end = read(api, id, memory, &mut told).await.err().map(|fault| {
+    let longest = api.longest_list();
+    let end = tokio::time::timeout(longest, read(api, id, memory, &mut told)).await.unwrap_or_else(|_| {
+        let detail = format!("{}: the list did not end within {} s", api.what("graphql"), longest.as_secs());
+        Err(Fault::new(Cause::TimedOut, detail))
+    });
+    let end = end.err().map(|fault| {
         let detail = format!(
             "{}; without it each tag is asked of the registry, and when it was published is unknown",
             fault.detail
@@ -51,13 +59,16 @@ pub(super) async fn told(
 
 async fn read(api: &Api, id: u64, memory: &Reservation, told: &mut Told) -> Result<(), Fault> {
     let (mut after, mut read) = (None::<String>, 0);
-    loop {
+    let odd = |what: &str| Fault::malformed(format!("{}: {what}", api.what("graphql")));
+    for _ in 0..MOST_PAGES {
         let variables = json!({ "id": format!("gid://gitlab/ContainerRepository/{id}"), "after": after });
         let Some(data) = api.graphql::<Data>(TAGS_QUERY, &variables).await? else { return Ok(()) };
-        let odd = |what: &str| Fault::malformed(format!("{}: {what}", api.what("graphql")));
         let Some(tags) = data.container_repository.and_then(|repository| repository.tags) else {
             return Err(odd("the tags of the repository are not shown"));
         };
+        if tags.nodes.is_empty() && tags.page_info.has_next_page {
+            return Err(odd("a page without tags names another"));
+        }
         read += tags.nodes.len();
         if memory.take(tags.nodes.len() * Told::COST).is_err() || read > MOST_TAGS {
             return Err(Fault::refused(outgrown(read, "tags").detail));
@@ -75,4 +86,5 @@ async fn read(api: &Api, id: u64, memory: &Reservation, told: &mut Told) -> Resu
             (true, _) => return Err(odd("its pages repeat themselves")),
         }
     }
+    Err(odd("no end to its pages"))
 }

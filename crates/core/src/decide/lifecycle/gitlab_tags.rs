@@ -29,12 +29,11 @@ const UNLISTED: &str = "not everything was listed that GitLab's cleanup policy c
 const UNDATED: &str = "the cleanup policy counts pins among the tags of which it keeps the newest, and GitLab does not say when \
                        each tag was published";
 
-/// More tags than these are not asked about one by one.
-const MOST_STIRRED: usize = 2_000;
+const PAGED: &str = "GitLab counts so many tags by pages of 1,000 in order of name, and a pin moves where these end";
 
 /// What the policy should say.
-const CLAIM: &str = "add `prod-pinned-.*` to \"keep tags matching\" (`name_regex_keep`) in the cleanup policy of the \
-                                project, beside other expressions as `(YOURS|prod-pinned-.*)`";
+const CLAIM: &str = "add `prod-pinned-.*` to \"keep tags matching\" (`name_regex_keep`) in the cleanup policy of the project; beside \
+                     an expression that contains | never in brackets, since GitLab anchors each side of it at one end alone";
 
 /// How what is unknown becomes known.
 pub(crate) const READABLE: &str = "give the source a token with the scope read_api whose user has at least the role Reporter in the \
@@ -95,14 +94,13 @@ pub(super) fn stirred(situation: &Situation<'_>, repository: &GitLabRepository, 
     let counts = rules.is_counted(&pin);
     let before = future::with_pins(situation, repository);
     let most = future::most(keep);
-    let crosses = Rules::fit_one_page(before.len()) && !Rules::fit_one_page(before.len() + 1 + most);
+    let by_page = !Rules::fit_one_page(before.len() + 1 + most);
     match () {
-        () if !counts && !crosses => Stirred::Nobody,
+        () if !counts && !by_page => Stirred::Nobody,
+        // Who meets whom in a page depends on every name there is, and a pin is one more.
+        () if by_page => unknown(PAGED),
         () if !situation.snapshot.listing_is_complete() => unknown(UNLISTED),
         () if counts && repository.tags.iter().any(|tag| tag.published.is_none()) => unknown(UNDATED),
-        () if before.len() > MOST_STIRRED => {
-            unknown("the cleanup policy counts pins, and what one does to so many tags is not worked out")
-        }
         () => {
             let all = before.iter().filter_map(|tag| tag.digest.clone());
             Stirred::These(all.map(ArtifactId::Manifest).chain([artifact.clone()]).collect())
@@ -161,7 +159,7 @@ pub(crate) fn protection(repository: &GitLabRepository) -> Option<ProtectionRule
         Setting::Text(text) => ProtectionRules::parse(text).ok(),
         Setting::Unknown => None,
     });
-    Some(immutable?.and(protected?))
+    Some(immutable?.and(protected?.of_roles()))
 }
 
 /// The rules; none inside where no cleanup is run. Tag rules that were not read protect nothing here: that way nothing is
@@ -177,7 +175,8 @@ fn rules(repository: &GitLabRepository) -> Result<Option<Rules>, String> {
         Setting::Text(text) => ProtectionRules::parse(text).unwrap_or_default(),
         Setting::Unset | Setting::Unknown => ProtectionRules::default(),
     };
-    Ok(policy.map(|policy| Rules::new(policy, read(&repository.immutable).and(read(&repository.protected)))))
+    let protection = read(&repository.immutable).and(read(&repository.protected).of_roles());
+    Ok(policy.map(|policy| Rules::new(policy, protection)))
 }
 
 fn pin_of(digest: &Digest) -> Option<Tag> {

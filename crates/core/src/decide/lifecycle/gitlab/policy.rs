@@ -202,6 +202,17 @@ impl ProtectionRules {
         self
     }
 
+    /// The same without what only an immutable rule means: of a list that has none, one that names no role was not read in full.
+    #[must_use]
+    pub fn of_roles(mut self) -> Self {
+        for rule in &mut self.0 {
+            if rule.allows == Allows::Nobody {
+                rule.allows = Allows::Unsaid;
+            }
+        }
+        self
+    }
+
     /// Whether a rule keeps the cleanup from deleting a tag of this name.
     #[must_use]
     pub fn protects(&self, name: &str) -> bool {
