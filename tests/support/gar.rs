@@ -25,7 +25,7 @@ use axum::http::{HeaderMap, Method};
 use axum::response::Response;
 
 use self::who::Callers;
-pub(crate) use self::world::{Shelf, World};
+pub(crate) use self::world::World;
 use super::behind::{Behind, Handed};
 use super::registry::Logged;
 

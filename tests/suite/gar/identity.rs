@@ -33,7 +33,7 @@ async fn a_service_accounts_key_signs_its_own_tokens_i18() {
     let stranger = key.replace("prodpin@", "stranger@");
     let other = gar.callers().account("other@acme-prod.iam.gserviceaccount.com");
     let forged = other.replace("other@", "prodpin@");
-    for wrong in [&stranger, &forged] {
+    for wrong in [stranger.as_str(), forged.as_str()] {
         let source = opened_as(&gar, &["acme-prod/shop/*"], Some(("_json_key", wrong)), false);
         let gaps = gaps(&source).await;
         assert!(gaps.iter().any(|gap| gap.detail.contains("invalid authentication credentials")), "{gaps:?}");

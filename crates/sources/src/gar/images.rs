@@ -33,6 +33,8 @@ pub(super) struct Images(Mutex<Vec<Kept>>);
 struct Kept {
     shelf: Shelf,
     since: Instant,
+    /// Images whose versions were taken from it: whoever looks at one again wants to see what it is by now.
+    taken: BTreeSet<Box<str>>,
     list: Arc<OnceCell<Result<List, Fault>>>,
 }
 
@@ -46,9 +48,9 @@ enum List {
 }
 
 impl Images {
-    /// Every version of an image, as they were listed in this run.
+    /// Every version of an image, as they were listed for it or, a while ago, for one beside it.
     pub(super) async fn of(&self, api: &Api, place: &Place, memory: &Reservation) -> Result<Vec<Row>, Fault> {
-        match self.list(api, &place.shelf).await? {
+        match self.list(api, &place.shelf, Some(&*place.package)).await? {
             List::TooLong => anew(api, place, memory).await,
             List::All(packages) => {
                 let rows = packages.get(&place.package).map_or(&[][..], Vec::as_slice);
@@ -60,7 +62,7 @@ impl Images {
 
     /// The path of every image of a repository.
     pub(super) async fn paths(&self, api: &Api, shelf: &Shelf) -> Result<BTreeSet<Box<str>>, Fault> {
-        if let List::All(packages) = self.list(api, shelf).await? {
+        if let List::All(packages) = self.list(api, shelf, None).await? {
             return Ok(packages.keys().cloned().collect());
         }
         let mut paths = BTreeSet::new();
@@ -75,23 +77,27 @@ impl Images {
         Ok(paths)
     }
 
-    async fn list(&self, api: &Api, shelf: &Shelf) -> Result<List, Fault> {
-        let list = {
-            let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            kept.retain(|one| one.since.elapsed() < LONGEST_KEPT);
-            match kept.iter().find(|one| one.shelf == *shelf) {
-                Some(one) => Arc::clone(&one.list),
-                None => {
-                    if kept.len() >= MOST_LISTS {
-                        kept.remove(0);
-                    }
-                    let (list, since) = (Arc::default(), Instant::now());
-                    kept.push(Kept { shelf: shelf.clone(), since, list: Arc::clone(&list) });
-                    list
-                }
-            }
-        };
+    async fn list(&self, api: &Api, shelf: &Shelf, package: Option<&str>) -> Result<List, Fault> {
+        let list = self.kept(shelf, package);
         list.get_or_init(|| read(api, shelf)).await.clone()
+    }
+
+    fn kept(&self, shelf: &Shelf, package: Option<&str>) -> Arc<OnceCell<Result<List, Fault>>> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let was_taken = |one: &Kept| package.is_some_and(|package| one.taken.contains(package));
+        kept.retain(|one| one.since.elapsed() < LONGEST_KEPT && !(one.shelf == *shelf && was_taken(one)));
+        if !kept.iter().any(|one| one.shelf == *shelf) {
+            if kept.len() >= MOST_LISTS {
+                kept.remove(0);
+            }
+            let (taken, list) = (BTreeSet::new(), Arc::default());
+            kept.push(Kept { shelf: shelf.clone(), since: Instant::now(), taken, list });
+        }
+        let found = kept.iter_mut().find(|one| one.shelf == *shelf);
+        found.map_or_else(Arc::default, |one| {
+            one.taken.extend(package.map(Box::from));
+            Arc::clone(&one.list)
+        })
     }
 }
 

@@ -259,7 +259,7 @@ fn policies_on_trial_take_nothing_and_are_told_k41() {
     let trial = GarRepository { on_trial: true, ..repository(OLD_OR_FIFTH, releases()) };
     let known = known(trial.clone(), &["one"]);
     assert_eq!((known.threats.len(), known.unseen.len()), (0, 0));
-    assert!(known.advice[0].message.contains("they take 3 rollback targets, pinned or not"), "{:?}", known.advice);
+    assert!(known.advice[0].message.contains("they take 4 rollback targets, pinned or not"), "{:?}", known.advice);
     let snapshot = snapshot(trial.clone());
     assert_eq!(in_situation(&snapshot, &[], |situation| foreseen(situation, NOW)), Some(BTreeMap::new()));
     let broken = GarRepository { policies: Setting::Text("[]".into()), ..trial };
