@@ -1,5 +1,7 @@
 //! What every source that speaks the registry protocol has in the policy, whatever else its vendor's own interface adds.
 
+use super::check::Checker;
+use super::problem::quote;
 use super::raw::RawOci;
 use super::spanned::Spanned;
 
@@ -39,6 +41,25 @@ impl RawOci {
     pub(super) fn terms(&self) -> RegistryTerms<'_> {
         terms!(self, oci)
     }
+}
+
+impl Checker<'_> {
+    /// Where a registry lists what one owner has at a time, every entry must name its owner in full. `lists` says so in front of
+    /// an entry that does not.
+    pub(super) fn owners_are_named(&self, repositories: &Spanned<Vec<Spanned<String>>>, lists: &str, fix: &str) {
+        for entry in repositories.value().into_iter().flatten() {
+            let Some((at, text)) = entry.read() else { continue };
+            if !entry.from_environment && !text.starts_with('!') && !names_its_owner(text) {
+                self.problems.error(at, format!("{lists}, and {} names none", quote(text)), fix.to_owned());
+            }
+        }
+    }
+}
+
+/// Whether what stands before the first `/` is one owner, in full.
+fn names_its_owner(entry: &str) -> bool {
+    let glob = ['*', '?', '[', ']', '{', '}', '\\'];
+    entry.split_once('/').is_some_and(|(owner, rest)| !owner.is_empty() && !owner.contains(glob) && !rest.is_empty())
 }
 
 /// A kind of registry that is read by its vendor's own interface as well: the keys that all registries have, and its own.
@@ -90,3 +111,20 @@ macro_rules! registry_source {
     };
 }
 pub(super) use registry_source;
+
+#[cfg(test)]
+mod tests {
+    use super::names_its_owner;
+
+    #[test]
+    fn a_repository_has_its_owner_in_front() {
+        for entry in
+            ["acme/api", "acme/*", "acme/**", "acme/team/api-*", "acme/{api,web}", "library/postgres"]
+        {
+            assert!(names_its_owner(entry), "{entry}");
+        }
+        for entry in ["api", "postgres", "*", "**", "*/api", "{acme,corp}/*", "ac*/api", "/api", "acme/"] {
+            assert!(!names_its_owner(entry), "{entry}");
+        }
+    }
+}

@@ -43,7 +43,8 @@ pub use prodpin_net::memory::{Full, Reservation};
 use prodpin_policy::{RegistryInterface, SourceConfig};
 
 pub use attached::{Attachments, PartsLook};
-pub use trail::{Trail, unread};
+pub use trail::Trail;
+pub(crate) use trail::{LATE, unread};
 pub use witness::PinLook;
 
 /// The gap of a repository that is larger than what there is memory for.

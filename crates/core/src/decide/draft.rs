@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::model::{Code, Finding, RepositoryKey, RepositoryName, Retention, Severity};
+use crate::model::{Cause, Code, Finding, Gap, RepositoryKey, RepositoryName, Retention, Scope, Severity};
 use crate::outcome::known_as::KnownAs;
 use crate::outcome::report::{Reason, TargetReport};
 
@@ -13,12 +13,14 @@ use super::input::Input;
 pub(super) struct Draft<'a> {
     key: &'a RepositoryKey,
     retention: &'a Retention,
+    gaps: &'a [Gap],
     now: Timestamp,
 }
 
 impl<'a> Draft<'a> {
     pub(super) fn new(input: &Input<'a>) -> Self {
-        Self { key: input.key, retention: &input.snapshot.retention, now: input.now }
+        let snapshot = input.snapshot;
+        Self { key: input.key, retention: &snapshot.retention, gaps: &snapshot.gaps, now: input.now }
     }
 
     pub(super) fn repository(&self) -> &'a RepositoryName {
@@ -27,6 +29,13 @@ impl<'a> Draft<'a> {
 
     pub(super) fn retention(&self) -> &'a Retention {
         self.retention
+    }
+
+    /// Why a setting could not be read, where nobody was denied it: a permission more would change nothing.
+    pub(super) fn unread_though_allowed(&self) -> Option<&'a Gap> {
+        let mut settings = self.gaps.iter().filter(|gap| gap.scope == Scope::Setting);
+        let first = settings.clone().next()?;
+        settings.all(|gap| gap.cause != Cause::Denied).then_some(first)
     }
 
     pub(super) fn finding(

@@ -8,7 +8,7 @@ use super::effects::Foreseen;
 use super::{Outlook, Situation, acr_commands, ecr, harbor, harbor_artifacts, images, objects, s3, zot_tags};
 use crate::model::{
     AcrManifest, ArtifactId, Certainty, Digest, EcrImage, EcrRepository, Effect, HarborArtifact, Pin, Retention,
-    Setting, Snapshot, Tag, Toll, ZotManifest,
+    Scope, Setting, Snapshot, Tag, Toll, ZotManifest,
 };
 
 /// What the live rules will do to the targets, each pinned as the situation says.
@@ -195,6 +195,12 @@ pub(crate) fn renumbered(before: &Snapshot, after: &Snapshot) -> BTreeMap<String
 /// The rules, complete and valid, changed so that every pin holds against them.
 pub fn recommend(snapshot: &Snapshot) -> Result<String, String> {
     match &snapshot.retention {
+        Retention::Ecr(EcrRepository { lifecycle: Setting::Unknown, .. }) => {
+            Err(unread(snapshot, "its lifecycle policy could not be read"))
+        }
+        Retention::Bucket(bucket) if bucket.lifecycle.is_none() => {
+            Err(unread(snapshot, "the bucket's lifecycle rules could not be read"))
+        }
         Retention::Unruled => {
             Err("it has no lifecycle rules that prodpin can read, so there is nothing to recommend".to_owned())
         }
@@ -213,6 +219,12 @@ pub fn recommend(snapshot: &Snapshot) -> Result<String, String> {
             zot_tags::CLAIM
         )),
     }
+}
+
+/// That, with the reason: a permission that lacks is one of several.
+fn unread(snapshot: &Snapshot, what: &str) -> String {
+    let why = snapshot.gaps.iter().find(|gap| matches!(gap.scope, Scope::Setting | Scope::Source));
+    why.map_or_else(|| what.to_owned(), |gap| format!("{what}: {}", gap.detail))
 }
 
 /// What such rules leave to their owner, each as a sentence.

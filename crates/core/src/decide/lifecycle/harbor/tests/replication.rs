@@ -1,7 +1,7 @@
 //! Which repositories and tags a replication policy reaches.
 
 use crate::model::{
-    HarborCollection, HarborReplication, HarborReplicationDirection, HarborReplicationFilter, HarborReplicationPolicy,
+    Cause, HarborCollection, HarborReplication, HarborReplicationDirection, HarborReplicationFilter, HarborReplicationPolicy,
     HarborReplicationTrigger, HarborRepository, Setting,
 };
 
@@ -15,7 +15,7 @@ fn repository(project: &str, name: &str) -> HarborRepository {
         immutable: Setting::Unset,
         version: None,
         collection: HarborCollection::Unscheduled,
-        replication: HarborReplication::Unknown,
+        replication: HarborReplication::Unknown { cause: Cause::Denied, why: "403".into() },
         cached_from: None,
     }
 }
