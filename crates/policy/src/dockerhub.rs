@@ -9,6 +9,7 @@ use super::registry::{RegistryTerms, registry_source, terms};
 use super::require::RawRequire;
 use super::spanned::Spanned;
 use super::{OciConfig, RegistryInterface};
+use prodpin_core::model::RegistryKind;
 
 registry_source! {
     /// Docker Hub, read by its own interface as well: repositories, tags with the times of their push, and which tags are
@@ -32,6 +33,7 @@ impl Checker<'_> {
             None => Url::parse("https://registry-1.docker.io/").ok()?,
         };
         let config = config?;
+        self.may_be_there(&raw.dockerhub, &config, RegistryKind::DockerHub, "https://hub.docker.com");
         Some(OciConfig { interface: RegistryInterface::DockerHub { api: config.url.clone() }, url, ..config })
     }
 }

@@ -1,9 +1,11 @@
 //! What every source that speaks the registry protocol has in the policy, whatever else its vendor's own interface adds.
 
+use super::OciConfig;
 use super::check::Checker;
 use super::problem::quote;
 use super::raw::RawOci;
 use super::spanned::Spanned;
+use prodpin_core::model::{Marks, RegistryKind};
 
 /// What every source that speaks the registry protocol says of it.
 pub(super) struct RegistryTerms<'r> {
@@ -44,6 +46,15 @@ impl RawOci {
 }
 
 impl Checker<'_> {
+    /// A registry under a host that is known for another kind has no interface of this one. `expects` is the address to write.
+    pub(super) fn may_be_there(&self, address: &Spanned<String>, config: &OciConfig, kind: RegistryKind, expects: &str) {
+        let host = config.url.host_str().unwrap_or_default().trim_end_matches('.').to_ascii_lowercase();
+        if let (Some((at, _)), Some(other)) = (address.read(), Marks::another_at(&host, kind)) {
+            let message = format!("{host} is {other}, and not {}", kind.name());
+            self.problems.error(at, message, format!("write {expects}, or this host under the key of its kind, else `oci:`"));
+        }
+    }
+
     /// Where a registry lists what one owner has at a time, every entry must name its owner in full. `lists` says so in front of
     /// an entry that does not.
     pub(super) fn owners_are_named(&self, repositories: &Spanned<Vec<Spanned<String>>>, lists: &str, fix: &str) {

@@ -19,6 +19,7 @@ mod manifest;
 mod matched;
 pub mod memory;
 pub mod oci;
+mod own_files;
 mod owners;
 pub mod s3;
 mod trail;
@@ -43,6 +44,7 @@ pub use prodpin_net::memory::{Full, Reservation};
 use prodpin_policy::{RegistryInterface, SourceConfig};
 
 pub use attached::{Attachments, PartsLook};
+pub use own_files::unusable_files;
 pub use trail::Trail;
 pub(crate) use trail::{LATE, unread};
 pub use witness::PinLook;
