@@ -100,5 +100,6 @@ pub use source::{idle_rules, settings, unmatched, without_tags};
 pub use waive::{expired, idle, waive};
 pub use witness::{
     MissingHistory, PartialLook, UnaskedRepository, missing_history, partial_look, unasked, unlisted_source,
+    unread_source,
 };
 pub use workloads::{concerns, uncovered};

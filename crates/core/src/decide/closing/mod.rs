@@ -11,6 +11,7 @@ use crate::model::{
     Waiver,
 };
 
+use super::findings::NOT_EVERYTHING;
 use super::rules::Uses;
 use super::{expired, gap_finding, idle, idle_rules, uncovered, unmatched, unreadable, waive, without_tags};
 
@@ -120,7 +121,10 @@ pub fn closing(facts: RunFacts<'_>) -> Closing {
         let whole = !source.incomplete && source.gaps.is_empty();
         complete &= whole;
         counts += source.counts;
-        findings.extend(source.findings(about_all && whole, now));
+        // One cause is told once.
+        let told = source.findings(about_all && whole, now).into_iter().filter(|found| !is_told(found, &findings));
+        let told: Vec<Finding> = told.collect();
+        findings.extend(told);
         events.push(Event::Source(source.record(whole)));
     }
     let settled = about_all && complete;
@@ -154,6 +158,18 @@ pub fn closing(facts: RunFacts<'_>) -> Closing {
     findings.extend(happened.iter().cloned());
     // An anchor that is out of reach hides nothing of what was looked at, and so settles it all the same.
     Closing { findings, happened, events, counts, complete: complete && anchored }
+}
+
+/// Whether a graver finding about the same source says why nothing of it was read, and so this one, too.
+fn is_told(found: &Finding, before: &[Finding]) -> bool {
+    let detail = found.message.strip_prefix(NOT_EVERYTHING).unwrap_or(&found.message);
+    found.code == Code::InventoryIncomplete
+        && before.iter().any(|other| {
+            other.code == found.code
+                && other.source == found.source
+                && other.severity > found.severity
+                && other.message.contains(detail)
+        })
 }
 
 impl SourceFacts<'_> {
