@@ -7,6 +7,7 @@ use crate::outcome::known_as::KnownAs;
 use crate::outcome::report::{Reason, TargetReport};
 
 use super::input::Input;
+use super::place::Place;
 
 /// Fills in what all findings of a repository share.
 #[derive(Clone, Copy)]
@@ -14,17 +15,23 @@ pub(super) struct Draft<'a> {
     key: &'a RepositoryKey,
     retention: &'a Retention,
     gaps: &'a [Gap],
+    place: Place,
     now: Timestamp,
 }
 
 impl<'a> Draft<'a> {
     pub(super) fn new(input: &Input<'a>) -> Self {
         let snapshot = input.snapshot;
-        Self { key: input.key, retention: &snapshot.retention, gaps: &snapshot.gaps, now: input.now }
+        Self { key: input.key, retention: &snapshot.retention, gaps: &snapshot.gaps, place: Place::of(snapshot), now: input.now }
     }
 
     pub(super) fn repository(&self) -> &'a RepositoryName {
         &self.key.name
+    }
+
+    /// What holds the repository.
+    pub(super) fn place(&self) -> Place {
+        self.place
     }
 
     pub(super) fn retention(&self) -> &'a Retention {

@@ -48,6 +48,7 @@ mod outlooks;
 mod overdue;
 mod parts;
 mod pinning;
+mod place;
 mod plan;
 mod platform_tags;
 mod pointers;

@@ -1,9 +1,10 @@
 //! What the policy requires rollback targets to survive, beyond what protected means (`require`), and what falls short.
 
-use crate::model::{Answer, Code, Finding, Loss, PinTerms, Severity, Survival};
+use crate::model::{Answer, Code, Finding, Loss, PinTerms, Retention, Severity, Survival};
 use crate::outcome::report::{RepositoryReport, TargetReport};
 
 use super::draft::{Draft, name_of};
+use super::place::Place;
 
 /// One finding for each loss that is required to be survived and is not, whatever the number of targets. Unknown falls
 /// short too. Where there is a vault, what it does not hold is reported by itself, once the run has looked.
@@ -25,7 +26,8 @@ fn finding(draft: Draft<'_>, loss: Loss, report: &RepositoryReport) -> Option<Fi
         return None;
     }
     let message = format!("the policy requires {loss}: it is {}", reported.join("; and "));
-    let finding = draft.finding(Code::RequirementUnmet, Severity::Medium, message, remedy(loss));
+    let remedy = remedy(loss, draft.place(), draft.retention());
+    let finding = draft.finding(Code::RequirementUnmet, Severity::Medium, message, remedy);
     Some(finding.naming(loss.as_str()))
 }
 
@@ -37,23 +39,65 @@ fn reported(short: &[Short<'_>], of: usize, what: &str) -> Option<String> {
     Some(format!("{what} {} of {of} rollback targets, {} first: {}", short.len(), name_of(first), survival.why))
 }
 
-const fn remedy(loss: Loss) -> &'static str {
-    match loss {
-        Loss::TagCleanup => "run `prodpin enforce`, so that each target has a pin",
-        Loss::UntaggedCleanup => {
+/// In a bucket legal holds are pins, and nothing is there without a key. What keeps an image from being deleted by its digest is
+/// each registry's own.
+fn remedy(loss: Loss, place: Place, retention: &Retention) -> String {
+    let remedy = match (loss, retention) {
+        (Loss::TagCleanup | Loss::UntaggedCleanup, _) if place.is_bucket() => {
+            "enable versioning and Object Lock on the bucket, and run `prodpin enforce`, which places a legal hold on each target"
+        }
+        (Loss::TagCleanup, _) => "run `prodpin enforce`, so that each target has a pin",
+        (Loss::UntaggedCleanup, _) => {
             "run `prodpin enforce`, and keep cleanups of untagged manifests from this repository where images below an \
              index have no tag of their own"
         }
-        Loss::LifecycleRules => {
+        (Loss::LifecycleRules, _) if place.is_bucket() => {
+            "narrow the rule's filter so that it spares releases; `prodpin forecast` shows which rule reaches what, and when"
+        }
+        (Loss::LifecycleRules, _) => {
             "exempt tags prod-pinned-* from the rule; `prodpin forecast` shows which rule reaches what, and when"
         }
-        Loss::DeletionByDigest => {
-            "keep releases where a lock holds them: a bucket with Object Lock, where prodpin places legal holds; or take \
+        (Loss::DeletionByDigest, Retention::Bucket(_)) => {
+            "enable Object Lock on the bucket, and run `prodpin enforce`, which places a legal hold on each target; or take \
              deletion-by-digest out of `require`"
         }
-        Loss::LossOfRegistry => {
-            "keep a copy of each release outside this registry, by `vault:` in the policy; or take loss-of-registry out of \
-             `require`"
+        (Loss::DeletionByDigest, Retention::Harbor(_)) => {
+            "add an immutability rule for tags prod-pinned-* to the project: what has an immutable tag Harbor refuses to \
+             delete; or take deletion-by-digest out of `require`"
         }
+        (Loss::DeletionByDigest, Retention::Acr(_)) => {
+            "run `prodpin enforce`, whose pins are locks there; or take deletion-by-digest out of `require`"
+        }
+        (Loss::DeletionByDigest, Retention::Unruled | Retention::Ecr(_) | Retention::Zot(_)) => {
+            "this registry has no lock that prodpin can hold: let nobody delete images there, and keep a copy by `vault:`; \
+             then take deletion-by-digest out of `require` for this source"
+        }
+        (Loss::LossOfRegistry, _) => {
+            return format!(
+                "keep a copy of each release outside this {}, by `vault:` in the policy; or take loss-of-registry out of \
+                 `require`",
+                place.noun()
+            );
+        }
+    };
+    remedy.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_remedy_is_of_the_place_that_the_target_is_in() {
+        let registries = [Loss::TagCleanup, Loss::UntaggedCleanup, Loss::LifecycleRules, Loss::DeletionByDigest, Loss::LossOfRegistry];
+        for loss in registries {
+            let registry = remedy(loss, Place::Registry, &Retention::Unruled);
+            assert!(!registry.contains("bucket") && !registry.contains("Object Lock"), "{loss}: {registry}");
+            let bucket = remedy(loss, Place::Bucket, &Retention::Unruled);
+            assert!(!bucket.contains("prod-pinned") && !bucket.contains("manifest"), "{loss}: {bucket}");
+        }
+        let outside = |place| remedy(Loss::LossOfRegistry, place, &Retention::Unruled);
+        assert!(outside(Place::Bucket).contains("outside this bucket"));
+        assert!(outside(Place::ChartServer).contains("outside this chart repository"));
     }
 }

@@ -171,7 +171,7 @@ fn advice(lack: Lack) -> (Severity, &'static str) {
         }
         Lack::Gone => (
             Severity::High,
-            "bring the release back from another registry or replica under the same digest, or push it again",
+            "bring the same bytes back to where they were, from a replica or a backup",
         ),
         Lack::WrongBytes => (
             Severity::High,

@@ -74,6 +74,8 @@ pub struct SourceFacts<'a> {
     pub unmatched: &'a [String],
     /// What is known of its cleanup.
     pub cleanup: Option<&'a Cleanup>,
+    /// Whether it is a bucket.
+    pub is_bucket: bool,
     /// Whether nothing of it is recorded, because its history is missing.
     pub withheld: bool,
 }
@@ -182,7 +184,7 @@ impl SourceFacts<'_> {
             let severity = if self.counts.repositories == 0 { Severity::High } else { Severity::Medium };
             findings.extend(unmatched(Some(self.name), self.unmatched.iter().map(String::as_str), severity, now));
             if self.counts.repositories > 0 && self.counts.tags == 0 {
-                findings.push(without_tags(self.name, self.counts.repositories, now));
+                findings.push(without_tags(self.name, self.counts.repositories, self.is_bucket, now));
             }
         }
         findings
