@@ -110,6 +110,34 @@ pub(super) enum Command {
     Completions(CompletionsArguments),
 }
 
+impl Command {
+    /// The ledger that it is given in place of the policy's.
+    pub(super) fn ledger(&self) -> Option<&str> {
+        let ledger = match self {
+            Self::Audit(AuditArguments { run, .. })
+            | Self::Enforce(EnforceArguments { run, .. })
+            | Self::Release(ReleaseArguments { run, .. }) => &run.ledger,
+            Self::Watch(arguments) => &arguments.ledger,
+            Self::Forecast(arguments) => &arguments.ledger,
+            Self::Ready(arguments) => &arguments.ledger,
+            Self::Drill(arguments) => &arguments.ledger,
+            Self::Restore(arguments) => &arguments.ledger,
+            Self::History(arguments) => &arguments.ledger,
+            Self::Verify(arguments) => &arguments.ledger,
+            Self::Report(arguments) => &arguments.ledger,
+            Self::Demo
+            | Self::Init
+            | Self::Check
+            | Self::Explain(_)
+            | Self::SchemaChange(_)
+            | Self::Alert(_)
+            | Self::Schema(_)
+            | Self::Completions(_) => return None,
+        };
+        ledger.ledger.as_deref()
+    }
+}
+
 #[derive(Debug, Args)]
 pub(super) struct AuditArguments {
     /// Audit only these repositories (HOST/REPOSITORY, globs allowed), without a policy and, unless --ledger is given,

@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::Context;
 
 use super::exit::{Ending, Misuse};
-use super::output::to_stdout;
+use super::output::to_reader;
 
 /// What is written; a test holds that it is a valid policy.
 const POLICY: &str = include_str!("../../policies/prodpin.yaml");
@@ -30,7 +30,7 @@ pub(super) fn init(path: &Path) -> anyhow::Result<Ending> {
         .with_context(|| format!("cannot write {}", path.display()))?;
     let key = path.with_file_name(KEY);
     let made = crate::ledger::make_key(&key).map_err(anyhow::Error::msg);
-    to_stdout(|out| {
+    to_reader(Some(path), |out| {
         writeln!(out, "wrote {}", path.display())?;
         match &made {
             Ok(true) => writeln!(
@@ -51,9 +51,9 @@ pub(super) fn init(path: &Path) -> anyhow::Result<Ending> {
             "  Lambda:     ledger_key: {{ kms: alias/NAME }} in the policy, with the module's ledger_key_arn"
         )?;
         writeln!(out, "next: name your registry and repositories in it, then")?;
-        writeln!(out, "  prodpin check      explains what it means")?;
-        writeln!(out, "  prodpin audit      shows what would be pinned, and changes nothing")?;
-        writeln!(out, "  prodpin enforce    pins")
+        writeln!(out, "    prodpin check      explains what it means")?;
+        writeln!(out, "    prodpin audit      shows what would be pinned, and changes nothing")?;
+        writeln!(out, "    prodpin enforce    pins")
     })?;
     Ok(Ending::Done)
 }

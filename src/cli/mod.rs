@@ -73,6 +73,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     if cli.no_color {
         colour::refuse();
     }
+    pasteable::note_ledger(cli.command.ledger());
     let bar = Bar::new(cli.quiet);
     logs::start(cli.quiet, cli.verbose, bar.clone());
     let ended = carry_out(&cli, &bar);
