@@ -206,8 +206,10 @@ impl Asking<'_> {
     /// What others read of the account's events already.
     async fn look_at_what_is_there(&mut self, search: &Search) {
         let (Search::Name(_, name), Some((start, end))) = (search, self.window(search)) else { return };
-        let held = self.trail.events.held(*name, self.repository, (start, end)).await;
-        self.found.extend(held);
+        let held = self.trail.events.held(*name, self.repository, (start, end));
+        // Somebody may be reading on in it.
+        let held = tokio::time::timeout_at(self.until.into(), held).await;
+        self.found.extend(held.unwrap_or_default());
     }
 
     fn take(&mut self, entries: Vec<reel::Entry>) {

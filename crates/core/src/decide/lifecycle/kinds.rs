@@ -195,7 +195,7 @@ pub(crate) fn renumbered(before: &Snapshot, after: &Snapshot) -> BTreeMap<String
 /// The rules, complete and valid, changed so that every pin holds against them.
 pub fn recommend(snapshot: &Snapshot) -> Result<String, String> {
     match &snapshot.retention {
-        Retention::Ecr(EcrRepository { lifecycle: Setting::Unknown, .. }) => {
+        Retention::Ecr(repository) if repository.lifecycle == Setting::Unknown => {
             Err(unread(snapshot, "its lifecycle policy could not be read"))
         }
         Retention::Bucket(bucket) if bucket.lifecycle.is_none() => {
