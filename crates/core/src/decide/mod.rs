@@ -52,6 +52,7 @@ mod place;
 mod plan;
 mod platform_tags;
 mod pointers;
+pub mod propose;
 mod protection;
 mod ranking;
 mod readiness;
