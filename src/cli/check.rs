@@ -6,7 +6,8 @@ use std::path::Path;
 use super::exit::{Ending, Misuse};
 use super::output::to_stdout;
 use crate::model::{
-    AcrPurges, DatabaseRule, Loss, Marks, NamePatterns, Order, PinCover, ProductionRule, RegistryKind, Required, SchemaChange, StatedCleanup,
+    AcrPurges, DatabaseRule, Loss, Marks, NamePatterns, Order, PinCover, ProductionRule, RegistryKind, Required,
+    SchemaChange, StatedCleanup,
 };
 use crate::outcome::size::size;
 use crate::policy::{
@@ -362,7 +363,8 @@ mod tests {
     use super::*;
 
     fn said(source: &str) -> String {
-        let text = format!("version: 1\nledger: none\nsources:\n  shop: {{ {source} }}\nproduction: [{{ tags: [\"v*\"] }}]\n");
+        let text =
+            format!("version: 1\nledger: none\nsources:\n  shop: {{ {source} }}\nproduction: [{{ tags: [\"v*\"] }}]\n");
         let policy = crate::policy::parse(&text, "prodpin.yaml", &|_| None).unwrap();
         let mut out = Vec::new();
         explain(&policy, &mut out).unwrap();

@@ -50,8 +50,8 @@ impl<'a> Pasteable<'a> {
     fn naming(out: &'a mut dyn Write, policy: Option<&Path>, ledger: Option<&str>) -> Self {
         let said = |variable: &str| std::env::var_os(variable);
         // Whoever pastes into the same shell has the variables there.
-        let policy = policy
-            .filter(|path| *path != Path::new(DEFAULT_POLICY) && Some((*path).into()) != said("PRODPIN_POLICY"));
+        let policy =
+            policy.filter(|path| *path != Path::new(DEFAULT_POLICY) && Some((*path).into()) != said("PRODPIN_POLICY"));
         let ledger = ledger.filter(|ledger| Some((*ledger).into()) != said("PRODPIN_LEDGER"));
         let flags = Flags {
             policy: policy.and_then(flag),

@@ -64,7 +64,10 @@ pub async fn look_around(name: &SourceName, config: &SourceConfig) -> Result<Loo
     for repository in spread(&names) {
         let observed = tokio::time::timeout_at(until.into(), inventory.observe(repository)).await;
         let Ok(snapshot) = observed else {
-            found.lacks(&format!("{repository} was not read in the {} seconds that there are for the look", LONGEST.as_secs()));
+            found.lacks(&format!(
+                "{repository} was not read in the {} seconds that there are for the look",
+                LONGEST.as_secs()
+            ));
             break;
         };
         for gap in &snapshot.gaps {
@@ -131,7 +134,8 @@ mod tests {
     #[test]
     fn a_few_repositories_stand_for_all() {
         for (count, read) in [(0, 0), (1, 1), (8, 8), (9, 5), (1_000, 8)] {
-            let names: Vec<RepositoryName> = (0..count).map(|number| format!("shop/{number}").parse().unwrap()).collect();
+            let names: Vec<RepositoryName> =
+                (0..count).map(|number| format!("shop/{number}").parse().unwrap()).collect();
             assert_eq!(spread(&names).count(), read, "{count}");
         }
     }

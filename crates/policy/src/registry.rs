@@ -47,11 +47,21 @@ impl RawOci {
 
 impl Checker<'_> {
     /// A registry under a host that is known for another kind has no interface of this one. `expects` is the address to write.
-    pub(super) fn may_be_there(&self, address: &Spanned<String>, config: &OciConfig, kind: RegistryKind, expects: &str) {
+    pub(super) fn may_be_there(
+        &self,
+        address: &Spanned<String>,
+        config: &OciConfig,
+        kind: RegistryKind,
+        expects: &str,
+    ) {
         let host = config.url.host_str().unwrap_or_default().trim_end_matches('.').to_ascii_lowercase();
         if let (Some((at, _)), Some(other)) = (address.read(), Marks::another_at(&host, kind)) {
             let message = format!("{host} is {other}, and not {}", kind.name());
-            self.problems.error(at, message, format!("write {expects}, or this host under the key of its kind, else `oci:`"));
+            self.problems.error(
+                at,
+                message,
+                format!("write {expects}, or this host under the key of its kind, else `oci:`"),
+            );
         }
     }
 
@@ -129,9 +139,7 @@ mod tests {
 
     #[test]
     fn a_repository_has_its_owner_in_front() {
-        for entry in
-            ["acme/api", "acme/*", "acme/**", "acme/team/api-*", "acme/{api,web}", "library/postgres"]
-        {
+        for entry in ["acme/api", "acme/*", "acme/**", "acme/team/api-*", "acme/{api,web}", "library/postgres"] {
             assert!(names_its_owner(entry), "{entry}");
         }
         for entry in ["api", "postgres", "*", "**", "*/api", "{acme,corp}/*", "ac*/api", "/api", "acme/"] {

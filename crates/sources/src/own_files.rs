@@ -35,7 +35,8 @@ mod tests {
     use super::*;
 
     fn problems(source: &str, place: &Path) -> Vec<String> {
-        let text = format!("version: 1\nledger: none\nsources:\n  shop: {{ {source} }}\nproduction: [{{ tags: [\"v*\"] }}]\n");
+        let text =
+            format!("version: 1\nledger: none\nsources:\n  shop: {{ {source} }}\nproduction: [{{ tags: [\"v*\"] }}]\n");
         let origin = place.join("prodpin.yaml").display().to_string();
         let policy = prodpin_policy::parse(&text, &origin, &|_| None).unwrap();
         policy.sources.values().flat_map(unusable_files).collect()

@@ -16,7 +16,8 @@ pub trait Trail: Send + Sync {
 }
 
 /// Why a change has no name where the time was up.
-pub(crate) const LATE: &str = "the audit trail did not answer in the time that there is for it; the next run asks again";
+pub(crate) const LATE: &str =
+    "the audit trail did not answer in the time that there is for it; the next run asks again";
 
 /// That a trail could not be read, for each of so many changes.
 #[must_use]

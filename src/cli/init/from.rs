@@ -63,7 +63,8 @@ pub(in crate::cli) async fn from(path: &Path, registry: &str, bar: &Bar) -> anyh
 impl Asked {
     async fn look(&self) -> anyhow::Result<LookedAround> {
         let policy = self.parsed(&self.text(None))?;
-        let (name, config) = policy.sources.first_key_value().ok_or_else(|| anyhow::anyhow!("{ORIGIN} has no source"))?;
+        let (name, config) =
+            policy.sources.first_key_value().ok_or_else(|| anyhow::anyhow!("{ORIGIN} has no source"))?;
         look_around(name, config).await.map_err(anyhow::Error::msg)
     }
 
@@ -96,7 +97,9 @@ impl Asked {
         };
         let repositories = match &self.repositories {
             None => "    all: true\n".to_owned(),
-            Some(pattern) if pattern.contains(['*', '?', '[', '{']) => format!("    repositories: [{}]\n", quoted(pattern)),
+            Some(pattern) if pattern.contains(['*', '?', '[', '{']) => {
+                format!("    repositories: [{}]\n", quoted(pattern))
+            }
             // Harbor has no repository without a project in front.
             Some(name) if self.kind == Kind::Harbor && !name.contains('/') => {
                 format!("    repositories: [{}]\n", quoted(&format!("{name}/**")))
@@ -116,7 +119,12 @@ impl Asked {
         ];
         let more = if looked.has_more { " at least" } else { "" };
         let read: Vec<&str> = looked.read.iter().map(|name| name.as_str()).collect();
-        lines.push(format!("Repositories: {}{more}; the tags of {} were read: {}", looked.listed, read.len(), read.join(", ")));
+        lines.push(format!(
+            "Repositories: {}{more}; the tags of {} were read: {}",
+            looked.listed,
+            read.len(),
+            read.join(", ")
+        ));
         for Family { pattern, count, example } in &looked.proposal.releases {
             lines.push(format!("Tags like {example}: {count} (`{pattern}`)"));
         }
@@ -142,7 +150,9 @@ fn production(proposal: &Proposal) -> String {
     let rule = |family: &Family| format!("  - {{ tags: [{}], order: semver }}\n", quoted(&family.pattern));
     let mut rules: String = proposal.releases.iter().map(rule).collect();
     if rules.is_empty() {
-        rules = "  # No tag that was read looks like a release: name yours here.\n  - { tags: [\"v*\"], order: semver }\n".to_owned();
+        rules =
+            "  # No tag that was read looks like a release: name yours here.\n  - { tags: [\"v*\"], order: semver }\n"
+                .to_owned();
     }
     for pointer in &proposal.pointers {
         rules.push_str(&format!("  # If this tag points at what runs:\n  # - {{ moving_tag: {} }}\n", quoted(pointer)));
@@ -156,7 +166,10 @@ fn may_move(proposal: &Proposal) -> String {
         return String::new();
     }
     let names: Vec<String> = proposal.moving.iter().chain(&proposal.pointers).map(|name| quoted(name)).collect();
-    format!("\n# Tags without a version move; every other tag that moves is a finding.\ntags: {{ may_move: [{}] }}\n", names.join(", "))
+    format!(
+        "\n# Tags without a version move; every other tag that moves is a finding.\ntags: {{ may_move: [{}] }}\n",
+        names.join(", ")
+    )
 }
 
 /// A word of YAML. `$` stands for a variable there.
@@ -175,7 +188,8 @@ mod tests {
     }
 
     fn looked() -> LookedAround {
-        let family = |pattern: &str, example: &str| Family { pattern: pattern.into(), count: 12, example: example.into() };
+        let family =
+            |pattern: &str, example: &str| Family { pattern: pattern.into(), count: 12, example: example.into() };
         LookedAround {
             listed: 40,
             has_more: true,

@@ -71,7 +71,8 @@ impl Recorder {
     fn witnesses(&mut self) {
         let setup = self.setup.clone();
         let is_unread = |source: &SourceName| {
-            let has_read = self.sources.get(source).is_some_and(|totals| totals.counts.tags + totals.counts.artifacts > 0);
+            let has_read =
+                self.sources.get(source).is_some_and(|totals| totals.counts.tags + totals.counts.artifacts > 0);
             !has_read && !setup.ledger.has_history(source)
         };
         let found = setup.witnesses.findings(setup.started, &is_unread);

@@ -22,7 +22,13 @@ pub(super) struct Draft<'a> {
 impl<'a> Draft<'a> {
     pub(super) fn new(input: &Input<'a>) -> Self {
         let snapshot = input.snapshot;
-        Self { key: input.key, retention: &snapshot.retention, gaps: &snapshot.gaps, place: Place::of(snapshot), now: input.now }
+        Self {
+            key: input.key,
+            retention: &snapshot.retention,
+            gaps: &snapshot.gaps,
+            place: Place::of(snapshot),
+            now: input.now,
+        }
     }
 
     pub(super) fn repository(&self) -> &'a RepositoryName {

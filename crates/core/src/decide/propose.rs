@@ -104,7 +104,8 @@ fn pattern_of(label: &str) -> Option<String> {
 
 /// Whether a policy and a comment can hold it as it is.
 fn is_plain(label: &str) -> bool {
-    !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'+'))
+    !label.is_empty()
+        && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'+'))
 }
 
 fn is_name(label: &str) -> bool {
@@ -124,14 +125,29 @@ mod tests {
     #[test]
     fn families_of_releases_and_names_that_move_are_told_apart() {
         let labels = [
-            "v1.0.0", "v1.1.0", "v1.2.0-rc.1", "2.0.1", "release-3.4", "latest", "latest", "main", "prod", "dev-1.2.3", "pr-17",
-            "4f2a91c", "a b", "",
+            "v1.0.0",
+            "v1.1.0",
+            "v1.2.0-rc.1",
+            "2.0.1",
+            "release-3.4",
+            "latest",
+            "latest",
+            "main",
+            "prod",
+            "dev-1.2.3",
+            "pr-17",
+            "4f2a91c",
+            "a b",
+            "",
         ];
         let proposal = propose(labels);
         let families: Vec<(&str, usize, &str)> =
             proposal.releases.iter().map(|family| (&*family.pattern, family.count, &*family.example)).collect();
         assert_eq!(families, [("v[0-9]*", 3, "v1.0.0"), ("[0-9]*", 1, "2.0.1"), ("release-[0-9]*", 1, "release-3.4")]);
-        assert_eq!((proposal.pointers, proposal.moving), (vec!["prod".to_owned()], vec!["latest".to_owned(), "main".to_owned()]));
+        assert_eq!(
+            (proposal.pointers, proposal.moving),
+            (vec!["prod".to_owned()], vec!["latest".to_owned(), "main".to_owned()])
+        );
         assert_eq!((proposal.others, proposal.other.as_deref()), (5, Some("dev-1.2.3")));
         assert_eq!(propose([]), Proposal::default());
     }

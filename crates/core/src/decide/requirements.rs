@@ -89,7 +89,13 @@ mod tests {
 
     #[test]
     fn a_remedy_is_of_the_place_that_the_target_is_in() {
-        let registries = [Loss::TagCleanup, Loss::UntaggedCleanup, Loss::LifecycleRules, Loss::DeletionByDigest, Loss::LossOfRegistry];
+        let registries = [
+            Loss::TagCleanup,
+            Loss::UntaggedCleanup,
+            Loss::LifecycleRules,
+            Loss::DeletionByDigest,
+            Loss::LossOfRegistry,
+        ];
         for loss in registries {
             let registry = remedy(loss, Place::Registry, &Retention::Unruled);
             assert!(!registry.contains("bucket") && !registry.contains("Object Lock"), "{loss}: {registry}");

@@ -10,8 +10,7 @@ use jiff::Timestamp;
 
 use crate::model::{
     Answer, ArtifactKind, BucketRetention, Closure, Inspection, Lock, LockMode, Loss, Obstacle, PinState, Presence,
-    Recognised, RegistryKind, Retained, Retention, Setting, Snapshot, StatedCleanup, Survival,
-    Survives, Versioning,
+    Recognised, RegistryKind, Retained, Retention, Setting, Snapshot, StatedCleanup, Survival, Survives, Versioning,
 };
 use crate::outcome::report::PinReport;
 

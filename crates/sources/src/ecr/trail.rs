@@ -242,8 +242,8 @@ fn searches(
         region if region.starts_with("us-gov-") => "aws-us-gov",
         _ => "aws",
     };
-    let of_resource =
-        account.map(|account| Search::Resource(format!("arn:{partition}:ecr:{region}:{account}:repository/{repository}")));
+    let of_resource = account
+        .map(|account| Search::Resource(format!("arn:{partition}:ecr:{region}:{account}:repository/{repository}")));
     let of_name = NAMES
         .into_iter()
         .filter(|(about, _)| changes.iter().any(|change| change.change == *about))

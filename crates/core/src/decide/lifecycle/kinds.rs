@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use super::effects::Foreseen;
 use super::{Outlook, Situation, acr_commands, ecr, harbor, harbor_artifacts, images, objects, s3, zot_tags};
 use crate::model::{
-    AcrManifest, ArtifactId, Certainty, Digest, EcrImage, EcrRepository, Effect, HarborArtifact, Pin, Retention,
-    Scope, Setting, Snapshot, Tag, Toll, ZotManifest,
+    AcrManifest, ArtifactId, Certainty, Digest, EcrImage, EcrRepository, Effect, HarborArtifact, Pin, Retention, Scope,
+    Setting, Snapshot, Tag, Toll, ZotManifest,
 };
 
 /// What the live rules will do to the targets, each pinned as the situation says.

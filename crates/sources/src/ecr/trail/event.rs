@@ -166,7 +166,8 @@ impl Page {
 
 impl Record {
     fn entries(&self, account: Option<&str>) -> Vec<Entry> {
-        let Some(repository) = self.repository(account).filter(|_| self.event_source == ECR && self.error_code.is_none())
+        let Some(repository) =
+            self.repository(account).filter(|_| self.event_source == ECR && self.error_code.is_none())
         else {
             return Vec::new();
         };

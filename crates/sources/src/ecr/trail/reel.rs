@@ -88,12 +88,7 @@ impl Reel {
     pub(super) fn question(&mut self, before: i64, now: i64) -> Question {
         let stretch = self.furthest(before).unwrap_or_else(|| {
             let until = if before + SOON >= now { before.max(now + SOON) } else { before };
-            self.stretches.push(Stretch {
-                until,
-                pages: Vec::new(),
-                pending: KeptPage::default(),
-                next: Next::Begin,
-            });
+            self.stretches.push(Stretch { until, pages: Vec::new(), pending: KeptPage::default(), next: Next::Begin });
             self.stretches.len() - 1
         });
         let Stretch { until, next, .. } = &self.stretches[stretch];
@@ -206,7 +201,10 @@ mod tests {
                 let at = jiff::Timestamp::from_second(*at).unwrap();
                 let principal = "ci".into();
                 let via = "PutImage".into();
-                (repository.as_str().into(), TrailEntry { act: TrailAct::DeletedRepository, at, principal, shared: true, via })
+                (
+                    repository.as_str().into(),
+                    TrailEntry { act: TrailAct::DeletedRepository, at, principal, shared: true, via },
+                )
             };
             let end = start + page.len();
             EventPage {
@@ -228,7 +226,8 @@ mod tests {
                         (page.entries.clone(), reel.keep(&question, page), 1)
                     }
                 };
-                let ours = entries.iter().filter(|(name, _)| **name == *repository).map(|(_, entry)| entry.at.as_second());
+                let ours =
+                    entries.iter().filter(|(name, _)| **name == *repository).map(|(_, entry)| entry.at.as_second());
                 found.extend(ours.filter(|at| (start..=end).contains(at)));
                 (before, pages) = (before.min(from), pages + read);
             }
@@ -286,7 +285,9 @@ mod tests {
         let mut events: Vec<(i64, String)> = (0..170).map(|number| (NOW - 5, format!("shop/{number}"))).collect();
         events.push((NOW - 90, "shop/old".to_owned()));
         let (mut list, mut reel) = (List::new(events), Reel::default());
-        for (repository, at) in [("shop/0", NOW - 5), ("shop/99", NOW - 5), ("shop/169", NOW - 5), ("shop/old", NOW - 90)] {
+        for (repository, at) in
+            [("shop/0", NOW - 5), ("shop/99", NOW - 5), ("shop/169", NOW - 5), ("shop/old", NOW - 90)]
+        {
             assert_eq!(list.walk(&mut reel, repository, NOW - 100, NOW).0, [at], "{repository}");
         }
         assert_eq!(list.asked, 4);

@@ -45,16 +45,12 @@ fn a_push_names_tag_digest_session_and_client_and_no_address_l64_l65_l68() {
     let mut carried = put();
     carried["userIdentity"]["sessionContext"]["sourceIdentity"] = json!("ada");
     let [entry] = &read(&carried)[..] else { panic!("one") };
-    assert_eq!(
-        (&*entry.principal, entry.shared),
-        ("arn:aws:sts::111122223333:assumed-role/ci/run-42 as ada", false)
-    );
+    assert_eq!((&*entry.principal, entry.shared), ("arn:aws:sts::111122223333:assumed-role/ci/run-42 as ada", false));
     let mut service = put();
     service["userIdentity"] = json!({ "type": "AWSService", "invokedBy": "replication.ecr.amazonaws.com" });
     assert_eq!(&*read(&service)[0].principal, "replication.ecr.amazonaws.com");
     let mut user = put();
-    user["userIdentity"] =
-        json!({ "type": "IAMUser", "arn": "arn:aws:iam::111122223333:user/ada", "userName": "ada" });
+    user["userIdentity"] = json!({ "type": "IAMUser", "arn": "arn:aws:iam::111122223333:user/ada", "userName": "ada" });
     assert!(!read(&user)[0].shared);
 }
 
@@ -63,7 +59,8 @@ fn a_page_says_how_far_back_it_goes_and_what_continues_it() {
     let mut older = put();
     older["eventTime"] = json!("2026-01-02T23:00:00Z");
     older["eventSource"] = json!("s3.amazonaws.com");
-    let events: Vec<Value> = [put(), older].iter().map(|record| json!({ "CloudTrailEvent": record.to_string() })).collect();
+    let events: Vec<Value> =
+        [put(), older].iter().map(|record| json!({ "CloudTrailEvent": record.to_string() })).collect();
     let page = |next: &str| -> Page { serde_json::from_value(json!({ "Events": events, "NextToken": next })).unwrap() };
     let read = page("more").read(None);
     let at: Timestamp = "2026-01-02T23:00:00Z".parse().unwrap();

@@ -1,8 +1,8 @@
 //! Which repositories and tags a replication policy reaches.
 
 use crate::model::{
-    Cause, HarborCollection, HarborReplication, HarborReplicationDirection, HarborReplicationFilter, HarborReplicationPolicy,
-    HarborReplicationTrigger, HarborRepository, Setting,
+    Cause, HarborCollection, HarborReplication, HarborReplicationDirection, HarborReplicationFilter,
+    HarborReplicationPolicy, HarborReplicationTrigger, HarborRepository, Setting,
 };
 
 fn repository(project: &str, name: &str) -> HarborRepository {
