@@ -219,7 +219,7 @@ mod tests {
             ("h.example.com/shop", Kind::Harbor),
             ("h.example.com/shop/api", Kind::Harbor),
             (ecr, Kind::Ecr),
-            (&format!("{ecr}/shop/api"), Kind::Ecr),
+            (&*format!("{ecr}/shop/api"), Kind::Ecr),
         ] {
             let asked = asked(registry, kind);
             for looked in [None, Some(LookedAround { listed: 1, ..LookedAround::default() }), Some(looked())] {
