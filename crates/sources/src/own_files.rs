@@ -1,7 +1,7 @@
 //! The files that the policy names for a source, as far as their own text can be judged before anything is asked.
 
 use prodpin_net::http::client::{ClientError, certificates};
-use prodpin_policy::{RegistryInterface, SourceConfig};
+use prodpin_policy::{HelmConfig, HelmPlace, RegistryInterface, SourceConfig};
 
 use crate::zot;
 
@@ -16,8 +16,8 @@ pub fn unusable_files(config: &SourceConfig) -> Vec<String> {
             };
             (oci.ca_file.as_deref(), rules)
         }
-        SourceConfig::Helm(helm) => (helm.ca_file.as_deref(), None),
-        SourceConfig::S3(_) | SourceConfig::Ecr(_) => (None, None),
+        SourceConfig::Helm(HelmConfig { place: HelmPlace::Http(server), .. }) => (server.ca_file.as_deref(), None),
+        SourceConfig::Helm(_) | SourceConfig::S3(_) | SourceConfig::Ecr(_) => (None, None),
     };
     let distrusted = ca_file.and_then(|path| certificates(path).err()).map(|error| match error {
         ClientError::Certificates { path, reason } => {
