@@ -73,7 +73,7 @@ pub(super) enum Command {
     /// Show the whole story on a registry inside this process: two services, a moved tag, a deleted release
     Demo,
     /// Write an annotated policy to start from
-    Init,
+    Init(InitArguments),
     /// Check the policy, and explain in words what it means
     Check,
     /// Read everything, change nothing, and show what enforce would pin
@@ -110,6 +110,42 @@ pub(super) enum Command {
     Schema(SchemaArguments),
     /// Print completions for a shell
     Completions(CompletionsArguments),
+}
+
+impl Command {
+    /// The ledger that it is given in place of the policy's.
+    pub(super) fn ledger(&self) -> Option<&str> {
+        let ledger = match self {
+            Self::Audit(AuditArguments { run, .. })
+            | Self::Enforce(EnforceArguments { run, .. })
+            | Self::Release(ReleaseArguments { run, .. }) => &run.ledger,
+            Self::Watch(arguments) => &arguments.ledger,
+            Self::Forecast(arguments) => &arguments.ledger,
+            Self::Ready(arguments) => &arguments.ledger,
+            Self::Drill(arguments) => &arguments.ledger,
+            Self::Restore(arguments) => &arguments.ledger,
+            Self::History(arguments) => &arguments.ledger,
+            Self::Verify(arguments) => &arguments.ledger,
+            Self::Report(arguments) => &arguments.ledger,
+            Self::Demo
+            | Self::Init(_)
+            | Self::Check
+            | Self::Explain(_)
+            | Self::SchemaChange(_)
+            | Self::Alert(_)
+            | Self::Schema(_)
+            | Self::Completions(_) => return None,
+        };
+        ledger.ledger.as_deref()
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct InitArguments {
+    /// Look at this registry, and propose a policy for what is there: HOST, or HOST/REPOSITORY with globs. Nothing is changed
+    /// there
+    #[arg(long, value_name = "HOST[/REPOSITORY]")]
+    pub(super) from: Option<String>,
 }
 
 #[derive(Debug, Args)]

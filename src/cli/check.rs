@@ -3,19 +3,28 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::exit::Ending;
+use super::exit::{Ending, Misuse};
 use super::output::to_stdout;
 use crate::model::{
-    DatabaseRule, Loss, NamePatterns, Order, PinCover, ProductionRule, Required, SchemaChange, StatedCleanup,
+    AcrPurges, DatabaseRule, Loss, Marks, NamePatterns, Order, PinCover, ProductionRule, RegistryKind, Required,
+    SchemaChange, StatedCleanup,
 };
 use crate::outcome::size::size;
 use crate::policy::{
     ArgoCdConfig, AwsConfig, ClusterAccess, DrillPolicy, EcrConfig, FluxConfig, KubernetesConfig, LedgerLocation,
     OciConfig, Policy, RegistryInterface, S3Config, SignalConfig, SourceConfig, VaultLocation, load, visible,
 };
+use crate::sources::unusable_files;
 
 pub(super) fn check(path: &Path) -> anyhow::Result<Ending> {
     let policy = load(path)?;
+    let unusable = policy.sources.iter().flat_map(|(name, config)| {
+        unusable_files(config).into_iter().map(move |why| format!("source {name}: {}", visible(&why)))
+    });
+    let unusable: Vec<String> = unusable.collect();
+    if !unusable.is_empty() {
+        return Err(Misuse(unusable.join("\n")).into());
+    }
     to_stdout(|out| {
         writeln!(out, "{} is a valid policy", visible(&path.display().to_string()))?;
         explain(&policy, out)
@@ -178,7 +187,8 @@ fn source(config: &SourceConfig) -> String {
             let url = url.as_str().trim_end_matches('/');
             let kind = match interface {
                 RegistryInterface::None => "registry",
-                RegistryInterface::Acr { .. } => "Azure container registry",
+                RegistryInterface::Acr { .. } if is_of_azure(url) => "Azure container registry",
+                RegistryInterface::Acr { .. } => "Azure container registry (NAME.azurecr.io, under another name)",
                 RegistryInterface::DockerHub { .. } => "Docker Hub",
                 RegistryInterface::Gar { .. } => "Google Artifact Registry",
                 RegistryInterface::Ghcr { .. } => "GitHub's registry",
@@ -192,6 +202,7 @@ fn source(config: &SourceConfig) -> String {
                     format!(", of {}", api.as_str().trim_end_matches("/api/"))
                 }
                 RegistryInterface::Zot { config: Some(path) } => format!(", whose rules are in {}", path.display()),
+                RegistryInterface::Acr { purges } => purged(purges),
                 _ => String::new(),
             };
             format!("{kind} {url}{login}{private}{cleanup}{rules}: {}", selected(repositories))
@@ -206,6 +217,27 @@ fn source(config: &SourceConfig) -> String {
         SourceConfig::Helm(config) => {
             format!("chart repository {}: {}", config.address(), selected(&config.repositories))
         }
+    }
+}
+
+/// Whether this is the address that Azure gives a registry.
+fn is_of_azure(url: &str) -> bool {
+    let host = url.rsplit_once("://").map_or(url, |(_, host)| host);
+    let host = host.split_once(':').map_or(host, |(host, _)| host);
+    Marks { host: host.to_owned(), ..Marks::default() }.kind() == Some(RegistryKind::Azure)
+}
+
+/// What purges an Azure registry, as the policy names it.
+fn purged(purges: &AcrPurges) -> String {
+    let AcrPurges::Stated { commands, others } = purges else {
+        return ", where what purges is not said (`purge:`), so no new pin is made".to_owned();
+    };
+    let lines = commands.iter().map(|command| format!("`{}`", command.line));
+    let others = others.then(|| "others that nobody can name".to_owned());
+    let named: Vec<String> = lines.chain(others).collect();
+    match named.is_empty() {
+        true => ", where nothing purges".to_owned(),
+        false => format!(", purged by {}", named.join(", ")),
     }
 }
 
@@ -332,4 +364,38 @@ fn account(aws: &AwsConfig) -> String {
     let endpoint = aws.endpoint.as_ref().map(|url| format!(" at {url}")).unwrap_or_default();
     let role = aws.assume_role.as_ref().map(|role| format!(", as {role}")).unwrap_or_default();
     format!("{region}{endpoint}{role}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(source: &str) -> String {
+        let text =
+            format!("version: 1\nledger: none\nsources:\n  shop: {{ {source} }}\nproduction: [{{ tags: [\"v*\"] }}]\n");
+        let policy = crate::policy::parse(&text, "prodpin.yaml", &|_| None).unwrap();
+        let mut out = Vec::new();
+        explain(&policy, &mut out).unwrap();
+        String::from_utf8(out).unwrap().lines().find(|line| line.contains("shop:")).unwrap().to_owned()
+    }
+
+    #[test]
+    fn what_purges_an_azure_registry_is_repeated_as_it_is_read_k48() {
+        let acr = "acr: https://shop.azurecr.io, repositories: [shop/*]";
+        for (purge, expected) in [
+            ("", "is not said (`purge:`), so no new pin is made"),
+            (", purge: []", "where nothing purges"),
+            (", purge: [unknown]", "purged by others that nobody can name"),
+            (
+                ", purge: [\"acr purge --filter 'shop/api:^dev-' --ago 30d\", unknown]",
+                "purged by `acr purge --filter 'shop/api:^dev-' --ago 30d`, others that nobody can name",
+            ),
+        ] {
+            let said = said(&format!("{acr}{purge}"));
+            assert!(said.contains(expected), "{said}");
+            assert!(said.contains("Azure container registry https://shop.azurecr.io"), "{said}");
+        }
+        let elsewhere = said("acr: https://registry.example.com:8443, repositories: [shop/*], purge: []");
+        assert!(elsewhere.contains("NAME.azurecr.io, under another name"), "{elsewhere}");
+    }
 }

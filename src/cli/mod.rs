@@ -74,6 +74,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     if cli.no_color {
         colour::refuse();
     }
+    pasteable::note_ledger(cli.command.ledger());
     let bar = Bar::new(cli.quiet);
     logs::start(cli.quiet, cli.verbose, bar.clone());
     let ended = carry_out(&cli, &bar);
@@ -106,7 +107,10 @@ fn carry_out(cli: &Cli, bar: &Bar) -> anyhow::Result<Ending> {
     let policy = cli.policy.as_deref().unwrap_or(Path::new(DEFAULT_POLICY));
     match &cli.command {
         Command::Demo => demo::demo(&mut std::io::stdout(), &|arguments| main(arguments)).map(|()| Ending::Done),
-        Command::Init => init::init(policy),
+        Command::Init(arguments) => match &arguments.from {
+            Some(registry) => in_runtime(init::from(policy, registry, bar)),
+            None => init::init(policy),
+        },
         Command::Check => check::check(policy),
         Command::Alert(arguments) => in_runtime(alert::alert(policy, arguments)),
         Command::Audit(arguments) => in_runtime(audit::audit(policy, arguments, bar)),

@@ -11,7 +11,7 @@ use super::deadline::in_time;
 use super::exit::{Ending, Misuse};
 use super::forecast::wanted;
 use super::outcome::{choose_ledger, doubt_line, looked_up, open_ledger};
-use super::output::{Around, Outputs, ReportTarget, to_stdout};
+use super::output::{Around, Outputs, ReportTarget, to_reader, to_stdout};
 use super::values::WhichRun;
 use crate::ledger::{Head, Ledger};
 use crate::model::{Mode, RepositoryKey, RunRecord, Severity};
@@ -33,7 +33,7 @@ pub(super) async fn report(path: &Path, arguments: &PastReportArguments) -> anyh
 
 async fn look(path: &Path, policy: &Policy, arguments: &PastReportArguments) -> anyhow::Result<Ending> {
     if arguments.list {
-        return list(&open_ledger(policy).await?, arguments.format).await;
+        return list(path, &open_ledger(policy).await?, arguments.format).await;
     }
     let around = Around::from_policy(Some(path), policy, None)
         .signing(policy, arguments.format, &arguments.reports, false)
@@ -127,10 +127,10 @@ async fn find(ledger: &Ledger, which: &WhichRun) -> anyhow::Result<(RunRecord, H
 /// So many runs are listed, latest first.
 const LISTED: usize = 50;
 
-async fn list(ledger: &Ledger, format: Option<Format>) -> anyhow::Result<Ending> {
+async fn list(path: &Path, ledger: &Ledger, format: Option<Format>) -> anyhow::Result<Ending> {
     let runs = ledger.runs(LISTED).await?;
     match format.unwrap_or(Format::Table) {
-        Format::Table => to_stdout(|out| {
+        Format::Table => to_reader(Some(path), |out| {
             if let Some(doubt) = doubt_line(ledger) {
                 writeln!(out, "{}", terminal(&doubt))?;
             }

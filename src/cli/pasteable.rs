@@ -1,8 +1,9 @@
-//! Commands that a page prints are pasted as they stand. Where a policy other than the usual one was named, they name it,
-//! too: only here is that known, and no finding's text depends on where a policy lies.
+//! Commands that a page prints are pasted as they stand. Where a policy other than the usual one was named, or another ledger
+//! than the policy's, they name it, too: only here is that known, and no finding's text depends on where these lie.
 
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use super::arguments::DEFAULT_POLICY;
 
@@ -12,27 +13,59 @@ const COMMANDS: [&str; 12] = [
     "watch",
 ];
 
+/// Those of them that take no ledger.
+const WITHOUT_LEDGER: &str = "check";
+
+/// The ledger that the command line names. It is the process's, as the command line is.
+static LEDGER: Mutex<Option<String>> = Mutex::new(None);
+
+/// Notes what `--ledger` says, for every page and message from here on.
+pub(super) fn note_ledger(ledger: Option<&str>) {
+    *LEDGER.lock().unwrap_or_else(PoisonError::into_inner) = ledger.map(str::to_owned);
+}
+
+/// What every command is to name.
+#[derive(Debug, Default)]
+struct Flags {
+    /// ` --policy FILE`
+    policy: Option<String>,
+    /// ` --ledger LOCATION`
+    ledger: Option<String>,
+}
+
 /// Takes a page's lines, and completes the commands in them.
 pub(super) struct Pasteable<'a> {
     out: &'a mut dyn Write,
-    flag: Option<String>,
+    flags: Flags,
     line: Vec<u8>,
 }
 
 impl<'a> Pasteable<'a> {
     /// `policy` is the file as it was named; none where repositories were named instead.
     pub(super) fn new(out: &'a mut dyn Write, policy: Option<&Path>) -> Self {
-        let said = std::env::var_os("PRODPIN_POLICY");
-        // Whoever pastes into the same shell has the variable there.
-        let named =
-            policy.filter(|path| *path != Path::new(DEFAULT_POLICY) && Some(path.as_os_str()) != said.as_deref());
-        Self { out, flag: named.and_then(flag), line: Vec::new() }
+        let ledger = LEDGER.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Self::naming(out, policy, ledger.as_deref())
+    }
+
+    fn naming(out: &'a mut dyn Write, policy: Option<&Path>, ledger: Option<&str>) -> Self {
+        let said = |variable: &str| std::env::var_os(variable);
+        // Whoever pastes into the same shell has the variables there.
+        let policy =
+            policy.filter(|path| *path != Path::new(DEFAULT_POLICY) && Some((*path).into()) != said("PRODPIN_POLICY"));
+        let ledger = ledger.filter(|ledger| Some((*ledger).into()) != said("PRODPIN_LEDGER"));
+        let flags = Flags {
+            policy: policy.and_then(flag),
+            ledger: ledger.and_then(word).map(|ledger| format!(" --ledger {ledger}")),
+        };
+        Self { out, flags, line: Vec::new() }
     }
 
     fn write_line(&mut self) -> io::Result<()> {
         let line = std::mem::take(&mut self.line);
-        match (&self.flag, std::str::from_utf8(&line)) {
-            (Some(flag), Ok(text)) => self.out.write_all(completed(text, flag).as_bytes()),
+        match std::str::from_utf8(&line) {
+            Ok(text) if self.flags.policy.is_some() || self.flags.ledger.is_some() => {
+                self.out.write_all(completed(text, &self.flags).as_bytes())
+            }
             _ => self.out.write_all(&line),
         }
     }
@@ -70,8 +103,8 @@ pub(super) fn word(text: &str) -> Option<String> {
     }
 }
 
-/// The line with the flag in every command of ours that is there to be pasted.
-fn completed(line: &str, flag: &str) -> String {
+/// The line with the flags in every command of ours that is there to be pasted.
+fn completed(line: &str, flags: &Flags) -> String {
     const OURS: &str = "prodpin ";
     let (mut done, mut rest) = (String::with_capacity(line.len()), line);
     while let Some(at) = rest.find(OURS) {
@@ -85,11 +118,16 @@ fn completed(line: &str, flag: &str) -> String {
         });
         // A command on a line of its own stands in from the margin; what begins a page's head line does not.
         let alone = before.len() >= 4 && before.trim().is_empty();
-        let pasted = alone || before.ends_with(['`', '(']) || before.ends_with(": ");
+        let told = [": ", "run ", "with ", "then "].into_iter().any(|word| before.ends_with(word));
+        let pasted = alone || told || before.ends_with(['`', '(']);
         if let (Some(command), true) = (command, pasted) {
             done.push_str(command);
-            done.push_str(flag);
             rest = &after[command.len()..];
+            let given = rest.split(['`', '\n']).next().unwrap_or_default();
+            let ledger = flags.ledger.as_deref().filter(|_| *command != WITHOUT_LEDGER);
+            let missing = [(flags.policy.as_deref(), " --policy "), (ledger, " --ledger ")];
+            let missing = missing.into_iter().filter(|(_, name)| !given.contains(name));
+            missing.filter_map(|(flag, _)| flag).for_each(|flag| done.push_str(flag));
         }
     }
     done.push_str(rest);
@@ -102,7 +140,7 @@ mod tests {
 
     #[test]
     fn commands_name_the_policy_and_nothing_else_changes() {
-        let flag = flag(Path::new("team a/prod.yaml")).unwrap();
+        let flags = Flags { policy: flag(Path::new("team a/prod.yaml")), ledger: None };
         for (line, expected) in [
             ("run `prodpin enforce`, then `x`", "run `prodpin enforce --policy 'team a/prod.yaml'`, then `x`"),
             (
@@ -118,11 +156,38 @@ mod tests {
                 "        prodpin restore --policy 'team a/prod.yaml' --source shop api@sha256:0 --apply",
             ),
             ("    prodpin drill shop/api", "    prodpin drill --policy 'team a/prod.yaml' shop/api"),
+            ("then run prodpin enforce once", "then run prodpin enforce --policy 'team a/prod.yaml' once"),
             ("prodpin audit · 2026-11-29", "prodpin audit · 2026-11-29"),
             ("`prodpin readyness`, `prodpin explain CODE`", "`prodpin readyness`, `prodpin explain CODE`"),
         ] {
-            assert_eq!(completed(line, &flag), expected);
+            assert_eq!(completed(line, &flags), expected);
         }
+    }
+
+    #[test]
+    fn commands_name_the_ledger_that_was_given_once_and_only_where_they_take_one() {
+        let flags = Flags { policy: flag(Path::new("b.yaml")), ledger: Some(" --ledger s3://audit/x".to_owned()) };
+        for (line, expected) in [
+            ("run `prodpin enforce`", "run `prodpin enforce --policy b.yaml --ledger s3://audit/x`"),
+            ("`prodpin check`", "`prodpin check --policy b.yaml`"),
+            ("`prodpin explain CODE`", "`prodpin explain CODE`"),
+            (
+                "To remove it: prodpin release --ledger s3://audit/x --apply",
+                "To remove it: prodpin release --policy b.yaml --ledger s3://audit/x --apply",
+            ),
+            (
+                "run once: `prodpin audit --source shop --adopt`",
+                "run once: `prodpin audit --policy b.yaml --ledger s3://audit/x --source shop --adopt`",
+            ),
+        ] {
+            assert_eq!(completed(line, &flags), expected);
+        }
+        let mut out = Vec::new();
+        let mut pasteable = Pasteable::naming(&mut out, None, Some("team a/ledger"));
+        pasteable.write_all(b"    prodpin verify").unwrap();
+        pasteable.flush().unwrap();
+        assert_eq!(out, b"    prodpin verify --ledger 'team a/ledger'");
+        assert!(COMMANDS.contains(&WITHOUT_LEDGER));
     }
 
     #[test]
@@ -137,7 +202,7 @@ mod tests {
     fn the_usual_policy_is_not_named_and_a_line_cut_in_pieces_is_one_line() {
         let (mut usual, mut other) = (Vec::new(), Vec::new());
         for (out, policy) in [(&mut usual, DEFAULT_POLICY), (&mut other, "b.yaml")] {
-            let mut pasteable = Pasteable::new(out, Some(Path::new(policy)));
+            let mut pasteable = Pasteable::naming(out, Some(Path::new(policy)), None);
             for part in ["run `prod", "pin enf", "orce`\nlast: prodpin verify"] {
                 pasteable.write_all(part.as_bytes()).unwrap();
             }

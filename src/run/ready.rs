@@ -165,7 +165,9 @@ impl Kept {
                         page.restore.extend(commands);
                         continue;
                     }
-                    Err(Unwhole::Lacks(_) | Unwhole::NoEntry | Unwhole::Malformed(_)) => continue,
+                    Err(Unwhole::Lacks(_) | Unwhole::Damaged { .. } | Unwhole::NoEntry | Unwhole::Malformed(_)) => {
+                        continue;
+                    }
                     Err(Unwhole::Unknown(error)) => error.to_string(),
                 },
             };

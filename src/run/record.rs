@@ -13,7 +13,7 @@ use crate::alert::Passing;
 use crate::decide;
 use crate::model::{
     ArtifactId, Cause, DeployedReference, Entry, Event, Finding, Gap, Loss, RepositoryKey, RepositoryName, RunId,
-    Scope, SourceName,
+    Scope, SettingFacts, SourceName,
 };
 use crate::outcome::report::{RepositoryReport, Row, TargetReport, VaultState};
 use crate::report::body::BodyWriter;
@@ -146,7 +146,9 @@ impl Recorder {
                 self.totals(name).gaps.push(Gap::new(Scope::Setting, Cause::TimedOut, detail));
                 continue;
             };
-            self.totals(name).gaps.extend(gaps);
+            let totals = self.totals(name);
+            totals.gaps.extend(gaps);
+            totals.is_bucket = matches!(facts, SettingFacts::Bucket { .. });
             let previous = setup.ledger.settings(name);
             let (findings, event) = decide::settings(name, &facts, previous.as_ref(), setup.started);
             self.findings.extend(findings);

@@ -17,6 +17,8 @@ pub(super) struct SourceTotals {
     pub(super) unmatched: Vec<String>,
     /// What is known of its cleanup, by whichever repository came first, or first showed more.
     pub(super) cleanup: Option<Cleanup>,
+    /// Whether it is a bucket, as far as its settings say.
+    pub(super) is_bucket: bool,
 }
 
 impl SourceTotals {
@@ -29,6 +31,7 @@ impl SourceTotals {
             incomplete: !self.incomplete.is_empty(),
             unmatched: &self.unmatched,
             cleanup: self.cleanup.as_ref(),
+            is_bucket: self.is_bucket,
             withheld,
         }
     }

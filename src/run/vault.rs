@@ -375,7 +375,7 @@ async fn looked_up(
 ) -> Outcome {
     let (state, failure) = match whole(vault, key, &target.artifact, readable).await {
         Ok(_) => (VaultState::Kept, None),
-        Err(Unwhole::Lacks(_) | Unwhole::NoEntry | Unwhole::Malformed(_)) => {
+        Err(Unwhole::Lacks(_) | Unwhole::Damaged { .. } | Unwhole::NoEntry | Unwhole::Malformed(_)) => {
             (VaultState::Missing, Some((lack.0, lack.1.to_owned())))
         }
         Err(Unwhole::Unknown(error)) => (VaultState::Unknown, Some((Lack::Vault, error.to_string()))),

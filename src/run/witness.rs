@@ -50,7 +50,7 @@ enum Found {
     Pins(MissingHistory),
     /// Not all of its repositories could be listed, or too many could not be asked.
     Unlisted {
-        detail: String,
+        gap: Gap,
         adopted: bool,
     },
     /// The run ended before all was looked at.
@@ -94,17 +94,24 @@ impl WitnessState {
         !adopted || self.withhold(&key.source)
     }
 
-    fn findings(&self, now: Timestamp) -> Vec<Finding> {
+    /// `is_unread`: sources of which this run read nothing, and of which nothing is on record.
+    fn findings(&self, now: Timestamp, is_unread: &dyn Fn(&SourceName) -> bool) -> Vec<Finding> {
         let sources = self.sources.iter().filter_map(|(source, found)| match found {
             Found::Pins(missing) => Some(decide::missing_history(missing, now)),
             Found::Unlisted { adopted: true, .. } | Found::Unfinished => None,
-            Found::Unlisted { detail, .. } => Some(decide::unlisted_source(source, detail, now)),
+            Found::Unlisted { gap, .. } if is_unread(source) => Some(decide::unread_source(source, gap, now)),
+            Found::Unlisted { gap, .. } => Some(decide::unlisted_source(source, gap, now)),
         });
         // Where a whole source is withheld, that says it for each of its repositories.
         let single = self.repositories.iter().filter(|(key, _)| !self.sources.contains_key(&key.source));
-        let single = single.map(|(_, doubt)| match doubt {
-            Doubt::Pins(missing) => decide::missing_history(missing, now),
-            Doubt::Unasked(unasked) => decide::unasked(unasked, now),
+        let mut unread = BTreeSet::new();
+        let single = single.filter_map(|(key, doubt)| match doubt {
+            Doubt::Pins(missing) => Some(decide::missing_history(missing, now)),
+            // One cause, however many repositories it keeps from being read.
+            Doubt::Unasked(unasked) if !unasked.adopted && is_unread(&key.source) => {
+                unread.insert(&key.source).then(|| decide::unread_source(&key.source, &unasked.gap, now))
+            }
+            Doubt::Unasked(unasked) => Some(decide::unasked(unasked, now)),
         });
         let partial = self.partial.values().map(|look| decide::partial_look(look, now));
         sources.chain(single).chain(partial).collect()
@@ -143,9 +150,9 @@ impl Witnesses {
         self.decided.notified().await;
     }
 
-    /// All that is to be told of it.
-    pub(super) fn findings(&self, now: Timestamp) -> Vec<Finding> {
-        self.reported().findings(now)
+    /// All that is to be told of it. `is_unread`: sources of which this run read nothing, and of which nothing is on record.
+    pub(super) fn findings(&self, now: Timestamp, is_unread: &dyn Fn(&SourceName) -> bool) -> Vec<Finding> {
+        self.reported().findings(now, is_unread)
     }
 
     /// Why this repository is not judged, for a page about it alone.
@@ -155,7 +162,7 @@ impl Witnesses {
                 && finding.reference.as_deref().is_none_or(|name| name == key.name.as_str())
         };
         let reported = self.reported();
-        reported.withhold_in(key).then(|| match reported.findings(now).into_iter().find(about) {
+        reported.withhold_in(key).then(|| match reported.findings(now, &|_| false).into_iter().find(about) {
             Some(finding) => format!("{}; {}", finding.message, finding.remedy),
             None => format!(
                 "the ledger has no record of source {}, and the run ended before it was asked for pins",
@@ -211,7 +218,7 @@ impl Setup {
         } else if stop.is_set() {
             Some(Found::Unfinished)
         } else {
-            unlisted.map(|gap| Found::Unlisted { detail: gap.detail, adopted: self.adopts })
+            unlisted.map(|gap| Found::Unlisted { gap, adopted: self.adopts })
         };
         self.witnesses.decide(|reported| {
             reported.open_sources.remove(name);

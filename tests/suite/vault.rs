@@ -208,7 +208,12 @@ async fn restore_says_what_it_has_and_refuses_what_is_not_whole_i27() {
     shop.lose(content).await;
     let refused = shop.run(&["restore", "shop/api:v1.0.0", "--apply"]).await;
     assert_eq!(refused.status, 1, "{}", refused.stdout);
-    assert!(refused.stderr.contains("damaged"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("damaged") && refused.stderr.contains("out of the vault"), "{}", refused.stderr);
+    // At another size that is seen before anything is sent, and not called missing.
+    std::fs::write(&file, "x").unwrap();
+    let cut = shop.run(&["restore", "shop/api:v1.0.0"]).await;
+    assert!(cut.status == 1 && cut.stderr.contains("is damaged"), "{}", cut.stderr);
+    assert!(!cut.stderr.contains("does not have"), "{}", cut.stderr);
     assert!(shop.pusher.manifest("shop/api", "v1.0.0").await.is_none());
     std::fs::remove_file(&file).unwrap();
     let refused = shop.run(&["restore", "shop/api:v1.0.0", "--apply"]).await;

@@ -248,7 +248,11 @@ async fn a_source_that_cannot_be_listed_is_no_beginning_i24() {
     let estate = Estate::with_releases(2);
     estate.memory.refuse_catalog();
     let found = estate.enforce().await;
-    assert_eq!(missing(&found), [Severity::High], "{:?}", found.codes());
+    // Nothing was read, so that is what is told, once, and nothing of a history that nobody knows of.
+    assert_eq!(missing(&found), [], "{:?}", found.codes());
+    let [unread] = &found.findings[..] else { panic!("one cause: {:?}", found.findings) };
+    assert_eq!((unread.code, unread.severity), (Code::InventoryIncomplete, Severity::High), "{unread:?}");
+    assert!(unread.message.starts_with("nothing of source shop could be read: ") && !found.complete, "{unread:?}");
     assert!(sources_on_record(&estate.policy).await.is_empty());
     assert_eq!(estate.memory.calls(), []);
     estate.memory.heal();

@@ -28,7 +28,7 @@ use serde_json::json;
 
 use self::world::Project;
 #[allow(unused_imports, reason = "each program that includes this uses its own part of it")]
-pub(crate) use self::world::{Account, Ending, World};
+pub(crate) use self::world::{Account, Ending, Execution, World};
 use super::registry::{Logged, Options, Registry};
 
 /// What the stand-in does in place of the truth.

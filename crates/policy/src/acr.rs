@@ -9,7 +9,7 @@ use super::registry::{RegistryTerms, registry_source, terms};
 use super::require::RawRequire;
 use super::spanned::Spanned;
 use super::{OciConfig, RegistryInterface};
-use prodpin_core::model::{AcrCommand, AcrPurges};
+use prodpin_core::model::{AcrCommand, AcrPurges, RegistryKind};
 
 registry_source! {
     /// An Azure container registry, read by its own interface: manifests, tags, and the locks of both. Pins are locked.
@@ -30,6 +30,9 @@ const OTHERS: &str = "unknown";
 impl Checker<'_> {
     pub(super) fn acr(&self, raw: &RawAcr, span: Span) -> Option<OciConfig> {
         let config = self.registry(&raw.terms(), span);
+        if let Some(config) = &config {
+            self.may_be_there(&raw.acr, config, RegistryKind::Azure, "https://NAME.azurecr.io");
+        }
         let purges = self.purges(&raw.purge);
         Some(OciConfig { interface: RegistryInterface::Acr { purges: purges? }, ..config? })
     }

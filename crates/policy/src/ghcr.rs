@@ -27,15 +27,8 @@ registry_source! {
 impl Checker<'_> {
     pub(super) fn ghcr(&self, raw: &RawGhcr, span: Span) -> Option<OciConfig> {
         let config = self.registry(&raw.terms(), span);
-        for entry in raw.repositories.value().into_iter().flatten() {
-            let Some((at, text)) = entry.read() else { continue };
-            if !entry.from_environment && !text.starts_with('!') && !names_its_owner(text) {
-                let fix = format!("write {}, or {} for all packages of one", quote("OWNER/PACKAGE"), quote("OWNER/**"));
-                let message =
-                    format!("GitHub lists the packages of one owner at a time, and {} names none", quote(text));
-                self.problems.error(at, message, fix);
-            }
-        }
+        let fix = format!("write {}, or {} for all packages of one", quote("OWNER/PACKAGE"), quote("OWNER/**"));
+        self.owners_are_named(&raw.repositories, "GitHub lists the packages of one owner at a time", &fix);
         let config = config?;
         let api = match raw.api.span() {
             Some(_) => self.api_address(&raw.api)?,
@@ -47,12 +40,6 @@ impl Checker<'_> {
         };
         Some(OciConfig { interface: RegistryInterface::Ghcr { api }, ..config })
     }
-}
-
-/// Whether what stands before the first `/` is one owner, in full.
-fn names_its_owner(entry: &str) -> bool {
-    let glob = ['*', '?', '[', ']', '{', '}', '\\'];
-    entry.split_once('/').is_some_and(|(owner, rest)| !owner.is_empty() && !owner.contains(glob) && !rest.is_empty())
 }
 
 /// Where GitHub answers for a registry of its own; none for every other registry, and for whatever listens on a port beside it.
@@ -75,16 +62,6 @@ pub fn api_of(registry: &Url) -> Option<Url> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_package_has_its_owner_in_front() {
-        for entry in ["acme/api", "acme/*", "acme/**", "acme/team/api-*", "acme/{api,web}"] {
-            assert!(names_its_owner(entry), "{entry}");
-        }
-        for entry in ["api", "*", "**", "*/api", "{acme,corp}/*", "ac*/api", "/api", "acme/"] {
-            assert!(!names_its_owner(entry), "{entry}");
-        }
-    }
 
     #[test]
     fn each_server_of_github_has_its_api_k58() {

@@ -7,6 +7,7 @@ use super::registry::{RegistryTerms, registry_source, terms};
 use super::require::RawRequire;
 use super::spanned::Spanned;
 use super::{OciConfig, RegistryInterface};
+use prodpin_core::model::RegistryKind;
 
 registry_source! {
     /// A Harbor, read by its own interface: projects, tag retention, immutability rules and garbage collection. Repositories are
@@ -30,7 +31,9 @@ impl Checker<'_> {
                 self.problems.error(at, message, fix);
             }
         }
-        Some(OciConfig { interface: RegistryInterface::Harbor, ..config? })
+        let config = config?;
+        self.may_be_there(&raw.harbor, &config, RegistryKind::Harbor, "the address of your Harbor");
+        Some(OciConfig { interface: RegistryInterface::Harbor, ..config })
     }
 }
 

@@ -1,7 +1,11 @@
 //! What every source that speaks the registry protocol has in the policy, whatever else its vendor's own interface adds.
 
+use super::OciConfig;
+use super::check::Checker;
+use super::problem::quote;
 use super::raw::RawOci;
 use super::spanned::Spanned;
+use prodpin_core::model::{Marks, RegistryKind};
 
 /// What every source that speaks the registry protocol says of it.
 pub(super) struct RegistryTerms<'r> {
@@ -39,6 +43,44 @@ impl RawOci {
     pub(super) fn terms(&self) -> RegistryTerms<'_> {
         terms!(self, oci)
     }
+}
+
+impl Checker<'_> {
+    /// A registry under a host that is known for another kind has no interface of this one. `expects` is the address to write.
+    pub(super) fn may_be_there(
+        &self,
+        address: &Spanned<String>,
+        config: &OciConfig,
+        kind: RegistryKind,
+        expects: &str,
+    ) {
+        let host = config.url.host_str().unwrap_or_default().trim_end_matches('.').to_ascii_lowercase();
+        if let (Some((at, _)), Some(other)) = (address.read(), Marks::another_at(&host, kind)) {
+            let message = format!("{host} is {other}, and not {}", kind.name());
+            self.problems.error(
+                at,
+                message,
+                format!("write {expects}, or this host under the key of its kind, else `oci:`"),
+            );
+        }
+    }
+
+    /// Where a registry lists what one owner has at a time, every entry must name its owner in full. `lists` says so in front of
+    /// an entry that does not.
+    pub(super) fn owners_are_named(&self, repositories: &Spanned<Vec<Spanned<String>>>, lists: &str, fix: &str) {
+        for entry in repositories.value().into_iter().flatten() {
+            let Some((at, text)) = entry.read() else { continue };
+            if !entry.from_environment && !text.starts_with('!') && !names_its_owner(text) {
+                self.problems.error(at, format!("{lists}, and {} names none", quote(text)), fix.to_owned());
+            }
+        }
+    }
+}
+
+/// Whether what stands before the first `/` is one owner, in full.
+fn names_its_owner(entry: &str) -> bool {
+    let glob = ['*', '?', '[', ']', '{', '}', '\\'];
+    entry.split_once('/').is_some_and(|(owner, rest)| !owner.is_empty() && !owner.contains(glob) && !rest.is_empty())
 }
 
 /// A kind of registry that is read by its vendor's own interface as well: the keys that all registries have, and its own.
@@ -90,3 +132,18 @@ macro_rules! registry_source {
     };
 }
 pub(super) use registry_source;
+
+#[cfg(test)]
+mod tests {
+    use super::names_its_owner;
+
+    #[test]
+    fn a_repository_has_its_owner_in_front() {
+        for entry in ["acme/api", "acme/*", "acme/**", "acme/team/api-*", "acme/{api,web}", "library/postgres"] {
+            assert!(names_its_owner(entry), "{entry}");
+        }
+        for entry in ["api", "postgres", "*", "**", "*/api", "{acme,corp}/*", "ac*/api", "/api", "acme/"] {
+            assert!(!names_its_owner(entry), "{entry}");
+        }
+    }
+}

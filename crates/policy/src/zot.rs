@@ -9,7 +9,7 @@ use super::registry::{RegistryTerms, registry_source, terms};
 use super::require::RawRequire;
 use super::spanned::Spanned;
 use super::{OciConfig, RegistryInterface};
-use prodpin_core::model::StatedCleanup;
+use prodpin_core::model::{RegistryKind, StatedCleanup};
 
 registry_source! {
     /// A zot. Its garbage collection and retention are simulated by its configuration file, where `config` names that.
@@ -34,6 +34,8 @@ impl Checker<'_> {
             self.problems.error(at, "the rules of this source are read from its configuration file", fix);
         }
         let cleanup = raw.cleanup.value().copied();
-        Some(OciConfig { cleanup, interface: RegistryInterface::Zot { config }, ..oci? })
+        let oci = oci?;
+        self.may_be_there(&raw.zot, &oci, RegistryKind::Zot, "the address of your zot");
+        Some(OciConfig { cleanup, interface: RegistryInterface::Zot { config }, ..oci })
     }
 }

@@ -22,6 +22,7 @@ mod manifest;
 mod matched;
 pub mod memory;
 pub mod oci;
+mod own_files;
 mod owners;
 pub mod quay;
 pub mod s3;
@@ -47,7 +48,9 @@ pub use prodpin_net::memory::{Full, Reservation};
 use prodpin_policy::{RegistryInterface, SourceConfig};
 
 pub use attached::{Attachments, PartsLook};
-pub use trail::{Trail, unread};
+pub use own_files::unusable_files;
+pub use trail::Trail;
+pub(crate) use trail::{LATE, unread};
 pub use witness::PinLook;
 
 /// The gap of a repository that is larger than what there is memory for.

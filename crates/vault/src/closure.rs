@@ -37,8 +37,15 @@ pub struct Closure {
 /// Why a target is not whole in the vault.
 #[derive(Debug)]
 pub enum Unwhole {
-    /// The vault lacks this part, or has it with other bytes.
+    /// The vault lacks this part.
     Lacks(Digest),
+    /// It has this part with other bytes.
+    Damaged {
+        /// Which.
+        part: Digest,
+        /// That, and what to do, in one sentence.
+        said: String,
+    },
     /// It never had this file.
     NoEntry,
     /// A manifest in it cannot be read.
@@ -52,7 +59,7 @@ impl std::fmt::Display for Unwhole {
         match self {
             Self::Lacks(digest) => write!(f, "the vault does not have {digest}"),
             Self::NoEntry => f.write_str("the vault does not have it"),
-            Self::Malformed(detail) => f.write_str(detail),
+            Self::Malformed(detail) | Self::Damaged { said: detail, .. } => f.write_str(detail),
             Self::Unknown(error) => error.fmt(f),
         }
     }
@@ -193,11 +200,12 @@ impl Vault {
     /// Whether a target is whole in the vault, read back now: every manifest is read and hashed, every blob is looked up and
     /// has the size that its manifest says. What it holds was hashed when it was written; `prodpin restore` hashes it again.
     pub async fn whole(&self, root: &Digest, media_type: Option<&str>) -> Result<Closure, Unwhole> {
-        let closure = self.walk(root, media_type, None).await.map_err(|stuck| match stuck {
-            Stuck::Vault(error) => Unwhole::Unknown(error),
-            Stuck::Lost(digest, _) => Unwhole::Lacks(digest),
-            Stuck::Malformed(detail) => Unwhole::Malformed(detail),
-        })?;
+        let closure = match self.walk(root, media_type, None).await {
+            Ok(closure) => closure,
+            Err(Stuck::Vault(error)) => return Err(Unwhole::Unknown(error)),
+            Err(Stuck::Lost(digest, _)) => return Err(self.lacking(digest).await),
+            Err(Stuck::Malformed(detail)) => return Err(Unwhole::Malformed(detail)),
+        };
         let blobs: Vec<(Digest, u64)> = closure
             .parts
             .iter()
@@ -215,7 +223,7 @@ impl Vault {
         while let Some((digest, there)) = asked.next().await {
             match there {
                 Ok(true) => {}
-                Ok(false) => return Err(Unwhole::Lacks(digest)),
+                Ok(false) => return Err(self.lacking(digest).await),
                 Err(error) => return Err(Unwhole::Unknown(error)),
             }
         }
@@ -229,6 +237,19 @@ impl Vault {
             Ok(Some(root)) => self.whole(&root, None).await,
             Ok(None) => Err(Unwhole::NoEntry),
             Err(error) => Err(Unwhole::Unknown(error)),
+        }
+    }
+
+    /// Why a part cannot be used: it is not there, or something else lies in its place.
+    async fn lacking(&self, part: Digest) -> Unwhole {
+        let lies_there = match &self.shelf {
+            Shelf::Registry(registry) => registry.serves_other_bytes(&part).await.map_err(|detail| self.failed(detail)),
+            Shelf::Store(_) => self.size(&blob_path(&part)).await.map(|size| size.is_some()),
+        };
+        match lies_there {
+            Ok(true) => Unwhole::Damaged { said: self.damaged(&part), part },
+            Ok(false) => Unwhole::Lacks(part),
+            Err(error) => Unwhole::Unknown(error),
         }
     }
 

@@ -62,6 +62,11 @@ impl InRegistry {
         }
     }
 
+    /// Whether what it serves under a manifest's digest does not hash to that.
+    pub(super) async fn serves_other_bytes(&self, digest: &Digest) -> Result<bool, String> {
+        Ok(matches!(self.content()?.manifest(&self.repository, digest).await, Err(Lost::Wrong(_))))
+    }
+
     /// Whether a blob is there with this size, by its own first byte.
     pub(super) async fn has(&self, digest: &Digest, size: u64) -> Result<bool, String> {
         match self.writer.has_blob_now(&self.repository, digest, size).await {

@@ -131,6 +131,18 @@ impl Vault {
         &self.location
     }
 
+    /// That a copy is damaged, and what to do: a run takes what has the right size for whole, and copies only what is not there.
+    pub(crate) fn damaged(&self, digest: &Digest) -> String {
+        let first = match &self.shelf {
+            Shelf::Store(_) => format!("move {} out of the vault", self.path_of(digest)),
+            Shelf::Registry(_) => format!("delete that blob from the storage behind {}", self.location),
+        };
+        format!(
+            "the vault's copy of {digest} is damaged: its bytes are not those that its name says; {first}, and run \
+             `prodpin enforce`, which copies it again while its source has it; else bring it back from a backup of the vault"
+        )
+    }
+
     /// The same where something is said to be safe there: what a registry's own rules remove is not known.
     #[must_use]
     pub fn described(&self) -> String {

@@ -207,10 +207,7 @@ impl Restoring<'_> {
             hash.update(&bytes);
             if until == part.size {
                 if hash.digest() != part.digest {
-                    return Err(format!(
-                        "the vault's copy of blob {} is damaged: it does not hash to its name",
-                        part.digest
-                    ));
+                    return Err(self.vault.damaged(&part.digest));
                 }
                 // After parts the end is empty: some registries take no bytes with it then.
                 let rest = match from {

@@ -266,7 +266,22 @@ async fn what_the_source_lost_is_said_and_what_the_vault_has_is_enough_i27() {
         .await
         .unwrap();
     let fresh = Vault::new(vault.objects().unwrap().clone(), "memory", true);
-    assert!(matches!(fresh.whole(&content.digest(), None).await, Err(Unwhole::Lacks(lacking)) if lacking == blob));
+    let cut = fresh.whole(&content.digest(), None).await.unwrap_err();
+    assert!(matches!(&cut, Unwhole::Damaged { part, .. } if *part == blob), "{cut:?}");
+    assert!(cut.to_string().contains(&format!("move memory/{} out of the vault", place::blob_path(&blob))), "{cut}");
+    // Nor is a manifest with other bytes one, and what is not there at all is not called damaged.
+    let overwritten = place::blob_path(&content.digest());
+    let objects = vault.objects().unwrap();
+    objects
+        .put_opts(&overwritten, Bytes::from_static(b"{}").into(), object_store::PutMode::Overwrite.into())
+        .await
+        .unwrap();
+    let wrong = fresh.whole(&content.digest(), None).await.unwrap_err();
+    assert!(matches!(&wrong, Unwhole::Damaged { part, .. } if *part == content.digest()), "{wrong:?}");
+    objects.delete(&overwritten).await.unwrap();
+    assert!(
+        matches!(fresh.whole(&content.digest(), None).await, Err(Unwhole::Lacks(lacking)) if lacking == content.digest())
+    );
 }
 
 #[tokio::test]

@@ -70,7 +70,13 @@ impl Recorder {
     /// What was found where the ledger knows nothing. By now every look has ended, or the run did before it.
     fn witnesses(&mut self) {
         let setup = self.setup.clone();
-        self.findings.extend(setup.witnesses.findings(setup.started));
+        let is_unread = |source: &SourceName| {
+            let has_read =
+                self.sources.get(source).is_some_and(|totals| totals.counts.tags + totals.counts.artifacts > 0);
+            !has_read && !setup.ledger.has_history(source)
+        };
+        let found = setup.witnesses.findings(setup.started, &is_unread);
+        self.findings.extend(found);
         self.settings.retain(|entry| match &entry.event {
             Event::Settings { source, .. } => !setup.witnesses.withhold(source),
             _ => true,

@@ -211,8 +211,7 @@ impl Removing<'_> {
         match &self.setup.vault {
             Some(_) => format!("`{}`", crate::decide::bring_back::restore_command(self.key, artifact)),
             None => {
-                "`prodpin audit` says what is missing, and only another copy has it: a replica, or another registry"
-                    .to_owned()
+                "`prodpin audit` says what is missing, and only another copy has it: a replica, or a backup".to_owned()
             }
         }
     }

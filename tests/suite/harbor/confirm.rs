@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::runs::rule;
 use super::{USER, config, opened, pusher, started, with_releases};
 use crate::estate::Estate;
-use crate::support::harbor::{Account, Ending, Harbor, Lie};
+use crate::support::harbor::{Account, Ending, Execution, Harbor, Lie};
 use prodpin::sources::memory::image;
 
 /// Five releases, of which `latestPushedK 3` retains the newest.
@@ -69,6 +69,23 @@ async fn a_dry_run_that_says_the_same_agrees_and_nothing_else_is_sent_j35() {
     let unasked = estate.forecast_on(ForecastOptions::default(), opened(&harbor, false)).await;
     assert!(unasked.report.rows().all(|row| row.unwrap().preview.is_none()));
     assert_eq!(harbor.writes(), []);
+}
+
+#[tokio::test]
+async fn a_dry_run_is_waited_for_by_its_own_row_however_many_there_are_j35() {
+    let (harbor, estate) = counted().await;
+    says(&harbor, "v1.0.0", "DEL");
+    says(&harbor, "v1.1.0", "DEL");
+    let policy = harbor.world().projects["shop"].retention.unwrap();
+    let earlier = |id| Execution { id, policy, dry: false, looks: 9, ending: Ending::Well };
+    harbor.world().executions = (100_000..100_250).map(earlier).collect();
+    harbor.forget_requests();
+    let (complete, preview) = preview(&harbor, &estate).await;
+    assert!(complete && matches!(preview, Preview::Compared { .. }), "{preview:?}");
+    let requests = harbor.requests();
+    let is_poll = |asked: &str| asked.contains("/executions?");
+    let polls: Vec<&str> = requests.iter().map(|asked| asked.path.as_str()).filter(|asked| is_poll(asked)).collect();
+    assert!(!polls.is_empty() && polls.iter().all(|asked| asked.ends_with("?page=1&page_size=1")), "{polls:?}");
 }
 
 #[tokio::test]

@@ -32,6 +32,16 @@ fn what_is_run_there_is_named_denied_or_unknown_k48() {
 }
 
 #[test]
+fn an_address_that_is_known_for_another_registry_is_no_acr() {
+    let at = |host: &str| with_source(&format!("{{ acr: https://{host}, repositories: [shop/*] }}"));
+    let reported = reported([at("quay.io")]);
+    assert!(reported.contains("quay.io is Quay, and not Azure Container Registry"), "{reported}");
+    assert!(reported.contains("write https://NAME.azurecr.io"), "{reported}");
+    // A registry of Azure's may be under a domain of its owner's.
+    good(&at("registry.example.com"));
+}
+
+#[test]
 fn a_purge_that_cannot_be_read_is_no_policy_k48() {
     for (wrong, said) in [
         ("purge: [\"acr purge --ago 3d\"]", "--filter is required"),

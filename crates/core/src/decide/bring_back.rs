@@ -25,8 +25,17 @@ pub(super) fn mending(target: &TargetReport) -> Mending {
     }
 }
 
-/// What comes before anything is pushed where wrong bytes lie under a digest.
-pub(super) const DELETE_FIRST: &str = "first delete these blobs from the registry's storage: it skips a push of a digest that it has, and a restore's too";
+/// What comes before the bytes of a target are put back where wrong ones lie in their place.
+pub(super) fn make_room(artifact: &ArtifactId) -> String {
+    match artifact {
+        ArtifactId::ObjectVersion { key, .. } => format!("first {}", hide(key)),
+        ArtifactId::Manifest(_) => {
+            "first delete these blobs from the registry's storage: it skips a push of a digest that it has, and a restore's \
+             too"
+                .to_owned()
+        }
+    }
+}
 
 /// The command that puts a target back from the vault.
 #[must_use]
@@ -98,10 +107,7 @@ pub fn name_vault(findings: &mut [Finding], targets: &[TargetReport]) {
         let key = RepositoryKey { source, name };
         let command = restore_command(&key, &artifact);
         let target = targets.iter().find(|target| target.artifact == artifact);
-        let first = match &artifact {
-            ArtifactId::ObjectVersion { key, .. } => format!("first {}", hide(key)),
-            ArtifactId::Manifest(_) => DELETE_FIRST.to_owned(),
-        };
+        let first = make_room(&artifact);
         finding.remedy = match target.map_or(Mending::Push, mending) {
             Mending::Nothing => continue,
             Mending::Push => format!("if the vault has it: `{command}`; else {}", finding.remedy),

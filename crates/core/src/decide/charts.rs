@@ -1,7 +1,8 @@
 //! What is said differently of charts: a version that moves was published again, an archive can disagree with its index,
 //! and a version that vanished may quietly become another one (F139, F140).
 
-use crate::model::{ArtifactId, ArtifactKind, ChartVersion, Code, Inspection, Obstacle, RepositoryKind, Severity};
+use super::place::Place;
+use crate::model::{ArtifactId, ArtifactKind, ChartVersion, Code, Inspection, Obstacle, Severity};
 use crate::outcome::report::{PinReport, RepositoryReport};
 
 /// Whether what an artifact was looked at for is a chart, in a registry too (F142).
@@ -43,34 +44,28 @@ pub(super) fn after_loss(stand_in: Option<&str>) -> String {
     stand_in.map(|other| format!("; Helm would install {other} for it without an error")).unwrap_or_default()
 }
 
-/// Where the bytes of a target that is gone may still be. No node keeps charts, nor the layers of an image as they were
-/// pulled, and a build makes other bytes (P71).
-pub(super) fn bring_back(kind: RepositoryKind) -> &'static str {
-    match kind {
-        RepositoryKind::Charts => {
-            "publish the same bytes again from a mirror, a backup or whoever pulled them; a rebuild packs other bytes"
-        }
-        RepositoryKind::Artifacts => {
-            "push the same bytes again from a replica, another registry or a backup that kept the digest; a rebuild has other bytes"
-        }
-    }
-}
-
 /// How wrong bytes of a target are reported.
-pub(super) fn wrong_bytes(kind: RepositoryKind, name: &str, detail: &str) -> (Code, String, String) {
-    match kind {
-        RepositoryKind::Charts => (
+pub(super) fn wrong_bytes(place: Place, name: &str, detail: &str) -> (Code, String, String) {
+    match place {
+        Place::ChartBucket | Place::ChartServer => (
             Code::ChartDigestMismatch,
             format!("{name}: index and archive do not agree: {detail}"),
             "do not install it; find out which of the two was changed, and have the index written anew from archives that \
              are known to be good"
                 .to_owned(),
         ),
-        RepositoryKind::Artifacts => (
+        Place::Registry => (
             Code::TargetBroken,
             format!("{name}: the registry serves other bytes than the digest names: {detail}"),
             "do not deploy it; ask the registry without whatever stands between; where its storage is damaged, delete the \
              manifest there, and push the same bytes again from a replica or a backup"
+                .to_owned(),
+        ),
+        Place::Bucket => (
+            Code::TargetBroken,
+            format!("{name}: the bucket serves other bytes than are on record: {detail}"),
+            "do not deploy it; ask the bucket without whatever stands between; where this version is damaged, upload the \
+             same bytes again from a replica or a backup, which makes a new version of the key"
                 .to_owned(),
         ),
     }

@@ -2,31 +2,53 @@
 
 use jiff::Timestamp;
 
-use crate::model::{Code, Finding, RepositoryKey, RepositoryName, Retention, Severity};
+use crate::model::{Cause, Code, Finding, Gap, RepositoryKey, RepositoryName, Retention, Scope, Severity};
 use crate::outcome::known_as::KnownAs;
 use crate::outcome::report::{Reason, TargetReport};
 
 use super::input::Input;
+use super::place::Place;
 
 /// Fills in what all findings of a repository share.
 #[derive(Clone, Copy)]
 pub(super) struct Draft<'a> {
     key: &'a RepositoryKey,
     retention: &'a Retention,
+    gaps: &'a [Gap],
+    place: Place,
     now: Timestamp,
 }
 
 impl<'a> Draft<'a> {
     pub(super) fn new(input: &Input<'a>) -> Self {
-        Self { key: input.key, retention: &input.snapshot.retention, now: input.now }
+        let snapshot = input.snapshot;
+        Self {
+            key: input.key,
+            retention: &snapshot.retention,
+            gaps: &snapshot.gaps,
+            place: Place::of(snapshot),
+            now: input.now,
+        }
     }
 
     pub(super) fn repository(&self) -> &'a RepositoryName {
         &self.key.name
     }
 
+    /// What holds the repository.
+    pub(super) fn place(&self) -> Place {
+        self.place
+    }
+
     pub(super) fn retention(&self) -> &'a Retention {
         self.retention
+    }
+
+    /// Why a setting could not be read, where nobody was denied it: a permission more would change nothing.
+    pub(super) fn unread_though_allowed(&self) -> Option<&'a Gap> {
+        let mut settings = self.gaps.iter().filter(|gap| gap.scope == Scope::Setting);
+        let first = settings.clone().next()?;
+        settings.all(|gap| gap.cause != Cause::Denied).then_some(first)
     }
 
     pub(super) fn finding(

@@ -7,11 +7,12 @@ use crate::model::{
 };
 use crate::outcome::report::TargetReport;
 
-use super::bring_back::{DELETE_FIRST, Mending, mending};
+use super::bring_back::{Mending, make_room, mending};
 use super::commands;
 use super::draft::Draft;
 use super::drilled;
 use super::input::Input;
+use super::place::Place;
 
 /// So many parts are named; the others are a number.
 const NAMED: usize = 5;
@@ -23,10 +24,10 @@ pub(super) fn findings(
     name: &str,
     target: &TargetReport,
     inspection: Option<&Inspection>,
-    (kind, kept): (RepositoryKind, Option<&str>),
+    kept: Option<&str>,
 ) -> Vec<Finding> {
     let lost = inspection.map_or(&[][..], |inspection| &inspection.lost_attestations);
-    [broken(draft, name, target, kept), contradiction(draft, name, target, kind), attestations(draft, name, lost, kept)]
+    [broken(draft, name, target, kept), contradiction(draft, name, target), attestations(draft, name, lost, kept)]
         .into_iter()
         .flatten()
         .collect()
@@ -98,9 +99,11 @@ fn broken(draft: Draft<'_>, name: &str, target: &TargetReport, kept: Option<&str
         let message = format!("{name} {}", clauses.join("; it "));
         let remedy = match mending(target) {
             Mending::DeleteFirst => format!(
-                "{DELETE_FIRST}; then push the same bytes again from a replica or a backup; then prove it: `{}`",
+                "{}; then put the same bytes there again from a replica or a backup; then prove it: `{}`",
+                make_room(&target.artifact),
                 commands::drill(draft.repository())
             ),
+            Mending::Push | Mending::Nothing if draft.place().is_bucket() => draft.place().bring_back().to_owned(),
             Mending::Push | Mending::Nothing => or_push(
                 kept,
                 "push the same bytes again from a replica, another registry or a backup that kept the digest; a cleanup \
@@ -117,7 +120,7 @@ fn or_push(kept: Option<&str>, push: &str) -> String {
 }
 
 /// One finding for all contradictions about a target. Neither answer is believed, so nothing is called protected by it.
-fn contradiction(draft: Draft<'_>, name: &str, target: &TargetReport, kind: RepositoryKind) -> Option<Finding> {
+fn contradiction(draft: Draft<'_>, name: &str, target: &TargetReport) -> Option<Finding> {
     let reported: Vec<String> = target
         .obstacles
         .iter()
@@ -126,9 +129,10 @@ fn contradiction(draft: Draft<'_>, name: &str, target: &TargetReport, kind: Repo
             _ => None,
         })
         .collect();
-    let server = match kind {
-        RepositoryKind::Charts => "the chart repository",
-        RepositoryKind::Artifacts => "the registry",
+    let server = match draft.place() {
+        Place::ChartBucket | Place::ChartServer => "the chart repository",
+        Place::Registry => "the registry",
+        Place::Bucket => "the bucket",
     };
     (!reported.is_empty()).then(|| {
         draft.finding(

@@ -50,9 +50,11 @@ mod outlooks;
 mod overdue;
 mod parts;
 mod pinning;
+mod place;
 mod plan;
 mod platform_tags;
 mod pointers;
+pub mod propose;
 mod protection;
 mod ranking;
 mod readiness;
@@ -103,5 +105,6 @@ pub use source::{idle_rules, settings, unmatched, without_tags};
 pub use waive::{expired, idle, waive};
 pub use witness::{
     MissingHistory, PartialLook, UnaskedRepository, missing_history, partial_look, unasked, unlisted_source,
+    unread_source,
 };
 pub use workloads::{concerns, uncovered};

@@ -188,6 +188,16 @@ pub(super) fn claim_first(draft: Draft<'_>) -> String {
 }
 
 fn readable(draft: Draft<'_>) -> String {
+    let reads_rules = match draft.retention() {
+        Retention::Ecr(ecr) => ecr.lifecycle == Setting::Unknown,
+        Retention::GitLab(repository) => repository.policy == Setting::Unknown,
+        Retention::Gar(repository) => repository.policies == Setting::Unknown,
+        Retention::Harbor(_) | Retention::Quay(_) | Retention::Bucket(_) => true,
+        Retention::Unruled | Retention::Acr(_) | Retention::Zot(_) => false,
+    };
+    if let Some(gap) = draft.unread_though_allowed().filter(|_| reads_rules) {
+        return format!("once the rules can be read, the next run makes the pins: {}", gap.detail);
+    }
     match draft.retention() {
         Retention::Ecr(ecr) => match ecr.lifecycle {
             Setting::Unknown => format!(

@@ -2,7 +2,7 @@
 //! carried over, and copies that a pin starts (J.0).
 
 use crate::model::{
-    Advice, AdviceKind, Code, Finding, HarborReplication, HarborReplicationDirection, HarborReplicationPolicy,
+    Advice, AdviceKind, Cause, Code, Finding, HarborReplication, HarborReplicationDirection, HarborReplicationPolicy,
     HarborReplicationTrigger, HarborRepository, ObservedTag, Retention, Severity, Tag,
 };
 
@@ -46,12 +46,20 @@ pub(super) fn advice(
     has_targets: bool,
 ) -> Vec<Advice> {
     let advice = |message, remedy| Advice { rule: None, kind: AdviceKind::Replication, message, remedy };
-    if harbor.replication == HarborReplication::Unknown {
-        let message = "whether replication moves tags here, or carries deletions to copies elsewhere, is unknown: the \
-                       replication policies could not be read";
-        let remedy = "grant replication-policy:list to a system robot account (one of a project cannot have it), or look \
-                      under Administration > Replications";
-        return vec![advice(message.to_owned(), remedy.to_owned())];
+    if let HarborReplication::Unknown { cause, why } = &harbor.replication {
+        let message = format!(
+            "whether replication moves tags here, or carries deletions to copies elsewhere, is unknown: the replication \
+             policies could not be read: {why}"
+        );
+        let remedy = match cause {
+            Cause::Denied => {
+                "grant replication-policy:list to a system robot account (one of a project cannot have it), or look under \
+                 Administration > Replications"
+            }
+            Cause::NotFound | Cause::Unsupported => "look under Administration > Replications: its API shows none",
+            _ => "look under Administration > Replications, or run again later",
+        };
+        return vec![advice(message, remedy.to_owned())];
     }
     let dangers = dangers(harbor, rules, listed, has_targets).map(|danger| advice(danger.message, danger.remedy));
     let started = started(harbor).map(|policy| advice(copies(policy), spare_pins(policy)));
@@ -80,7 +88,7 @@ fn dangers<'a>(
 
 fn policies(harbor: &HarborRepository) -> &[HarborReplicationPolicy] {
     match &harbor.replication {
-        HarborReplication::Unknown => &[],
+        HarborReplication::Unknown { .. } => &[],
         HarborReplication::Known(policies) => policies,
     }
 }

@@ -98,13 +98,15 @@ pub fn idle_rules(uses: &Uses, repositories: u64, targets: u64, now: Timestamp) 
 
 /// A source whose repositories hold no tag at all: its layout, or its patterns, lead beside what is there.
 #[must_use]
-pub fn without_tags(source: &SourceName, repositories: u64, now: Timestamp) -> Finding {
+pub fn without_tags(source: &SourceName, repositories: u64, is_bucket: bool, now: Timestamp) -> Finding {
     let of =
         if repositories == 1 { "its one repository".to_owned() } else { format!("its {repositories} repositories") };
     let message =
         format!("source {source} has no artifact in {of}, as the policy reads it: nothing is protected there");
-    let remedy = "for a bucket compare `layout:` with the keys that are there, for example with `aws s3 ls --recursive`; \
-                  else check `repositories:`";
+    let remedy = match is_bucket {
+        true => "compare `layout:` with the keys that are there, for example with `aws s3 ls --recursive`",
+        false => "check `repositories:`, and whether releases are pushed there",
+    };
     Finding::at_large(Code::PolicyUnmatched, Severity::High, Some(source), message, remedy, now)
         .naming(format!("source {source}"))
 }

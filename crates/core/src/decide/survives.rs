@@ -13,13 +13,13 @@ use jiff::Timestamp;
 
 use crate::model::{
     Answer, ArtifactKind, BucketRetention, Closure, Inspection, Lock, LockMode, Loss, Obstacle, PinState, Presence,
-    Recognised, RegistryKind, RepositoryKind, Retained, Retention, Setting, Snapshot, StatedCleanup, Survival,
-    Survives, Versioning,
+    Recognised, RegistryKind, Retained, Retention, Setting, Snapshot, StatedCleanup, Survival, Survives, Versioning,
 };
 use crate::outcome::report::PinReport;
 
 use self::against::{Against, against, said};
 use super::cover::Keeping;
+use super::place::Place;
 use super::protection::ProtectionVerdict;
 
 /// What is known of one target.
@@ -135,7 +135,7 @@ impl<'a> Target<'a> {
 
     /// Whether it is a chart repository that answers over HTTP and nothing else.
     fn is_chart_server(&self) -> bool {
-        self.snapshot.kind == RepositoryKind::Charts && self.snapshot.retention == Retention::Unruled
+        Place::of(self.snapshot) == Place::ChartServer
     }
 
     fn bucket(&self) -> Option<&'a BucketRetention> {
@@ -367,11 +367,7 @@ impl<'a> Target<'a> {
         if self.has_vault {
             return Survival::unknown("what the vault holds of it was not looked at");
         }
-        let here = match (&self.snapshot.retention, self.is_chart_server()) {
-            (Retention::Bucket(_), _) => "bucket",
-            (_, true) => "chart repository",
-            _ => "registry",
-        };
+        let here = Place::of(self.snapshot).noun();
         Survival::no(format!("no copy outside this {here} is known"))
     }
 }

@@ -169,10 +169,7 @@ fn advice(lack: Lack) -> (Severity, &'static str) {
         Lack::Vault => {
             (Severity::Medium, "make the vault readable and writable for prodpin, and run prodpin enforce again")
         }
-        Lack::Gone => (
-            Severity::High,
-            "bring the release back from another registry or replica under the same digest, or push it again",
-        ),
+        Lack::Gone => (Severity::High, "bring the same bytes back to where they were, from a replica or a backup"),
         Lack::WrongBytes => (
             Severity::High,
             "the source serves damaged bytes, and the vault takes none of them: of an image, delete these blobs from the \

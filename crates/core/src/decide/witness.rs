@@ -9,6 +9,7 @@ use crate::model::{ArtifactId, Cause, Code, Finding, Gap, Pin, RepositoryKey, Re
 use crate::outcome::report::RepositoryReport;
 
 use super::draft::Draft;
+use super::findings::next_step;
 use super::input::Input;
 use super::rules::is_watched;
 
@@ -114,16 +115,17 @@ pub fn missing_history(missing: &MissingHistory, now: Timestamp) -> Finding {
 pub fn unasked(unasked: &UnaskedRepository, now: Timestamp) -> Finding {
     let UnaskedRepository { key: RepositoryKey { source, name }, gap, adopted } = unasked;
     let detail = &gap.detail;
-    let seen = format!("the ledger has no record of {name}, and it could not be asked for pins: {detail}");
+    let seen = format!("{name} could not be asked for pins: {detail}; the ledger has no record of it");
     let (severity, message, remedy) = if *adopted {
-        let message = format!("{seen}; its history begins all the same, because --adopt was given");
+        let message = format!("{seen}, and its history begins all the same, because --adopt was given");
         (Severity::Info, message, "no action is needed if that was intended".to_owned())
     } else {
         let message =
-            format!("{seen}; whether its history is missing is unknown, and nothing of it was recorded or pinned");
+            format!("{seen}, so whether its history is missing is unknown, and nothing of it was recorded or pinned");
         let remedy = format!(
-            "mend that, and run again; or leave {name} out in `repositories:` of source {source}; or, if nobody can have \
-             pinned there, run once: `prodpin audit --source {source} --adopt`"
+            "{}, and run again; or leave {name} out in `repositories:` of source {source}; or, if nobody can have pinned \
+             there, run once: `prodpin audit --source {source} --adopt`",
+            next_step(gap.cause)
         );
         // A repository that is not there yet answers so too.
         let severity = if gap.cause == Cause::NotFound { Severity::Low } else { Severity::High };
@@ -136,15 +138,29 @@ pub fn unasked(unasked: &UnaskedRepository, now: Timestamp) -> Finding {
 
 /// What to say of a source whose repositories could not be listed, or many not asked, when its history was to begin.
 #[must_use]
-pub fn unlisted_source(source: &SourceName, detail: &str, now: Timestamp) -> Finding {
+pub fn unlisted_source(source: &SourceName, gap: &Gap, now: Timestamp) -> Finding {
     let message = format!(
-        "the ledger has no record of source {source}, and its repositories could not all be asked for pins: {detail}; \
-         whether an earlier history is missing is unknown, and nothing of {source} was recorded or pinned"
+        "not all repositories of source {source} could be asked for pins: {}; the ledger has no record of {source}, so \
+         whether an earlier history is missing is unknown, and nothing of {source} was recorded or pinned",
+        gap.detail
     );
     let remedy = format!(
-        "mend that, and run again; or, if nobody can have pinned there, run once: `prodpin audit --source {source} --adopt`"
+        "{}, and run again; or, if nobody can have pinned there, run once: `prodpin audit --source {source} --adopt`",
+        next_step(gap.cause)
     );
     Finding::at_large(Code::LedgerHistoryMissing, Severity::High, Some(source), message, remedy, now)
+}
+
+/// The same of a source of which the run could read nothing at all: that is what a person has to look at, and nothing is known
+/// of a history.
+#[must_use]
+pub fn unread_source(source: &SourceName, gap: &Gap, now: Timestamp) -> Finding {
+    let message = format!(
+        "nothing of source {source} could be read: {}; nothing of it was recorded or pinned, and the ledger has no record \
+         of it",
+        gap.detail
+    );
+    Finding::at_large(Code::InventoryIncomplete, Severity::High, Some(source), message, next_step(gap.cause), now)
 }
 
 /// Pins of tagged artifacts that are no rollback targets, and that the ledger never saw pinned: a run that was killed, a
@@ -184,6 +200,26 @@ pub(super) fn unknown_pins(input: &Input<'_>, draft: Draft<'_>, report: &Reposit
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Scope;
+
+    #[test]
+    fn the_cause_comes_first_where_a_history_is_only_not_known_i24() {
+        let gap = Gap::new(Scope::Source, Cause::Denied, "r.example: no credentials");
+        let source: SourceName = "shop".parse().unwrap();
+        let unread = unread_source(&source, &gap, Timestamp::UNIX_EPOCH);
+        assert_eq!((unread.code, unread.severity), (Code::InventoryIncomplete, Severity::High));
+        assert!(unread.message.starts_with("nothing of source shop could be read: r.example: no credentials"));
+        assert!(unread.remedy.contains("credentials"), "{unread:?}");
+        let unlisted = unlisted_source(&source, &gap, Timestamp::UNIX_EPOCH);
+        assert_eq!((unlisted.code, unlisted.severity), (Code::LedgerHistoryMissing, Severity::High));
+        let key = RepositoryKey { source, name: "shop/api".parse().unwrap() };
+        let unasked = unasked(&UnaskedRepository { key, gap, adopted: false }, Timestamp::UNIX_EPOCH);
+        for found in [unlisted, unasked] {
+            let (cause, history) = (found.message.find("no credentials"), found.message.find("history"));
+            assert!(cause.is_some() && cause < history, "{found:?}");
+            assert!(found.remedy.starts_with("give the credentials access"), "{found:?}");
+        }
+    }
 
     #[test]
     fn a_missing_history_is_critical_until_it_is_given_up_i24() {

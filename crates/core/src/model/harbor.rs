@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{Digest, Setting};
+use super::{Cause, Digest, Setting};
 
 /// Everything that decides how long artifacts of a Harbor repository stay.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,7 +52,12 @@ pub enum HarborCollection {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HarborReplication {
     /// They could not be read.
-    Unknown,
+    Unknown {
+        /// As a class.
+        cause: Cause,
+        /// Why, for a person.
+        why: Box<str>,
+    },
     /// All of them, whatever repositories they are about.
     Known(Arc<[HarborReplicationPolicy]>),
 }

@@ -110,6 +110,24 @@ impl Marks {
         WITHOUT_RULES.contains(&self.host.as_str())
     }
 
+    /// What is known to be at this host by its name alone, where that is a registry of another kind.
+    #[must_use]
+    pub fn another_at(host: &str, than: RegistryKind) -> Option<&'static str> {
+        match by_host(host) {
+            // Machines of its customers have such addresses, too.
+            Some(RegistryKind::Hosted(_)) => None,
+            Some(other) => (other != than).then(|| other.name()),
+            None => match host {
+                "ghcr.io" => Some(RegistryKind::GitHub).filter(|kind| *kind != than).map(RegistryKind::name),
+                "public.ecr.aws" | "registry.k8s.io" => Some("a public registry of its own"),
+                _ if WITHOUT_RULES.contains(&host) => {
+                    Some(RegistryKind::DockerHub).filter(|kind| *kind != than).map(RegistryKind::name)
+                }
+                _ => None,
+            },
+        }
+    }
+
     /// The kind that one header of any answer shows; its name in lowercase. Cheap where the name is no mark.
     #[must_use]
     pub fn kind_by_header(name: &str, value: &[u8]) -> Option<RegistryKind> {

@@ -96,7 +96,6 @@ impl JsonOperation {
             .await
             .map_err(|_| JsonFailure::new(Cause::Denied, format!("{CREDENTIALS_SOUGHT}; {CREDENTIALS_NEXT}")))?;
         let identity = credentials.into();
-        let broken = |_| JsonFailure::new(Cause::Malformed, "the request could not be signed");
         let parameters = v4::SigningParams::builder()
             .identity(&identity)
             .region(&self.region)
@@ -104,15 +103,15 @@ impl JsonOperation {
             .time(now)
             .settings(SigningSettings::default())
             .build()
-            .map_err(|_| JsonFailure::new(Cause::Malformed, "the request could not be signed"))?
+            .map_err(|_| unsigned())?
             .into();
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-amz-json-1.1"));
         headers.insert(HeaderName::from_static("x-amz-target"), HeaderValue::from_static(self.target));
         let named = headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap_or_default()));
-        let request =
-            SignableRequest::new("POST", self.url.as_str(), named, SignableBody::Bytes(body)).map_err(broken)?;
-        let (instructions, _) = sign(request, &parameters).map_err(broken)?.into_parts();
+        let request = SignableRequest::new("POST", self.url.as_str(), named, SignableBody::Bytes(body))
+            .map_err(|_| unsigned())?;
+        let (instructions, _) = sign(request, &parameters).map_err(|_| unsigned())?.into_parts();
         for (name, value) in instructions.headers() {
             let (Ok(name), Ok(mut value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) else {
                 return Err(JsonFailure::new(Cause::Malformed, "the credentials are no text"));
@@ -122,6 +121,10 @@ impl JsonOperation {
         }
         Ok(headers)
     }
+}
+
+fn unsigned() -> JsonFailure {
+    JsonFailure::new(Cause::Malformed, "the request could not be signed")
 }
 
 fn refusal(status: StatusCode, body: &[u8]) -> JsonFailure {

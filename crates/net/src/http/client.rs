@@ -72,18 +72,23 @@ pub fn client(
         builder = builder.no_proxy();
     }
     if let Some(path) = ca_file {
-        let fail = |reason: String| ClientError::Certificates { path: path.to_owned(), reason };
-        // Asked before opening: opening a named pipe would wait for a writer (F80).
-        let found = std::fs::metadata(path).map_err(|error| fail(format!("cannot be read: {error}")))?;
-        if !found.is_file() {
-            return Err(fail("is no file".to_owned()));
-        }
-        let pem = std::fs::read(path).map_err(|error| fail(format!("cannot be read: {error}")))?;
-        let certificates = reqwest::Certificate::from_pem_bundle(&pem).map_err(|_| fail("are not PEM".to_owned()))?;
-        if certificates.is_empty() {
-            return Err(fail("there are none in it".to_owned()));
-        }
-        builder = builder.tls_certs_merge(certificates);
+        builder = builder.tls_certs_merge(certificates(path)?);
     }
     builder.build().map_err(|error| ClientError::Client { reason: error.to_string() })
+}
+
+/// The certificates in a file, to trust beside the system's. There is one at least.
+pub fn certificates(path: &Path) -> Result<Vec<reqwest::Certificate>, ClientError> {
+    let fail = |reason: String| ClientError::Certificates { path: path.to_owned(), reason };
+    // Asked before opening: opening a named pipe would wait for a writer (F80).
+    let found = std::fs::metadata(path).map_err(|error| fail(format!("cannot be read: {error}")))?;
+    if !found.is_file() {
+        return Err(fail("is no file".to_owned()));
+    }
+    let pem = std::fs::read(path).map_err(|error| fail(format!("cannot be read: {error}")))?;
+    let certificates = reqwest::Certificate::from_pem_bundle(&pem).map_err(|_| fail("are not PEM".to_owned()))?;
+    if certificates.is_empty() {
+        return Err(fail("there are none in it".to_owned()));
+    }
+    Ok(certificates)
 }

@@ -44,6 +44,7 @@ fn heading(status: RulesStatus) -> &'static str {
         RulesStatus::Reached => "❌ Reached",
         RulesStatus::Unknown => "❔ Unknown",
         RulesStatus::Doubtful => "⚠️ Spared, with doubtful rules",
+        RulesStatus::Nothing => "No rollback targets",
         RulesStatus::Spared => "✅ Spared",
         RulesStatus::NoneReadable => "No rules to read",
     }

@@ -17,6 +17,8 @@ pub(super) enum RulesStatus {
     Unknown,
     /// No rule reaches them, and something about the rules is doubtful.
     Doubtful,
+    /// There are none.
+    Nothing,
     /// No rule reaches them.
     Spared,
     /// There are no rules to judge; something else may clean up.
@@ -24,13 +26,17 @@ pub(super) enum RulesStatus {
 }
 
 impl RulesStatus {
-    pub(super) const ALL: [Self; 5] = [Self::Reached, Self::Unknown, Self::Doubtful, Self::Spared, Self::NoneReadable];
+    pub(super) const ALL: [Self; 6] =
+        [Self::Reached, Self::Unknown, Self::Doubtful, Self::Nothing, Self::Spared, Self::NoneReadable];
 
     /// Unknown is never counted as spared.
     fn from_report(row: &RepositoryForecast) -> Self {
         let differs = matches!(&row.preview, Some(Preview::Compared { differences, .. }) if !differences.is_empty());
         if row.targets.iter().any(|target| target.severity.is_some()) {
             Self::Reached
+        } else if row.targets.is_empty() && row.complete && !matches!(row.rules, RulesFound::Unknown { .. }) {
+            // Where there is nothing to take, nothing is spared.
+            Self::Nothing
         } else if row.rules == RulesFound::NoneReadable {
             Self::NoneReadable
         } else if !row.complete || matches!(row.rules, RulesFound::Unknown { .. }) {
@@ -46,7 +52,7 @@ impl RulesStatus {
     fn shown(self) -> usize {
         match self {
             Self::Reached => 25,
-            Self::Unknown | Self::Doubtful | Self::Spared => 10,
+            Self::Unknown | Self::Doubtful | Self::Nothing | Self::Spared => 10,
             Self::NoneReadable => 5,
         }
     }
@@ -88,6 +94,39 @@ impl Page {
         rows.shown.insert((Reverse(worst), row.source.clone(), row.name.clone()), row);
         if rows.shown.len() > status.shown() {
             rows.shown.pop_last();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(rules: RulesFound, complete: bool) -> RepositoryForecast {
+        RepositoryForecast {
+            source: "shop".parse().unwrap(),
+            name: "shop/api".parse().unwrap(),
+            complete,
+            gaps: Vec::new(),
+            rules,
+            targets: Vec::new(),
+            others: None,
+            advice: Vec::new(),
+            preview: None,
+        }
+    }
+
+    #[test]
+    fn where_nothing_is_there_nothing_is_spared() {
+        for (rules, complete, expected) in [
+            (RulesFound::Live, true, RulesStatus::Nothing),
+            (RulesFound::NoneSet, true, RulesStatus::Nothing),
+            (RulesFound::NoneReadable, true, RulesStatus::Nothing),
+            // What was not read may be there all the same.
+            (RulesFound::Live, false, RulesStatus::Unknown),
+            (RulesFound::Unknown { detail: "not read".to_owned() }, true, RulesStatus::Unknown),
+        ] {
+            assert_eq!(RulesStatus::from_report(&row(rules.clone(), complete)), expected, "{rules:?} {complete}");
         }
     }
 }

@@ -30,6 +30,7 @@ pub(super) fn title(status: RulesStatus) -> &'static str {
         RulesStatus::Reached => "REACHED",
         RulesStatus::Unknown => "UNKNOWN",
         RulesStatus::Doubtful => "SPARED, WITH DOUBTFUL RULES",
+        RulesStatus::Nothing => "NO ROLLBACK TARGETS",
         RulesStatus::Spared => "SPARED",
         RulesStatus::NoneReadable => "NO RULES TO READ",
     }
@@ -40,6 +41,7 @@ pub(super) fn explanation(status: RulesStatus) -> &'static str {
         RulesStatus::Reached => "a rule takes rollback targets, or will",
         RulesStatus::Unknown => "whether a rule takes rollback targets could not be told",
         RulesStatus::Doubtful => "no rule reaches a rollback target today",
+        RulesStatus::Nothing => "nothing there is a release that is kept: there is nothing to take or to spare",
         RulesStatus::Spared => "no rule reaches a rollback target",
         RulesStatus::NoneReadable => "no lifecycle rules are known there; jobs outside the registry may still delete",
     }

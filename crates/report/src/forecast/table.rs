@@ -59,6 +59,9 @@ pub(super) fn totals(report: &ForecastReport) -> Phrase {
         let of = Phrase::default().counted(summary.targets, "rollback target", "rollback targets");
         return services.say(", ").then(of).say("; whether rules reach them was not judged");
     }
+    if report.section.complete && summary.repositories > 0 && summary.targets == 0 && summary.unknown == 0 {
+        return services.say(", and no rollback target: nothing there is a release that is kept");
+    }
     let reported = services.say(", rules reach ").number(summary.threatened).say(" of ").counted(
         summary.targets,
         "rollback target",
@@ -110,6 +113,7 @@ fn look(status: RulesStatus) -> (&'static str, Paint) {
         RulesStatus::Reached => ("✗", Paint::Bad),
         RulesStatus::Unknown => ("?", Paint::Doubtful),
         RulesStatus::Doubtful => ("!", Paint::Doubtful),
+        RulesStatus::Nothing => ("·", Paint::Doubtful),
         RulesStatus::Spared => ("✓", Paint::Good),
         RulesStatus::NoneReadable => ("·", Paint::Faint),
     }

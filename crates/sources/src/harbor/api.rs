@@ -155,7 +155,7 @@ impl Api {
         let (mut total, mut shrank, mut stale) = (None, false, 0);
         let ended = |rows, end| Walked { rows, end: Some(end), torn: None };
         for number in 1..=MOST_PAGES {
-            let page = match self.page(path, query, number).await {
+            let page = match self.page(path, query, (number, PAGE)).await {
                 Ok(page) => page,
                 Err(fault) => return ended(rows, fault),
             };
@@ -198,13 +198,18 @@ impl Api {
         query: &str,
         number: usize,
     ) -> Result<(Vec<T>, bool), Fault> {
-        let Page { rows, has_next, .. } = self.page(path, query, number).await?;
+        let Page { rows, has_next, .. } = self.page(path, query, (number, PAGE)).await?;
         Ok((rows, has_next))
     }
 
-    async fn page<T: Row>(&self, path: &str, query: &str, number: usize) -> Result<Page<T>, Fault> {
+    /// The first row of a list, if there is any.
+    pub(super) async fn first<T: Row>(&self, path: &str) -> Result<Option<T>, Fault> {
+        Ok(self.page(path, "", (1, 1)).await?.rows.into_iter().next())
+    }
+
+    async fn page<T: Row>(&self, path: &str, query: &str, (number, size): (usize, usize)) -> Result<Page<T>, Fault> {
         static TOTAL: HeaderName = HeaderName::from_static("x-total-count");
-        let asked = format!("page={number}&page_size={PAGE}{}{query}", if query.is_empty() { "" } else { "&" });
+        let asked = format!("page={number}&page_size={size}{}{query}", if query.is_empty() { "" } else { "&" });
         let answer = self.success(path, Some(&asked)).await?;
         let rows: Option<Vec<T>> = self.parsed(path, &answer.body)?;
         let text = |name: &HeaderName| answer.headers.get(name).and_then(|value| value.to_str().ok());

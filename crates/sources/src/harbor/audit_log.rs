@@ -5,6 +5,7 @@
 //! held to the question again, since Harbor ignores filters that it does not know (J4).
 
 use std::borrow::Cow;
+use std::time::Instant;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -12,8 +13,8 @@ use serde::Deserialize;
 
 use super::api::{Place, Row, project_path};
 use super::documents::time;
-use super::estate::Estate;
-use crate::{Trail, unread};
+use super::estate::{Estate, granting};
+use crate::{LATE, Trail, unread};
 use prodpin_core::decide::attribution::{attribute, earliest};
 use prodpin_core::model::{
     Cause, Confidence, Digest, RepositoryName, Scope, TagChange, TrailAct, TrailAnswer, TrailEntry, UnnamedChange,
@@ -64,12 +65,13 @@ impl Row for AuditRow {
 
 #[async_trait]
 impl Trail for Estate {
-    async fn who(&self, repository: &RepositoryName, changes: &[UnnamedChange]) -> Vec<TrailAnswer> {
+    async fn who(&self, repository: &RepositoryName, changes: &[UnnamedChange], until: Instant) -> Vec<TrailAnswer> {
         let Some(place) = Place::of(repository) else {
             return unread(changes, Cause::Malformed, "this is no repository of Harbor's");
         };
         let asked = changes.iter().map(async |change| {
-            let answer = self.answer(&place, repository, change).await;
+            let answer = tokio::time::timeout_at(until.into(), self.answer(&place, repository, change)).await;
+            let answer = answer.unwrap_or_else(|_| Err(Fault::new(Cause::TimedOut, LATE)));
             answer.unwrap_or_else(|fault| TrailAnswer::Unread(fault.gap(Scope::Tag(change.tag.clone()))))
         });
         futures::future::join_all(asked).await
@@ -102,7 +104,7 @@ impl Estate {
         let named = named.filter(|by| by.confidence == Confidence::Exact || failed.is_none());
         match (named, failed) {
             (Some(by), _) => Ok(TrailAnswer::Named(by)),
-            (None, Some(fault)) => Err(granted(fault)),
+            (None, Some(fault)) => Err(granting(fault, "log:list")),
             (None, None) if read > 0 => Ok(TrailAnswer::NotYet { source: SOURCE.into() }),
             (None, None) => {
                 let host = self.api.host();
@@ -148,16 +150,6 @@ impl Estate {
         }
         let detail = format!("{}: more than {MOST_PAGES} pages of entries about one tag", self.api.what(path));
         Err(Fault::refused(detail))
-    }
-}
-
-fn granted(fault: Fault) -> Fault {
-    match fault.cause {
-        Cause::Denied => {
-            let detail = format!("{}; grant log:list to the robot account", fault.detail);
-            Fault::new(fault.cause, detail)
-        }
-        _ => fault,
     }
 }
 

@@ -38,6 +38,8 @@ pub(super) struct Project {
     pub(super) cached_from: Option<Box<str>>,
     /// Its retention policy.
     pub(super) policy: Setting,
+    /// Why that is not known.
+    pub(super) policy_unread: Option<Fault>,
     /// Its immutability rules.
     pub(super) immutable: Setting,
     /// The names of its repositories without the project's, where a rule asks for them.
@@ -121,11 +123,8 @@ impl Estate {
     pub(super) async fn collection(&self) -> HarborCollection {
         let read = async {
             self.read_collection().await.unwrap_or_else(|fault| {
-                tracing::warn!(
-                    "whether garbage collection deletes untagged artifacts is unknown: {}; grant \
-                     garbage-collection:read to the robot account",
-                    fault.detail
-                );
+                let Fault { detail, .. } = granting(fault, "garbage-collection:read");
+                tracing::warn!("whether garbage collection deletes untagged artifacts is unknown: {detail}");
                 HarborCollection::Unknown
             })
         };
@@ -141,15 +140,13 @@ impl Estate {
                 let policies = rows.into_iter().filter_map(ReplicationRow::policy).collect();
                 return (HarborReplication::Known(policies), None);
             };
+            let unknown = HarborReplication::Unknown { cause: fault.cause, why: fault.detail.as_str().into() };
             if !matches!(fault.cause, Cause::Denied | Cause::NotFound | Cause::Unsupported) {
-                return (HarborReplication::Unknown, Some(fault));
+                return (unknown, Some(fault));
             }
-            tracing::warn!(
-                "whether replication moves tags here, or is started by pins, is unknown: {}; grant \
-                 replication-policy:list to the robot account",
-                fault.detail
-            );
-            (HarborReplication::Unknown, None)
+            let Fault { detail, .. } = granting(fault, "replication-policy:list");
+            tracing::warn!("whether replication moves tags here, or is started by pins, is unknown: {detail}");
+            (unknown, None)
         };
         self.replication.get_or_init(|| read).await.clone()
     }
@@ -190,6 +187,7 @@ impl Estate {
             }
             Err(fault) => (None, settled(Err(fault), "project:read", &mut faults)),
         };
+        let policy_unread = faults.last().filter(|_| policy == Setting::Unknown).cloned();
         let mut neighbours: Arc<[Box<str>]> = Arc::default();
         if matches!(policy, Setting::Text(_)) {
             let listed = self.repositories(name).await;
@@ -198,7 +196,7 @@ impl Estate {
         }
         let cached_from =
             cached_from.map(|registry| format!("the upstream registry {registry} of {}", self.api.host()));
-        Project { cached_from: cached_from.map(Box::from), policy, immutable, neighbours, faults }
+        Project { cached_from: cached_from.map(Box::from), policy, policy_unread, immutable, neighbours, faults }
     }
 
     async fn read_policy(&self, project: &str, document: &ProjectDocument) -> Result<Setting, Fault> {
@@ -252,15 +250,20 @@ impl Estate {
 /// A setting that could not be read is unknown, and never "there is none".
 fn settled(read: Result<Setting, Fault>, permission: &str, faults: &mut Vec<Fault>) -> Setting {
     read.unwrap_or_else(|fault| {
-        faults.push(match fault.cause {
-            Cause::Denied => {
-                let detail = format!("{}; grant {permission} to the robot account", fault.detail);
-                Fault::new(fault.cause, detail)
-            }
-            _ => fault,
-        });
+        faults.push(granting(fault, permission));
         Setting::Unknown
     })
+}
+
+/// With the permission to grant, where that is what lacks.
+pub(super) fn granting(fault: Fault, permission: &str) -> Fault {
+    match fault.cause {
+        Cause::Denied => {
+            let detail = format!("{}; grant {permission} to the robot account", fault.detail);
+            Fault::new(fault.cause, detail)
+        }
+        _ => fault,
+    }
 }
 
 fn category(error: &serde_json::Error) -> &'static str {

@@ -33,7 +33,7 @@ use async_trait::async_trait;
 use futures::stream::{BoxStream, StreamExt as _};
 
 use self::api::{Api, Place};
-use self::estate::Estate;
+use self::estate::{Estate, granting};
 use self::rehearse::DryRuns;
 pub use self::release::open_to_release;
 
@@ -104,11 +104,7 @@ impl Harbor {
             // What it was not read back from says nothing against a lack.
             (Err(_), PinState::Absent) => PinState::Absent,
             (Err(fault), _) => {
-                let detail = match fault.cause {
-                    Cause::Denied => format!("{}; grant tag:list to the robot account", fault.detail),
-                    _ => fault.detail,
-                };
-                seen.gaps.push(Gap::new(Scope::Artifact(seen.artifact.clone()), fault.cause, detail));
+                seen.gaps.push(granting(fault, "tag:list").gap(Scope::Artifact(seen.artifact.clone())));
                 PinState::Unknown
             }
         };

@@ -67,7 +67,11 @@ impl DryRuns {
         let policy = match &project.policy {
             Setting::Unset => return Ok(Vec::new()),
             Setting::Unknown => {
-                return Err(Fault::new(Cause::Denied, "the project's retention policy could not be read"));
+                let (cause, why) = match &project.policy_unread {
+                    Some(Fault { cause, detail }) => (*cause, format!(": {detail}")),
+                    None => (Cause::Unsupported, String::new()),
+                };
+                return Err(Fault::new(cause, format!("the project's retention policy could not be read{why}")));
             }
             Setting::Text(text) => serde_json::from_str::<RetentionHead>(text)
                 .map_err(|_| Fault::malformed("the retention policy does not tell its id"))?,
@@ -135,22 +139,30 @@ impl DryRuns {
 
     /// Whether it went well, once it is at its end.
     async fn ended(&self, path: &str, id: i64) -> Result<Option<bool>, Fault> {
-        let Rows { rows, end } = self.estate.api.list::<ExecutionRow>(path, "", |_| Ok(())).await;
-        match rows.iter().find(|row| row.id == id) {
-            // A run that deletes is no dry run, whoever started it.
-            Some(row) if !row.dry_run => Err(Fault::new(
-                Cause::Suspicious,
-                format!("execution {id} is no dry run: look at tag retention at once"),
-            )),
-            Some(row) => match row.status.as_str() {
-                "Success" | "Succeed" => Ok(Some(true)),
-                "Error" | "Failed" | "Stopped" => Ok(Some(false)),
-                _ => Ok(None),
-            },
-            None => Err(end.unwrap_or_else(|| {
-                Fault::malformed(format!("{}: it does not list the dry run {id}", self.estate.api.what(path)))
-            })),
+        let row = self.execution(path, id).await?;
+        // A run that deletes is no dry run, whoever started it.
+        if !row.dry_run {
+            let detail = format!("execution {id} is no dry run: look at tag retention at once");
+            return Err(Fault::new(Cause::Suspicious, detail));
         }
+        Ok(match row.status.as_str() {
+            "Success" | "Succeed" => Some(true),
+            "Error" | "Failed" | "Stopped" => Some(false),
+            _ => None,
+        })
+    }
+
+    /// One execution. Harbor has a list of them alone, the newest first: unless somebody started another one since, it is the
+    /// first.
+    async fn execution(&self, path: &str, id: i64) -> Result<ExecutionRow, Fault> {
+        let api = &self.estate.api;
+        let is_it = |row: &ExecutionRow| row.id == id;
+        if let Some(row) = api.first(path).await?.filter(is_it) {
+            return Ok(row);
+        }
+        let Rows { rows, end } = api.list::<ExecutionRow>(path, "", |_| Ok(())).await;
+        let unlisted = || Fault::malformed(format!("{}: it does not list the dry run {id}", api.what(path)));
+        rows.into_iter().find(is_it).ok_or_else(|| end.unwrap_or_else(unlisted))
     }
 
     async fn table(&self, ran: &Ran, task: &TaskRow) -> Result<Vec<Rehearsed>, Fault> {

@@ -216,7 +216,11 @@ async fn feed(
         };
         hash.update(&bytes);
         if until == kept.size && Digest::Sha256(hash.clone().finalize().into()) != kept.digest {
-            let why = format!("the vault's copy {} is damaged: it does not hash to its name", kept.digest);
+            let why = format!(
+                "the vault's copy {} is damaged: it does not hash to its name; move it out of the vault, and run `prodpin \
+                 enforce`, which copies it again while the bucket has it; else bring it back from a backup of the vault",
+                kept.digest
+            );
             return broken(&send, why).await;
         }
         // Whoever does not take it any more says why himself.

@@ -71,9 +71,9 @@ impl Configuration {
 
     async fn read(&self) -> Result<Stores, Gap> {
         let path = self.path.clone();
-        let read = tokio::task::spawn_blocking(move || document::read(&path)).await;
-        let unread = read.unwrap_or_else(|_| Err(document::Unread::odd("reading it was broken off")));
-        unread.and_then(|tree| settings::stores(&tree)).map_err(|document::Unread { cause, detail }| {
+        let read = tokio::task::spawn_blocking(move || read(&path)).await;
+        let read = read.unwrap_or_else(|_| Err(document::Unread::odd("reading it was broken off")));
+        read.map_err(|document::Unread { cause, detail }| {
             let detail = format!(
                 "zot's configuration file {}: {detail}; what zot removes is not known, so no new pin is made there",
                 self.path.display()
@@ -81,6 +81,20 @@ impl Configuration {
             Gap::new(Scope::Source, cause, detail)
         })
     }
+}
+
+fn read(path: &Path) -> Result<Stores, document::Unread> {
+    document::read(path).and_then(|tree| settings::stores(&tree))
+}
+
+/// Why zot's rules are not known from this file, and what to do; none if they are.
+pub(crate) fn unreadable(path: &Path) -> Option<String> {
+    let document::Unread { detail, .. } = read(path).err()?;
+    let file = path.display();
+    Some(format!(
+        "zot's configuration file {file}: {detail}; name the file that the server runs with, or take `config:` out and say \
+         `cleanup:`"
+    ))
 }
 
 /// What the configuration file adds.

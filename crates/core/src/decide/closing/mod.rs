@@ -11,6 +11,7 @@ use crate::model::{
     Waiver,
 };
 
+use super::findings::NOT_EVERYTHING;
 use super::rules::Uses;
 use super::{expired, gap_finding, idle, idle_rules, uncovered, unmatched, unreadable, waive, without_tags};
 
@@ -73,6 +74,8 @@ pub struct SourceFacts<'a> {
     pub unmatched: &'a [String],
     /// What is known of its cleanup.
     pub cleanup: Option<&'a Cleanup>,
+    /// Whether it is a bucket.
+    pub is_bucket: bool,
     /// Whether nothing of it is recorded, because its history is missing.
     pub withheld: bool,
 }
@@ -120,7 +123,10 @@ pub fn closing(facts: RunFacts<'_>) -> Closing {
         let whole = !source.incomplete && source.gaps.is_empty();
         complete &= whole;
         counts += source.counts;
-        findings.extend(source.findings(about_all && whole, now));
+        // One cause is told once.
+        let told = source.findings(about_all && whole, now).into_iter().filter(|found| !is_told(found, &findings));
+        let told: Vec<Finding> = told.collect();
+        findings.extend(told);
         events.push(Event::Source(source.record(whole)));
     }
     let settled = about_all && complete;
@@ -156,6 +162,18 @@ pub fn closing(facts: RunFacts<'_>) -> Closing {
     Closing { findings, happened, events, counts, complete: complete && anchored }
 }
 
+/// Whether a graver finding about the same source says why nothing of it was read, and so this one, too.
+fn is_told(found: &Finding, before: &[Finding]) -> bool {
+    let detail = found.message.strip_prefix(NOT_EVERYTHING).unwrap_or(&found.message);
+    found.code == Code::InventoryIncomplete
+        && before.iter().any(|other| {
+            other.code == found.code
+                && other.source == found.source
+                && other.severity > found.severity
+                && other.message.contains(detail)
+        })
+}
+
 impl SourceFacts<'_> {
     /// `settled`: everything of it was seen, by a run about everything.
     fn findings(&self, settled: bool, now: Timestamp) -> Vec<Finding> {
@@ -166,7 +184,7 @@ impl SourceFacts<'_> {
             let severity = if self.counts.repositories == 0 { Severity::High } else { Severity::Medium };
             findings.extend(unmatched(Some(self.name), self.unmatched.iter().map(String::as_str), severity, now));
             if self.counts.repositories > 0 && self.counts.tags == 0 {
-                findings.push(without_tags(self.name, self.counts.repositories, now));
+                findings.push(without_tags(self.name, self.counts.repositories, self.is_bucket, now));
             }
         }
         findings

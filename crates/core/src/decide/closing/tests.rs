@@ -41,6 +41,7 @@ fn end(world: &World, change: impl FnOnce(&mut RunFacts<'_>)) -> Closing {
         incomplete: false,
         unmatched: &world.unmatched,
         cleanup: None,
+        is_bucket: false,
         withheld: false,
     };
     let mut facts = RunFacts {

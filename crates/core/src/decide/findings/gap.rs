@@ -6,10 +6,13 @@ use crate::decide::draft::Draft;
 use crate::model::{Cause, Code, Finding, Gap, Severity, SourceName};
 use crate::outcome::report::RepositoryReport;
 
+/// How a finding about a gap begins.
+pub(in crate::decide) const NOT_EVERYTHING: &str = "not everything could be read: ";
+
 /// A gap of a source, or of the run where none is named.
 #[must_use]
 pub fn gap_finding(source: Option<&SourceName>, gap: &Gap, now: Timestamp) -> Finding {
-    let message = format!("not everything could be read: {}", gap.detail);
+    let message = format!("{NOT_EVERYTHING}{}", gap.detail);
     Finding::at_large(Code::InventoryIncomplete, Severity::Medium, source, message, next_step(gap.cause), now)
 }
 
@@ -20,7 +23,7 @@ pub(super) fn incomplete(draft: Draft<'_>, report: &RepositoryReport) -> Option<
         1 => String::new(),
         count => format!(" (and {} more)", count - 1),
     };
-    let message = format!("not everything could be read: {}{more}", first.detail);
+    let message = format!("{NOT_EVERYTHING}{}{more}", first.detail);
     Some(draft.finding(Code::InventoryIncomplete, Severity::Medium, message, next_step(first.cause)))
 }
 

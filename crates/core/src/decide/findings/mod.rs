@@ -22,6 +22,7 @@ use super::{
     access, collision, doubt, drift, evidence, members, mutability, refusals, replication, requirements, witness,
 };
 
+pub(in crate::decide) use gap::NOT_EVERYTHING;
 pub use gap::{gap_finding, next_step};
 
 /// What a person should know.

@@ -54,11 +54,11 @@ impl Judged<'_> {
                 let inspection = input.inspections.get(&target.artifact);
                 let kept = undelete::remedy(inspection, &input.snapshot.retention, input.now);
                 let kept = kept.map_or_else(String::new, |kept| format!("{kept}; else "));
-                let remedy = format!("{kept}{}; {}", charts::bring_back(input.snapshot.kind), self.meanwhile());
+                let remedy = format!("{kept}{}; {}", draft.place().bring_back(), self.meanwhile());
                 (Code::TargetMissing, Severity::Critical, format!("{name} does not exist any more"), remedy)
             }
             Obstacle::WrongBytes { detail } => {
-                let (code, message, remedy) = charts::wrong_bytes(input.snapshot.kind, name, detail);
+                let (code, message, remedy) = charts::wrong_bytes(draft.place(), name, detail);
                 (code, Severity::Critical, message, remedy)
             }
             Obstacle::Archived { class } => {
@@ -200,7 +200,7 @@ impl Judged<'_> {
 pub(super) fn of_evidence(input: &Input<'_>, draft: Draft<'_>, target: &TargetReport) -> Vec<Finding> {
     let inspection = input.inspections.get(&target.artifact);
     let kept = undelete::remedy(inspection, &input.snapshot.retention, input.now);
-    let found = evidence::findings(draft, &name_of(target), target, inspection, (input.snapshot.kind, kept.as_deref()));
+    let found = evidence::findings(draft, &name_of(target), target, inspection, kept.as_deref());
     found.into_iter().map(|finding| names(finding, target)).collect()
 }
 

@@ -151,7 +151,7 @@ pub(super) fn recommend(repository: &EcrRepository) -> Result<String, String> {
     let text = match &repository.lifecycle {
         Setting::Unset => None,
         Setting::Text(text) => Some(&**text),
-        Setting::Unknown => return Err("its lifecycle policy could not be read; grant the permission to".to_owned()),
+        Setting::Unknown => return Err("its lifecycle policy could not be read".to_owned()),
     };
     if let Some(Err(problems)) = text.map(Lifecycle::parse) {
         return Err(format!("its lifecycle policy cannot be understood: {}", all(&problems)));

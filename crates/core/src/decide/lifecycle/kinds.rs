@@ -10,7 +10,7 @@ use super::{
     quay_tags, s3, zot_tags,
 };
 use crate::model::{
-    ArtifactId, Certainty, Digest, EcrImage, EcrRepository, Effect, Pin, Retention, Setting, Snapshot, Tag, Toll,
+    ArtifactId, Certainty, Digest, EcrImage, EcrRepository, Effect, Pin, Retention, Scope, Setting, Snapshot, Tag, Toll,
 };
 
 /// What the live rules will do to the targets, each pinned as the situation says.
@@ -251,6 +251,12 @@ pub(crate) fn renumbered(before: &Snapshot, after: &Snapshot) -> BTreeMap<String
 /// The rules, complete and valid, changed so that every pin holds against them.
 pub fn recommend(snapshot: &Snapshot) -> Result<String, String> {
     match &snapshot.retention {
+        Retention::Ecr(repository) if repository.lifecycle == Setting::Unknown => {
+            Err(unread(snapshot, "its lifecycle policy could not be read"))
+        }
+        Retention::Bucket(bucket) if bucket.lifecycle.is_none() => {
+            Err(unread(snapshot, "the bucket's lifecycle rules could not be read"))
+        }
         Retention::Unruled => {
             Err("it has no lifecycle rules that prodpin can read, so there is nothing to recommend".to_owned())
         }
@@ -272,6 +278,12 @@ pub fn recommend(snapshot: &Snapshot) -> Result<String, String> {
             zot_tags::CLAIM
         )),
     }
+}
+
+/// That, with the reason: a permission that lacks is one of several.
+fn unread(snapshot: &Snapshot, what: &str) -> String {
+    let why = snapshot.gaps.iter().find(|gap| matches!(gap.scope, Scope::Setting | Scope::Source));
+    why.map_or_else(|| what.to_owned(), |gap| format!("{what}: {}", gap.detail))
 }
 
 /// What such rules leave to their owner, each as a sentence.

@@ -146,11 +146,20 @@ fn a_pin_starts_what_goes_by_events_and_lets_pins_pass_j34() {
 fn a_look_ahead_says_what_is_not_known_and_what_pins_start_j34() {
     let (rules, tags) = (rules(), tags());
     let listed: Vec<&ObservedTag> = tags.iter().collect();
-    let unknown = HarborRepository { replication: HarborReplication::Unknown, ..harbor(&[], &[]) };
-    let [advice] = &advice(&unknown, &rules, &listed, true)[..] else { panic!("one sentence") };
-    assert_eq!(advice.kind, AdviceKind::Replication);
-    assert!(advice.message.contains("is unknown") && advice.remedy.contains("replication-policy:list"), "{advice:?}");
-    assert_eq!(told(&unknown), [], "a robot account of one project may never ask");
+    for (cause, why, remedy) in [
+        (Cause::Denied, "403 FORBIDDEN", "replication-policy:list"),
+        (Cause::Unsupported, "404, and not in Harbor's words", "its API shows none"),
+        (Cause::ServerError, "500 UNKNOWN", "run again later"),
+    ] {
+        let replication = HarborReplication::Unknown { cause, why: why.into() };
+        let unknown = HarborRepository { replication, ..harbor(&[], &[]) };
+        let [advice] = &advice(&unknown, &rules, &listed, true)[..] else { panic!("one sentence") };
+        assert_eq!(advice.kind, AdviceKind::Replication);
+        assert!(advice.message.contains("is unknown") && advice.message.ends_with(why), "{advice:?}");
+        assert!(advice.remedy.contains(remedy), "{advice:?}");
+        assert_eq!(advice.remedy.contains("grant"), cause == Cause::Denied, "{advice:?}");
+        assert_eq!(told(&unknown), [], "a robot account of one project may never ask");
+    }
     assert_eq!(super::advice(&harbor(&[], &[]), &rules, &listed, true), [], "none is an answer");
     let push = policy(HarborReplicationDirection::Push, HarborReplicationTrigger::OnEvents);
     let said = super::advice(&harbor(&[push], &[]), &rules, &listed, true);

@@ -12,7 +12,7 @@ use crate::decide::input::Attempts;
 use crate::decide::{cleanup, cover};
 use crate::model::{
     ArtifactId, BucketLifecycle, BucketRule, Cleanup, Digest, Due, EcrRepository, Layout, ObjectState, Part, Parts,
-    PinFailure, PinTerms, Replication, StorageClass,
+    PinFailure, PinTerms, Replication, RepositoryKind, StorageClass,
 };
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;

@@ -143,3 +143,23 @@ fn what_other_registries_and_proxies_answer_shows_no_kind_f123() {
         assert_eq!(marks.kind(), None, "{marks:?}");
     }
 }
+
+#[test]
+fn a_host_that_is_known_for_another_kind_is_no_place_for_this_one() {
+    let at = |host: &str| Marks::another_at(host, RegistryKind::Azure);
+    for (host, said) in [
+        ("quay.io", Some("Quay")),
+        ("europe-docker.pkg.dev", Some("Google Artifact Registry")),
+        ("ghcr.io", Some("GitHub's registry")),
+        ("registry-1.docker.io", Some("Docker Hub")),
+        ("public.ecr.aws", Some("a public registry of its own")),
+        ("shop.azurecr.io", None),
+        // Azure has registries under domains of their owners; clouds have machines of their customers under theirs.
+        ("registry.example.com", None),
+        ("machine.scw.cloud", None),
+    ] {
+        assert_eq!(at(host), said, "{host}");
+    }
+    assert_eq!(Marks::another_at("hub.docker.com", RegistryKind::DockerHub), None);
+    assert_eq!(Marks::another_at("docker.io", RegistryKind::DockerHub), None);
+}

@@ -11,7 +11,7 @@ use super::write::write;
 /// without a repository, of any. Where nothing can, it is the live one.
 pub fn recommend(bucket: &BucketRetention, repository: Option<&RepositoryName>) -> Result<String, String> {
     let Some(lifecycle) = bucket.lifecycle.as_deref() else {
-        return Err("the bucket's lifecycle rules could not be read; grant s3:GetLifecycleConfiguration".to_owned());
+        return Err("the bucket's lifecycle rules could not be read".to_owned());
     };
     if lifecycle.rules.is_empty() {
         return Err("the bucket has no lifecycle rules, and needs none: nothing takes a release there".to_owned());

@@ -1,8 +1,8 @@
 //! Which repositories and tags a replication policy reaches.
 
 use crate::model::{
-    HarborCollection, HarborReplication, HarborReplicationDirection, HarborReplicationFilter, HarborReplicationPolicy,
-    HarborReplicationTrigger, HarborRepository, Setting,
+    Cause, HarborCollection, HarborReplication, HarborReplicationDirection, HarborReplicationFilter,
+    HarborReplicationPolicy, HarborReplicationTrigger, HarborRepository, Setting,
 };
 
 fn repository(project: &str, name: &str) -> HarborRepository {
@@ -15,7 +15,7 @@ fn repository(project: &str, name: &str) -> HarborRepository {
         immutable: Setting::Unset,
         version: None,
         collection: HarborCollection::Unscheduled,
-        replication: HarborReplication::Unknown,
+        replication: HarborReplication::Unknown { cause: Cause::Denied, why: "403".into() },
         cached_from: None,
     }
 }
