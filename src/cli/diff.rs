@@ -156,7 +156,8 @@ impl Service {
             })
             .collect();
         json!({
-            "source": self.key.source, "repository": self.key.name, "same": self.between.is_same(),
+            "source": self.key.source, "repository": self.key.name,
+            "same": then.as_ref().and(now.as_ref()).map(|_| self.between.is_same()),
             "ran": runs(then), "runs": runs(now), "tags": tags,
         })
     }

@@ -61,7 +61,7 @@ fn stateful_sets_daemon_sets_and_rollouts_have_their_own_words() {
     for (kind, command) in [
         ("statefulset", "kubectl --context prod-eu --namespace shop rollout undo statefulset/api --to-revision=2"),
         ("daemonset", "kubectl --context prod-eu --namespace shop rollout undo daemonset/api --to-revision=2"),
-        ("rollout", "kubectl --context prod-eu --namespace shop argo rollouts undo api --to-revision=2"),
+        ("rollout", "kubectl argo rollouts undo --context prod-eu --namespace shop api --to-revision=2"),
     ] {
         assert_eq!(rollback_commands(&three(&kubernetes(kind, "api"), ["1", "2", "3"])).commands[0], command);
     }

@@ -180,7 +180,7 @@ fn tell_automations(application: &Application, context: Option<&Arc<str>>, said:
     let automated = application.spec.sync_policy.automated.as_ref().filter(|sync| sync.enabled != Some(false));
     let itself = Manager::ArgoCd { application: named.clone() };
     let mut writers = managers(&application.metadata).into_iter().filter(|by| *by != itself);
-    let is_writer = |by: &Manager| matches!(by, Manager::Owner { .. } | Manager::ArgoCd { .. });
+    let is_writer = |by: &Manager| !matches!(by, Manager::Helm { .. });
     let automation = Automation::ArgoCd {
         application: named.clone(),
         automated: automated.map(|sync| AutomatedSync {

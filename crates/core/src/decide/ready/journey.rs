@@ -44,6 +44,8 @@ pub(super) struct Journey<'a> {
     pub(super) from_git: bool,
     /// Whether Helm has a release of it.
     pub(super) from_helm: bool,
+    /// Whether production went back from a newer release, and may still be on its way.
+    pub(super) goes_back: bool,
     /// The commit that what is to be left was built from.
     pub(super) source_commit: Option<String>,
 }

@@ -54,8 +54,7 @@ impl Steps<'_, '_> {
     }
 
     fn kubectl(&self, verb: &'static str) -> Command {
-        let command = Command::new(self.program()).option("--context", self.context);
-        command.option("--namespace", self.journey.workload.namespace.as_deref()).say(verb)
+        Command::in_cluster(self.program(), verb, self.context, self.journey.workload.namespace.as_deref())
     }
 
     /// A command about the workload itself.

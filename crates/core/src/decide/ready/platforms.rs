@@ -21,6 +21,8 @@ pub(super) fn rollback_commands(journey: &Journey<'_>) -> RollbackCommands {
     };
     let Held { undone_by, suspend, resume, notes: about, break_glass } = undone::held(journey);
     notes.splice(0..0, about);
+    // Where there is nothing to type, nothing is held for it.
+    let suspend = if commands.is_empty() { Vec::new() } else { suspend };
     let commands: Result<Vec<String>, Unsafe> = suspend.into_iter().chain(commands).collect();
     let commands = commands.unwrap_or_else(|Unsafe| {
         notes.insert(0, "a name here cannot be written into a command safely: act by the console".to_owned());

@@ -89,6 +89,7 @@ impl Leaving<'_, '_> {
             needle: needle(newest.copied(), leaving),
             from_git: (0..HELM).any(|precedence| there(&precedence)),
             from_helm: there(&HELM),
+            goes_back: facts.plan.readiness.went_back_from.is_some(),
             source_commit: newest.and_then(|(artifact, _)| commit(facts, artifact)).map(|commit| commit.to_string()),
         };
         let earlier: Vec<&TargetReport> = facts.plan.readiness.before(&facts.plan.report.targets).collect();

@@ -79,6 +79,21 @@ impl Command {
         }
     }
 
+    /// A command of a cluster's client, with the options that say where. A plugin's name comes before all options: the client
+    /// refuses any that stands in front of it.
+    pub(super) fn in_cluster(
+        program: &'static str,
+        verb: &'static str,
+        context: Option<&str>,
+        namespace: Option<&str>,
+    ) -> Self {
+        let place = |command: Self| command.option("--context", context).option("--namespace", namespace);
+        match verb.starts_with("argo rollouts ") {
+            true => place(Self::new(program).say(verb)),
+            false => place(Self::new(program)).say(verb),
+        }
+    }
+
     fn word(mut self, word: Result<ShellWord, Unsafe>) -> Self {
         match (&mut self.0, word) {
             (Ok(line), Ok(word)) => {
@@ -122,6 +137,13 @@ mod tests {
             assert_eq!(ShellWord::read(name).ok().map(|word| word.to_string()).as_deref(), expected, "{name:?}");
         }
         assert!(ShellWord::read(&"a".repeat(2_000)).is_err());
+    }
+
+    #[test]
+    fn no_option_stands_before_a_plugin_s_name() {
+        let line = |verb| Command::in_cluster("kubectl", verb, Some("eu"), Some("shop")).name("api").line().unwrap();
+        assert_eq!(line("argo rollouts abort"), "kubectl argo rollouts abort --context eu --namespace shop api");
+        assert_eq!(line("annotate"), "kubectl --context eu --namespace shop annotate api");
     }
 
     #[test]

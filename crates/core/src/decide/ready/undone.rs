@@ -39,6 +39,7 @@ pub(super) fn held(journey: &Journey<'_>) -> Held {
         holding.managers();
         holding.own();
     }
+    holding.unknown_committers();
     holding.held.resume.reverse();
     holding.held
 }
@@ -66,10 +67,9 @@ impl Holding<'_, '_> {
     }
 
     /// A command about the workload itself.
-    fn itself(&self, program: &'static str, verb: &'static str) -> Command {
+    fn itself(&self, verb: &'static str) -> Command {
         let workload = self.journey.workload;
-        let command = Command::new(program).option("--context", self.context);
-        let command = command.option("--namespace", workload.namespace.as_deref()).say(verb);
+        let command = Command::in_cluster("kubectl", verb, self.context, workload.namespace.as_deref());
         command.glued(&format!("{}/", workload.kind), &workload.name)
     }
 
@@ -103,6 +103,19 @@ impl Holding<'_, '_> {
                 }
                 _ => {}
             }
+        }
+    }
+
+    /// What commits by itself could not always be read, and that none is known is not that there is none.
+    fn unknown_committers(&mut self) {
+        let Control { managers, automations, .. } = self.control;
+        let committer =
+            |known: &Automation| matches!(known, Automation::FluxImages { .. } | Automation::ArgoCdImages { .. });
+        let from_git = managers.iter().any(|by| matches!(by, Manager::ArgoCd { .. } | Manager::Flux { .. }));
+        if from_git && !automations.iter().any(committer) {
+            let note = "nothing that commits the newest tag by itself is known here; where an image automation or Image \
+                        Updater does so, suspend that first";
+            self.held.notes.push(note.to_owned());
         }
     }
 
@@ -187,7 +200,8 @@ impl Holding<'_, '_> {
                              revert in Git holds"
                         ));
                     }
-                    Some(Manager::Flux { .. } | Manager::Helm { .. }) | None => {}
+                    Some(Manager::Flux { kind, namespace, name }) => self.applied(kind, namespace.as_deref(), name),
+                    Some(Manager::Helm { .. }) | None => {}
                 }
                 self.tell(
                     by,
@@ -234,27 +248,34 @@ impl Holding<'_, '_> {
             match automation {
                 Automation::Keel { policy, by_label } => {
                     let verb = if *by_label { "label" } else { "annotate" };
-                    let set =
-                        |policy: &str| self.itself("kubectl", verb).glued("keel.sh/policy=", policy).say("--overwrite");
+                    let set = |policy: &str| self.itself(verb).glued("keel.sh/policy=", policy).say("--overwrite");
                     let (suspend, resume) = (set("never"), set(policy));
                     self.tell("Keel".to_owned(), Some(true), "when it sees a newer tag that its policy takes");
                     self.hold(suspend, Some(resume));
                 }
                 Automation::ImageTrigger => {
-                    let set = |how| self.itself("oc", "set triggers").say(how);
-                    let (suspend, resume) = (set("--manual"), set("--auto"));
                     let by = "OpenShift's image trigger".to_owned();
                     self.tell(by, Some(true), "at once: it writes what the image stream names");
-                    self.hold(suspend, Some(resume));
+                    // Without the stream and the containers the command would change the other triggers as well.
+                    let note = "`oc set triggers` shows its image triggers: set each to --manual by its --from-image first, \
+                                and back to --auto last";
+                    self.held.notes.push(note.to_owned());
                 }
                 Automation::Analysis { canary: None } => {
-                    let workload = self.journey.workload;
-                    let abort = Command::new("kubectl").option("--context", self.context);
-                    let abort = abort.option("--namespace", workload.namespace.as_deref());
                     let when =
                         "its rollout is underway: once its steps and analyses are over, it promotes what it brings in";
                     self.tell("Argo Rollouts".to_owned(), Some(true), when);
-                    self.hold(abort.say("argo rollouts abort").name(&workload.name), None);
+                    if self.journey.goes_back {
+                        // What is underway may be the way back itself, and aborting that sends everything to what failed.
+                        let note = "production is going back already: see which release the rollout brings in before it is \
+                                    aborted";
+                        self.held.notes.push(note.to_owned());
+                        continue;
+                    }
+                    let workload = self.journey.workload;
+                    let namespace = workload.namespace.as_deref();
+                    let abort = Command::in_cluster("kubectl", "argo rollouts abort", self.context, namespace);
+                    self.hold(abort.name(&workload.name), None);
                 }
                 Automation::Analysis { canary: Some(canary) } => {
                     let when = "its analysis is underway: once that succeeds, it promotes what it brings in";

@@ -9,9 +9,6 @@ use crate::kubernetes::objects::Templated;
 use crate::kubernetes::rollout;
 use prodpin_core::model::{Automation, Delivery, Stage};
 
-/// Longer than any policy of Keel's is written.
-const LONGEST: usize = 256;
-
 /// Of a workload with a template.
 pub(super) fn of_workload(workload: &Templated) -> BTreeSet<Automation> {
     let mut automations = BTreeSet::new();
@@ -30,7 +27,7 @@ fn keel(workload: &Templated) -> Option<Automation> {
     let by_annotation = workload.metadata.annotations.keel_policy.as_ref().map(|policy| (policy, false));
     let by_label = || workload.metadata.labels.get("keel.sh/policy").map(|policy| (policy, true));
     let (policy, by_label) = by_annotation.or_else(by_label)?;
-    let acts = !matches!(policy.as_str(), "" | "never") && policy.len() <= LONGEST;
+    let acts = !matches!(policy.as_str(), "" | "never");
     acts.then(|| Automation::Keel { policy: policy.as_str().into(), by_label })
 }
 

@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::templates::Template;
 use super::{Objects, Teller};
 use crate::kubernetes::objects::{Metadata, Templated};
@@ -18,8 +20,8 @@ type Place = (Option<String>, &'static str, String);
 /// The canaries of a cluster.
 #[derive(Debug, Default)]
 pub(super) struct Canaries {
-    /// Targets, with the canary that measures them.
-    targets: BTreeMap<Place, String>,
+    /// Targets, with the canary that measures them, and since when there is a primary beside.
+    targets: BTreeMap<Place, (String, Option<Timestamp>)>,
     /// How the canary of a namespace stands.
     deliveries: BTreeMap<(Option<String>, String), Delivery>,
 }
@@ -41,13 +43,14 @@ impl Canaries {
             // Where the canary itself could not be read: before a pod of the primary is ready, the target is production.
             let is_ready = kind == "daemonset" || workload.status.ready_replicas.unwrap_or(0) > 0;
             if set_up.get(&(namespace.clone(), canary.to_owned())).copied().unwrap_or(is_ready) {
-                canaries.targets.insert((namespace, kind, target.to_owned()), canary.to_owned());
+                let since = workload.metadata.creation_timestamp;
+                canaries.targets.insert((namespace, kind, target.to_owned()), (canary.to_owned(), since));
             }
         }
         canaries
     }
 
-    fn of_target(&self, kind: &str, metadata: &Metadata) -> Option<&String> {
+    fn of_target(&self, kind: &str, metadata: &Metadata) -> Option<&(String, Option<Timestamp>)> {
         let kind = match kind {
             "deployment" => "deployment",
             "daemonset" => "daemonset",
@@ -76,9 +79,7 @@ impl Teller<'_> {
         mut templates: Vec<Template<'o>>,
         revisions: impl Iterator<Item = String>,
     ) -> Vec<Template<'o>> {
-        if self.canaries.of_target(kind, &workload.metadata).is_none() {
-            return templates;
-        }
+        let Some((_, adopted)) = self.canaries.of_target(kind, &workload.metadata).cloned() else { return templates };
         for revision in revisions {
             if let Some(status) = self.statuses.get_mut(&revision) {
                 status.tenure = measured(status.tenure);
@@ -87,14 +88,18 @@ impl Teller<'_> {
             self.routed.insert(revision);
         }
         let newest = templates.pop();
-        newest.into_iter().map(|newest| Template { tenure: measured(newest.tenure), ..newest }).collect()
+        // Before there was a primary, the target itself was production.
+        let was_production = |template: &Template<'_>| matches!(template.tenure, Tenure::Before { last: Some(last) } if adopted.is_some_and(|adopted| last <= adopted));
+        templates.retain(was_production);
+        templates.extend(newest.map(|newest| Template { tenure: measured(newest.tenure), ..newest }));
+        templates
     }
 
     /// Joins how canaries stand with the workloads that they measure and own, and a primary with what looks after its target:
     /// Flagger takes no labels of Git along.
     pub(super) fn join_canaries(&mut self) {
         let mut joined: BTreeMap<Arc<Workload>, Arc<Control>> = BTreeMap::new();
-        for (place, canary) in &self.canaries.targets {
+        for (place, (canary, _)) in &self.canaries.targets {
             let (namespace, kind, name) = place;
             let target = self.workload(kind, namespace.as_deref(), name);
             let primary = self.workload(kind, namespace.as_deref(), &format!("{name}{PRIMARY}"));

@@ -247,3 +247,15 @@ fn a_primary_is_joined_with_what_looks_after_its_target_and_with_how_its_canary_
     let unread = control(&measured(None, 2, 1), "api-primary");
     assert!(unread.delivery.is_none() && unread.automations.is_empty());
 }
+
+/// A service that was given to Flagger yesterday ran before that, and what it ran then is kept.
+#[test]
+fn what_a_target_ran_before_there_was_a_primary_did_run() {
+    let mut objects = measured(Some("Progressing"), 2, 1);
+    let old = "deployment api revision 1: :v1 before".to_owned();
+    assert!(!versions(&objects).contains(&old));
+    objects.deployments[0].metadata.creation_timestamp = "2026-03-01T03:00:00Z".parse().ok();
+    assert!(versions(&objects).contains(&old), "{:?}", versions(&objects));
+    objects.deployments[0].metadata.creation_timestamp = "2026-03-01T02:59:59Z".parse().ok();
+    assert!(!versions(&objects).contains(&old), "it may have been a canary that failed");
+}
