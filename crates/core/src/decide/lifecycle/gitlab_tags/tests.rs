@@ -164,7 +164,10 @@ fn at_dates_that_nobody_tells_a_counted_pin_is_not_known_to_be_harmless_i7_i22()
     let counted = undated(&format!(r#"{KEEPS_NOTHING},"keep_n":3"#));
     let found = known(&counted, &[]);
     assert_eq!(found.unseen, [id(1), id(2)].into(), "which of them is the newer one is not known");
-    assert_eq!(due(&found, 4), Some((Due::AfterPushes { pushes: 2, around: None }, Certainty::Possible)));
+    assert_eq!(due(&found, 4), Some((Due::AfterPushes { pushes: 3, around: None }, Certainty::Certain)));
+    let full = seen(&counted, &[], artifact_outlook::artifact_outlooks);
+    let (sooner, sure) = (Due::AfterPushes { pushes: 2, around: None }, Certainty::Possible);
+    assert!(full[&id(4)].threats().iter().any(|it| it.due == sooner && it.certainty == sure), "{full:?}");
     assert!(
         matches!(stirred(&counted, 4), Stirred::Unknown { detail } if detail.contains("when each tag was published"))
     );
