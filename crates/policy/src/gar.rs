@@ -36,7 +36,8 @@ impl Checker<'_> {
                     quote("PROJECT/REPOSITORY/*"),
                     quote("PROJECT/**")
                 );
-                let message = format!("Artifact Registry has images in repositories of projects, and {} names none", quote(text));
+                let message =
+                    format!("Artifact Registry has images in repositories of projects, and {} names none", quote(text));
                 self.problems.error(at, message, fix);
             }
         }
@@ -48,7 +49,8 @@ impl Checker<'_> {
         let location = match raw.location.span() {
             Some(_) => self.google_location(&raw.location)?,
             None => location_of(&config.url).or_else(|| {
-                let fix = "write location: LOCATION, such as europe-west1, or the address as https://LOCATION-docker.pkg.dev";
+                let fix =
+                    "write location: LOCATION, such as europe-west1, or the address as https://LOCATION-docker.pkg.dev";
                 self.problems.error(span, "the location of this registry's repositories is not known", fix.to_owned());
                 None
             })?,
@@ -60,7 +62,11 @@ impl Checker<'_> {
         let (at, _) = spanned.read()?;
         let text = self.filled(spanned)?;
         if !is_location(&text) {
-            self.problems.error(at, "this is no location of Google's", "write one such as europe-west1, or us".to_owned());
+            self.problems.error(
+                at,
+                "this is no location of Google's",
+                "write one such as europe-west1, or us".to_owned(),
+            );
             return None;
         }
         Some(text.into())
@@ -97,8 +103,17 @@ mod tests {
         {
             assert!(names_images_of_a_project(entry), "{entry}");
         }
-        for entry in ["api", "acme/shop", "acme/*", "*/shop/api", "**", "acme/", "/shop/api", "acme//api", "example.com/acme/shop/api"]
-        {
+        for entry in [
+            "api",
+            "acme/shop",
+            "acme/*",
+            "*/shop/api",
+            "**",
+            "acme/",
+            "/shop/api",
+            "acme//api",
+            "example.com/acme/shop/api",
+        ] {
             assert!(!names_images_of_a_project(entry), "{entry}");
         }
     }

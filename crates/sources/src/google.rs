@@ -30,7 +30,9 @@ impl Identity {
         // A key without its private half could be taken for one that needs no token.
         let kind = kind_of(document);
         if kind.as_deref() != Some("service_account") {
-            return Err("the password is no key of a service account: give the JSON document that Google made".to_owned());
+            return Err(
+                "the password is no key of a service account: give the JSON document that Google made".to_owned()
+            );
         }
         Self::built(builder().with_service_account_key(document))
             .ok_or_else(|| "the key of the service account cannot be read: make a new one".to_owned())
@@ -148,8 +150,7 @@ mod tests {
 
     async fn found(variables: &[(&str, &Path)]) -> Result<Option<(&'static str, String)>, String> {
         let variables = variables.iter().map(|(name, path)| ((*name).to_owned(), path.display().to_string()));
-        let environment =
-            HttpEnvironment { variables: Variables::from_pairs(variables), ..HttpEnvironment::default() };
+        let environment = HttpEnvironment { variables: Variables::from_pairs(variables), ..HttpEnvironment::default() };
         let login = login(&environment).await?;
         Ok(login.map(|login| (login.user, login.password.expose().to_owned())))
     }

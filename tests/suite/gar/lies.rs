@@ -137,7 +137,10 @@ async fn a_list_is_read_to_its_last_page_and_a_lost_page_leaves_policies_unknown
         Lie::LastPage("/dockerImages", 2),
         Lie::Circle,
         Lie::Document("/dockerImages", "[]"),
-        Lie::Document("/dockerImages", r#"{"dockerImages":[{"name":"projects/acme-prod/locations/l/repositories/shop/dockerImages/api"}]}"#),
+        Lie::Document(
+            "/dockerImages",
+            r#"{"dockerImages":[{"name":"projects/acme-prod/locations/l/repositories/shop/dockerImages/api"}]}"#,
+        ),
         Lie::Bare("/dockerImages", 200),
         Lie::Bare("/dockerImages", 404),
         Lie::Answer("/dockerImages", 403, "PERMISSION_DENIED"),
@@ -168,7 +171,10 @@ async fn settings_that_cannot_be_read_are_unknown_and_no_pin_is_made_k41() {
         (Lie::Answer("/repositories/shop", 403, "PERMISSION_DENIED"), "roles/artifactregistry.reader"),
         (Lie::Answer("/repositories/shop", 503, "UNAVAILABLE"), "503"),
         (Lie::Document("/repositories/shop", "{}"), "a document of another form"),
-        (Lie::Document("/repositories/shop", r#"{"name":"projects/p/locations/l/repositories/other"}"#), "another repository"),
+        (
+            Lie::Document("/repositories/shop", r#"{"name":"projects/p/locations/l/repositories/other"}"#),
+            "another repository",
+        ),
         (Lie::Bare("/repositories/shop", 200), ""),
     ] {
         gar.be_honest();

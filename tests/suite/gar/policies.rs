@@ -100,10 +100,12 @@ async fn what_is_called_protected_outlives_the_policies_and_what_is_not_goes_k42
         assert_eq!(targets.len(), 3, "{what}");
         assert_eq!(each(enforced.targets(), |target| target.protected == Some(true)), protected, "{what}: {story}");
         let gone = clean(&gar, &policies);
-        let all: Vec<String> = platforms.children().iter().map(Content::id).map(|id| id.to_string()).chain(targets).collect();
+        let all: Vec<String> =
+            platforms.children().iter().map(Content::id).map(|id| id.to_string()).chain(targets).collect();
         assert_eq!(all.iter().any(|digest| gone.contains(digest)), !protected, "{what}: {gone:?}");
         if !protected {
-            let collisions = enforced.findings.iter().filter(|finding| finding.code == Code::LifecycleCollision).count();
+            let collisions =
+                enforced.findings.iter().filter(|finding| finding.code == Code::LifecycleCollision).count();
             assert!(collisions > 0, "{what}: {story}");
         }
     }
@@ -116,14 +118,16 @@ async fn an_index_whose_platforms_may_go_is_told_and_pins_on_them_end_it_k43_i26
     let mut estate = with_releases(&gar, 1).await;
     let artifact = pusher(&gar).push(IMAGE, "v2.0.0", &index("two platforms")).await;
     gar.world().age_all(IMAGE, 40);
-    gar.world().shelf("acme-prod/shop").policies = document(&[deletes(condition(State::Untagged, &[], Some(30 * DAY)))]);
+    gar.world().shelf("acme-prod/shop").policies =
+        document(&[deletes(condition(State::Untagged, &[], Some(30 * DAY)))]);
     let audit = estate.run_on(Mode::Audit, opened(&gar, false)).await;
     let story = estate.story(&audit);
     let target = audit.targets().iter().find(|target| target.artifact == artifact).unwrap();
     assert_eq!(target.protected, Some(false), "{story}");
     let reached = |reported: &RunResult| {
         let of_policy = |finding: &&Finding| finding.code == Code::LifecycleCollision;
-        let found: Vec<String> = reported.findings.iter().filter(of_policy).map(|finding| finding.message.clone()).collect();
+        let found: Vec<String> =
+            reported.findings.iter().filter(of_policy).map(|finding| finding.message.clone()).collect();
         found
     };
     assert_eq!(reached(&audit), Vec::<String>::new(), "with its pins, and those of its platforms, none reaches it");
@@ -147,10 +151,8 @@ async fn a_pin_that_a_policy_asks_for_is_refused_with_the_policy_that_ends_it_i2
     let story = estate.story(&enforced);
     assert_eq!(gar.writes(), [], "{story}");
     assert!(story.contains("prodpin forecast --recommend"), "{story}");
-    let policies = [
-        deletes(condition(State::Tagged, &["prod-"], None)),
-        keeps(condition(State::Tagged, &["prod-pinned-"], None)),
-    ];
+    let policies =
+        [deletes(condition(State::Tagged, &["prod-"], None)), keeps(condition(State::Tagged, &["prod-pinned-"], None))];
     gar.world().shelf("acme-prod/shop").policies = document(&policies);
     let enforced = estate.run_on(Mode::Enforce, opened(&gar, true)).await;
     assert!(each(enforced.targets(), |target| target.protected == Some(true)), "{}", estate.story(&enforced));
@@ -197,8 +199,12 @@ async fn the_vendors_example_comes_out_as_the_vendor_says_k42() {
     gar.world().shelf("acme-prod/shop").policies = document(&policies);
     let audit = estate.run_on(Mode::Audit, opened(&gar, false)).await;
     let story = estate.story(&audit);
-    let collisions: Vec<_> =
-        audit.findings.iter().filter(|finding| finding.code == Code::LifecycleCollision).map(|finding| &finding.message).collect();
+    let collisions: Vec<_> = audit
+        .findings
+        .iter()
+        .filter(|finding| finding.code == Code::LifecycleCollision)
+        .map(|finding| &finding.message)
+        .collect();
     assert!(collisions.len() == 2, "A goes now and C in 80 days; B is kept: {story}");
     assert!(collisions.iter().any(|message| message.contains("2.0.1") && message.contains("now")), "{collisions:?}");
     assert!(collisions.iter().any(|message| message.contains("1.9.2") && message.contains(" on ")), "{collisions:?}");

@@ -147,7 +147,9 @@ fn a_gar_is_an_oci_registry_whose_projects_are_named_and_whose_location_is_known
         RegistryInterface::Gar { api, location } => (api.to_string(), location.to_string()),
         other => panic!("{other:?}"),
     };
-    let usual = interface("{ gar: https://europe-west1-docker.pkg.dev, repositories: [acme-prod/shop/api, \"acme-prod/pay/*\"] }");
+    let usual = interface(
+        "{ gar: https://europe-west1-docker.pkg.dev, repositories: [acme-prod/shop/api, \"acme-prod/pay/*\"] }",
+    );
     assert_eq!(usual, ("https://artifactregistry.googleapis.com/".to_owned(), "europe-west1".to_owned()));
     let other = interface(
         "{ gar: https://registry.example.com, api: https://ar.example.com/gar, location: us, repositories: [acme-prod/shop/api] }",
@@ -156,12 +158,24 @@ fn a_gar_is_an_oci_registry_whose_projects_are_named_and_whose_location_is_known
     for (wrong, said) in [
         ("gar: https://us-docker.pkg.dev, repositories: [acme/api]", "\"acme/api\" names none"),
         ("gar: https://us-docker.pkg.dev, repositories: [\"*/shop/api\"]", "in repositories of projects"),
-        ("gar: https://gcr.io, repositories: [acme/shop/api]", "the location of this registry's repositories is not known"),
-        ("gar: https://us-docker.pkg.dev, location: US, repositories: [acme/shop/api]", "this is no location of Google's"),
+        (
+            "gar: https://gcr.io, repositories: [acme/shop/api]",
+            "the location of this registry's repositories is not known",
+        ),
+        (
+            "gar: https://us-docker.pkg.dev, location: US, repositories: [acme/shop/api]",
+            "this is no location of Google's",
+        ),
         ("gar: https://us-docker.pkg.dev, location: \"\", repositories: [acme/shop/api]", "this value is empty"),
-        ("gar: https://us-docker.pkg.dev, api: ar.example.com, repositories: [acme/shop/api]", "the address has no scheme"),
+        (
+            "gar: https://us-docker.pkg.dev, api: ar.example.com, repositories: [acme/shop/api]",
+            "the address has no scheme",
+        ),
         ("gar: https://us-docker.pkg.dev, cleanup: none, repositories: [acme/shop/api]", "take cleanup out"),
-        ("gar: https://us-docker.pkg.dev, project: acme, repositories: [acme/shop/api]", "unknown key \"project\" in a gar source"),
+        (
+            "gar: https://us-docker.pkg.dev, project: acme, repositories: [acme/shop/api]",
+            "unknown key \"project\" in a gar source",
+        ),
     ] {
         let reported = reported([with_source(&format!("{{ {wrong} }}"))]);
         assert!(reported.contains(said), "{wrong}: {reported}");

@@ -91,7 +91,8 @@ impl Callers {
 fn verifies(key: &[u8], message: &[u8], signature: &[u8]) -> bool {
     let provider = rustls::crypto::aws_lc_rs::default_provider();
     let schemes = provider.signature_verification_algorithms.mapping;
-    let (_, algorithms) = schemes.iter().find(|(scheme, _)| *scheme == SignatureScheme::RSA_PKCS1_SHA256).expect("RS256");
+    let (_, algorithms) =
+        schemes.iter().find(|(scheme, _)| *scheme == SignatureScheme::RSA_PKCS1_SHA256).expect("RS256");
     algorithms.iter().any(|algorithm| algorithm.verify_signature(key, message, signature).is_ok())
 }
 

@@ -94,7 +94,13 @@ impl World {
     }
 
     /// A push: a version is new or not, its tag is new or moves. A minute goes by.
-    pub(crate) fn push(&mut self, name: &str, (digest, media_type): (&Digest, &str), children: Vec<Digest>, tag: Option<&str>) {
+    pub(crate) fn push(
+        &mut self,
+        name: &str,
+        (digest, media_type): (&Digest, &str),
+        children: Vec<Digest>,
+        tag: Option<&str>,
+    ) {
         self.clock += SignedDuration::from_mins(1);
         let uploaded = self.clock;
         let image = self.image_mut(name);

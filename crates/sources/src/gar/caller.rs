@@ -70,8 +70,9 @@ impl Caller {
             Kind::EncodedKey => {
                 let decoded = BASE64_STANDARD.decode(password.expose().trim()).ok();
                 let document = decoded.and_then(|bytes| String::from_utf8(bytes).ok());
-                let document = document
-                    .ok_or_else(|| denied(beside, "the password is no key in Base64, which the user _json_key_base64 says"))?;
+                let document = document.ok_or_else(|| {
+                    denied(beside, "the password is no key in Base64, which the user _json_key_base64 says")
+                })?;
                 self.signed(beside, &document).await
             }
             Kind::Other => Err(denied(

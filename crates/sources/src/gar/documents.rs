@@ -120,7 +120,10 @@ impl ImageDocument {
         let digest: Digest = digest.parse().map_err(|_| "a digest that is none")?;
         let uploaded = self.upload_time.as_deref().and_then(|time| time.parse::<Timestamp>().ok());
         let uploaded = uploaded.ok_or("an image without the time of its upload")?;
-        let children = self.image_manifests.iter().map(|listed| listed.digest.parse::<Digest>().map_err(|_| "a digest that is none"));
+        let children = self
+            .image_manifests
+            .iter()
+            .map(|listed| listed.digest.parse::<Digest>().map_err(|_| "a digest that is none"));
         let children = children.collect::<Result<_, _>>()?;
         let tags = self.tags.into_iter().map(Box::from).collect();
         Ok((package.into(), Row { digest, tags, uploaded, children }))
@@ -152,8 +155,14 @@ mod tests {
         assert!(none.is_empty() && token.is_none(), "an empty list has no members");
         for (name, uploaded) in [
             (format!("projects/p/locations/l/repositories/other/dockerImages/nginx@{digest}"), "2026-01-02T23:27:26Z"),
-            (format!("projects/p/locations/l/repositories/test-repo/dockerImages/a%20b@{digest}"), "2026-01-02T23:27:26Z"),
-            ("projects/p/locations/l/repositories/test-repo/dockerImages/nginx@sha256:1".to_owned(), "2026-01-02T23:27:26Z"),
+            (
+                format!("projects/p/locations/l/repositories/test-repo/dockerImages/a%20b@{digest}"),
+                "2026-01-02T23:27:26Z",
+            ),
+            (
+                "projects/p/locations/l/repositories/test-repo/dockerImages/nginx@sha256:1".to_owned(),
+                "2026-01-02T23:27:26Z",
+            ),
             (format!("projects/p/locations/l/repositories/test-repo/dockerImages/nginx@{digest}"), "yesterday"),
         ] {
             let row = format!(r#"{{"name":"{name}","uploadTime":"{uploaded}"}}"#);

@@ -62,7 +62,9 @@ fn named(patterns: &NamePatterns, project: &str) -> Option<BTreeSet<Box<str>>> {
     let explicit: BTreeSet<&str> = patterns.explicit_names().collect();
     let globs = patterns.included().filter(|entry| !explicit.contains(entry));
     let of_project = globs.filter_map(|entry| entry.strip_prefix(project)?.strip_prefix('/'));
-    of_project.map(|rest| rest.split_once('/').map(|(repository, _)| repository).filter(|it| is_plain(it)).map(Box::from)).collect()
+    of_project
+        .map(|rest| rest.split_once('/').map(|(repository, _)| repository).filter(|it| is_plain(it)).map(Box::from))
+        .collect()
 }
 
 fn is_plain(repository: &str) -> bool {
@@ -80,7 +82,10 @@ mod tests {
             let found = named(&NamePatterns::new(entries).unwrap(), "acme")?;
             Some(found.into_iter().map(String::from).collect::<Vec<_>>())
         };
-        assert_eq!(named(&["acme/shop/*", "acme/pay/**", "!acme/pay/x", "other/*/x"]), Some(vec!["pay".into(), "shop".into()]));
+        assert_eq!(
+            named(&["acme/shop/*", "acme/pay/**", "!acme/pay/x", "other/*/x"]),
+            Some(vec!["pay".into(), "shop".into()])
+        );
         assert_eq!(named(&["acme/shop/api", "acme/pay/*"]), Some(vec!["pay".into()]));
         for all in [&["acme/**"][..], &["acme/*/api"], &["acme/shop/*", "acme/sh*/x"], &["acme/{shop,pay}/*"]] {
             assert_eq!(named(all), None, "{all:?}");

@@ -150,7 +150,8 @@ async fn walk(
     let take = |rows: Vec<ImageDocument>| {
         rows.into_iter().try_for_each(|row| {
             let read = row.read(&shelf.repository);
-            let (package, row) = read.map_err(|wrong| Fault::malformed(format!("{}: it lists {wrong}", api.what(&path))))?;
+            let (package, row) =
+                read.map_err(|wrong| Fault::malformed(format!("{}: it lists {wrong}", api.what(&path))))?;
             each(package, row)
         })
     };

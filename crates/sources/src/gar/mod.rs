@@ -37,8 +37,8 @@ use crate::oci::{Beside, HttpEnvironment, Known, OciError, Registry, open_known}
 use crate::vendor::{Once, Vendor, Vendored};
 use crate::{Inventory, OpenOptions, OpenToRelease, Reservation, Source, owners};
 use prodpin_core::model::{
-    Cleanup, Gap, Inspection, NamePatterns, Obstacle, PinRemoval, PinState, RegistryKind, RepositoryName, Scope, Snapshot,
-    SourceName, TagTable,
+    Cleanup, Gap, Inspection, NamePatterns, Obstacle, PinRemoval, PinState, RegistryKind, RepositoryName, Scope,
+    Snapshot, SourceName, TagTable,
 };
 use prodpin_net::http::fault::Fault;
 use prodpin_policy::OciConfig;

@@ -9,7 +9,7 @@ use super::{Gar, images};
 use crate::Reservation;
 use crate::oci::{Told, ToldTag, observe_told};
 use prodpin_core::model::{
-    Cause, Digest, GarImage, GarRepository, Gap, RepositoryName, Retention, Scope, Setting, Snapshot, Tag, TagTable,
+    Cause, Digest, Gap, GarImage, GarRepository, RepositoryName, Retention, Scope, Setting, Snapshot, Tag, TagTable,
 };
 use prodpin_net::http::fault::Fault;
 
@@ -72,7 +72,8 @@ fn told(rows: &[Row]) -> Told {
 fn lacks(rows: &[Row], snapshot: &Snapshot) -> Option<Tag> {
     let listed: BTreeSet<&Digest> = rows.iter().map(|row| &row.digest).collect();
     let is_lacking = |digest: &Digest| !listed.contains(digest);
-    let lacking = snapshot.tags.iter().find(|tag| tag.target.artifact().and_then(|it| it.digest()).is_some_and(is_lacking));
+    let lacking =
+        snapshot.tags.iter().find(|tag| tag.target.artifact().and_then(|it| it.digest()).is_some_and(is_lacking));
     lacking.map(|tag| tag.name.clone())
 }
 

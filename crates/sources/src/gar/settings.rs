@@ -41,9 +41,8 @@ impl Settings {
 
     fn of(document: RepositoryDocument) -> Self {
         let policies = document.cleanup_policies.filter(|policies| !policies.is_empty());
-        let policies = policies.map_or(Setting::Unset, |policies| {
-            Setting::Text(serde_json::Value::Object(policies).to_string().into())
-        });
+        let policies = policies
+            .map_or(Setting::Unset, |policies| Setting::Text(serde_json::Value::Object(policies).to_string().into()));
         let (cached_from, elsewhere) = match document.mode.as_deref() {
             Some("REMOTE_REPOSITORY") => (Some("the upstream of this remote repository".into()), None),
             Some("VIRTUAL_REPOSITORY") => {

@@ -163,10 +163,12 @@ impl Keys {
     }
 
     async fn of_google(&self, deadline: Option<Instant>) -> Result<Credentials, OciError> {
-        let failed = |reason| OciError::Credentials { origin: "Google's application default credentials".to_owned(), reason };
+        let failed =
+            |reason| OciError::Credentials { origin: "Google's application default credentials".to_owned(), reason };
         let longest = self.environment.timing.helper;
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        let asked = tokio::time::timeout(left.map_or(longest, |left| left.min(longest)), google::login(&self.environment));
+        let asked =
+            tokio::time::timeout(left.map_or(longest, |left| left.min(longest)), google::login(&self.environment));
         let late = || failed("whoever has them did not answer in time".to_owned());
         let login = asked.await.map_err(|_| late())?.map_err(failed)?;
         Ok(login.map_or(Credentials::Anonymous, |login| Credentials::Password {

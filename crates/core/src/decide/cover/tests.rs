@@ -1,7 +1,5 @@
 use super::*;
-use crate::model::{
-    AcrPurges, AcrRepository, AcrRetention, Cause, Cleanup, Digest, GarRepository, Parts, Setting,
-};
+use crate::model::{AcrPurges, AcrRepository, AcrRetention, Cause, Cleanup, Digest, GarRepository, Parts, Setting};
 
 fn snapshot(registry: Recognised, stated: Option<StatedCleanup>) -> Snapshot {
     Snapshot { cleanup: Cleanup { registry, stated }, ..Snapshot::default() }
@@ -66,9 +64,7 @@ fn what_keeps_children_follows_the_registry_and_the_policy_i26_k58_j24() {
     };
     let google = Snapshot { retention: Retention::Gar(Box::new(gar)), ..Snapshot::default() };
     // Nothing says that Google keeps what an index lists (K43).
-    for (cover, expected) in
-        [(Auto, Keeping::Pins), (Closure, Keeping::Pins), (Index, Keeping::NothingByPolicy)]
-    {
+    for (cover, expected) in [(Auto, Keeping::Pins), (Closure, Keeping::Pins), (Index, Keeping::NothingByPolicy)] {
         assert_eq!(keeping(&google, terms(cover)), expected, "{cover:?}");
     }
 }

@@ -10,9 +10,9 @@ impl Target<'_> {
         match &repository.policies {
             Setting::Unknown => Survival::unknown("the repository's cleanup policies could not be read"),
             Setting::Unset => Survival::yes("the repository has no cleanup policies"),
-            Setting::Text(_) if repository.on_trial => {
-                Survival::yes("the repository's cleanup policies are on trial (cleanupPolicyDryRun), and delete nothing")
-            }
+            Setting::Text(_) if repository.on_trial => Survival::yes(
+                "the repository's cleanup policies are on trial (cleanupPolicyDryRun), and delete nothing",
+            ),
             Setting::Text(_) => {
                 Survival::yes("the repository's cleanup policies were simulated, and none takes it or what is below it")
             }
@@ -27,9 +27,9 @@ impl Target<'_> {
             (Some(true), Some(true)) if below.0.is_some() => {
                 Survival::no("a manifest below it has no pin, so whoever may delete deletes that")
             }
-            (Some(true), Some(true)) if below.1.is_some() || self.keeps_below().is_none() => {
-                Survival::unknown("its pin is an immutable tag, and whether every manifest below it has one is not known")
-            }
+            (Some(true), Some(true)) if below.1.is_some() || self.keeps_below().is_none() => Survival::unknown(
+                "its pin is an immutable tag, and whether every manifest below it has one is not known",
+            ),
             (Some(true), Some(true)) => Survival::yes(
                 "its pin is an immutable tag: Artifact Registry neither moves nor deletes it, and deletes no version apart from its tags",
             ),

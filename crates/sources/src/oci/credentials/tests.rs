@@ -89,8 +89,7 @@ fn the_token_of_a_workflow_goes_to_the_server_that_gave_it_i18() {
     assert_eq!(find(api, &own), Ok(user("octocat", "ghs_1")));
     assert_eq!(find(api, &own[..1]), Ok(user("prodpin", "ghs_1")));
     let server = [own[0], ("GITHUB_API_URL", "https://github.example.com/api/v3")];
-    let (enterprise, its_registry) =
-        ("https://github.example.com/api/v3/", "https://containers.github.example.com");
+    let (enterprise, its_registry) = ("https://github.example.com/api/v3/", "https://containers.github.example.com");
     assert_eq!(find_at(its_registry, enterprise, &server), Ok(user("prodpin", "ghs_1")));
     assert_eq!(find(enterprise, &server), Ok(Credentials::Anonymous), "the registry is another server's");
     for registry in ["https://registry.example.com", "https://ghcr.io:8443", its_registry] {
@@ -100,11 +99,7 @@ fn the_token_of_a_workflow_goes_to_the_server_that_gave_it_i18() {
     assert_eq!(find_at(its_registry, enterprise, &own), Ok(Credentials::Anonymous));
     let named = [own[0], ("PRODPIN_MY_SHOP_1_USERNAME", "bot"), ("PRODPIN_MY_SHOP_1_PASSWORD", "2")];
     assert_eq!(find(api, &named), Ok(user("bot", "2")));
-    assert_eq!(
-        find_with("https://ghcr.io", None, None, &own),
-        Ok(Credentials::Anonymous),
-        "an oci source takes none"
-    );
+    assert_eq!(find_with("https://ghcr.io", None, None, &own), Ok(Credentials::Anonymous), "an oci source takes none");
 }
 
 #[test]

@@ -108,7 +108,8 @@ impl Future {
             let rule = rules.into_iter().next().unwrap_or_default();
             for index in self.above(&digest).into_iter().flatten() {
                 let why = "a manifest below it goes, unless Artifact Registry keeps what an index lists".to_owned();
-                let part = Foreseen { effect: Effect::Deletes, rule: rule.clone(), certainty: Certainty::Possible, why };
+                let part =
+                    Foreseen { effect: Effect::Deletes, rule: rule.clone(), certainty: Certainty::Possible, why };
                 taken.entry(index).or_insert(part);
             }
             let own = Foreseen { effect: Effect::Deletes, rule, certainty, why: FITS.to_owned() };
@@ -207,7 +208,8 @@ impl Future {
 
 const FITS: &str = "it fits the policy, and no other policy keeps it";
 
-const PUSHED_OUT: &str = "newer versions, platforms among them, then push it out of those that a policy keeps by number";
+const PUSHED_OUT: &str =
+    "newer versions, platforms among them, then push it out of those that a policy keeps by number";
 
 /// What becomes of an index when this becomes of a part of it.
 fn of_index(threat: Threat, part: &Digest) -> Threat {

@@ -148,7 +148,10 @@ fn only_what_fits_pins_makes_them_ineffective() {
         (r#"{"p": {"action": "DELETE", "condition": {"tagPrefixes": ["prod-"]}}}"#, true),
         (r#"{"p": {"action": "DELETE", "condition": {"tagPrefixes": ["prod-pinned-0"]}}}"#, true),
         (r#"{"p": {"action": "DELETE", "condition": {"olderThan": "1s"}}}"#, true),
-        (r#"{"p": {"action": "DELETE", "condition": {}}, "k": {"action": "KEEP", "condition": {"tagState": "TAGGED"}}}"#, false),
+        (
+            r#"{"p": {"action": "DELETE", "condition": {}}, "k": {"action": "KEEP", "condition": {"tagState": "TAGGED"}}}"#,
+            false,
+        ),
         (
             r#"{"p": {"action": "DELETE", "condition": {}},
                 "k": {"action": "KEEP", "condition": {"tagPrefixes": ["prod-pinned-"], "newerThan": "864000s"}}}"#,
@@ -170,11 +173,7 @@ fn only_what_fits_pins_makes_them_ineffective() {
 fn an_index_may_go_with_a_platform_until_that_is_pinned_k43_i26() {
     let untagged = r#"{"bare": {"action": "DELETE", "condition": {"tagState": "UNTAGGED", "olderThan": "864000s"}}}"#;
     let images = || {
-        vec![
-            image("one", 40, &["v1"], &["amd64", "arm64"]),
-            image("amd64", 40, &[], &[]),
-            image("arm64", 5, &[], &[]),
-        ]
+        vec![image("one", 40, &["v1"], &["amd64", "arm64"]), image("amd64", 40, &[], &[]), image("arm64", 5, &[], &[])]
     };
     let known_with = |pinned: &[&str]| known(repository(untagged, images()), pinned);
     assert_eq!(due(&known_with(&["one"]), "one"), Some((Due::Now, Certainty::Possible)));
@@ -236,7 +235,9 @@ fn what_could_not_be_read_is_unknown_and_no_policy_is_none() {
     };
     let unknown = GarRepository { policies: Setting::Unknown, ..repository("{}", releases()) };
     assert_eq!(unread(unknown.clone()), UNREAD);
-    assert!(unread(repository(r#"{"p": {"action": "DELETE", "condition": {"size": 1}}}"#, releases())).contains("not what"));
+    assert!(
+        unread(repository(r#"{"p": {"action": "DELETE", "condition": {"size": 1}}}"#, releases())).contains("not what")
+    );
     let torn = GarRepository { unread: Some("a page is lost".into()), ..repository(OLD_OR_FIFTH, releases()) };
     assert_eq!(unread(torn), "a page is lost");
     let blind = in_situation(&snapshot(unknown), &[], |situation| stirred(situation, &artifact("one")));
