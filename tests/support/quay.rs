@@ -175,9 +175,10 @@ impl Quay {
         held(&self.shared.requests).clone()
     }
 
-    /// Starts the log of requests anew.
+    /// Starts the logs of requests anew.
     pub(crate) fn forget_requests(&self) {
         held(&self.shared.requests).clear();
+        held(&self.shared.sent).clear();
     }
 
     /// Requests that could change something.

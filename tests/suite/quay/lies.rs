@@ -108,7 +108,7 @@ async fn what_lies_or_fails_is_unknown_and_deletes_nothing_i7() {
         Lie::Answer(Method::GET, "/autoprunepolicy/", 404),
         Lie::Answer(Method::GET, "/autoprunepolicy/", 500),
         Lie::Bare(Method::GET, "/autoprunepolicy/", 404),
-        Lie::Bare(Method::GET, "/acme/shop", 200),
+        Lie::Bare(Method::GET, "/repository/acme/shop", 200),
         Lie::LostPage(1),
     ] {
         let quay = Quay::start().await;

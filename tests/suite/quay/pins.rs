@@ -13,13 +13,13 @@ async fn a_pin_that_is_not_immutable_or_will_expire_is_none_and_the_next_run_mak
     for (end, said) in [(None, "it is not immutable"), (Some(9_000_000_000), "it has an expiry")] {
         let quay = Quay::start().await;
         let estate = with_releases(&quay, 2).await;
-        let artifact = pusher(&quay).push("acme/shop", "v2.0.0", &image("newest")).await;
+        let first = estate.run_on(Mode::Enforce, opened(&quay, true)).await;
+        let artifact = first.targets()[0].artifact.clone();
         let pin = pin_of(&artifact);
-        pusher(&quay).move_tag("acme/shop", &pin, &artifact).await;
         {
             let mut world = quay.world();
             let row = world.rows.get_mut("acme/shop").unwrap().iter_mut().find(|row| row.name == pin).unwrap();
-            row.end = end;
+            (row.end, row.immutable) = (end, false);
         }
         let repository = "acme/shop".parse().unwrap();
         let seen = opened(&quay, false).inventory.inspect(&repository, &artifact).await;
