@@ -52,7 +52,6 @@ mod place;
 mod plan;
 mod platform_tags;
 mod pointers;
-pub mod propose;
 mod protection;
 mod ranking;
 mod readiness;
