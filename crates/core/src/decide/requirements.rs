@@ -69,8 +69,8 @@ fn remedy(loss: Loss, place: Place, retention: &Retention) -> String {
             "run `prodpin enforce`, whose pins are locks there; or take deletion-by-digest out of `require`"
         }
         (Loss::DeletionByDigest, Retention::Unruled | Retention::Ecr(_) | Retention::Zot(_)) => {
-            "this registry has no lock that prodpin can hold: let nobody delete images there, and keep a copy by `vault:`; \
-             then take deletion-by-digest out of `require` for this source"
+            "hold releases by whatever lock the registry has, or let nobody delete images there, and keep a copy by `vault:`; or \
+             take deletion-by-digest out of `require`"
         }
         (Loss::LossOfRegistry, _) => {
             return format!(
