@@ -6,7 +6,6 @@ mod drill;
 mod each;
 mod forecast;
 mod listing;
-mod look_around;
 mod moment;
 mod node_digests;
 mod parts;
@@ -45,7 +44,6 @@ use self::setup::LookAhead;
 pub use self::drill::{DrillOptions, DrillPart, DrillResult, Drilled, DrilledTarget, RehearsedTarget, drill};
 pub use self::forecast::{Forecast, ForecastOptions, Recommended, forecast, forecast_on, recommend, recommend_on};
 pub use self::listing::Shard;
-pub use self::look_around::{LookedAround, look_around};
 pub use self::ready::{Ready, ReadyOptions, ready, ready_on};
 pub use self::release::{ReleaseOptions, Released, Releasers, release, release_on};
 pub use self::restore::{

@@ -73,7 +73,7 @@ pub(super) enum Command {
     /// Show the whole story on a registry inside this process: two services, a moved tag, a deleted release
     Demo,
     /// Write an annotated policy to start from
-    Init(InitArguments),
+    Init,
     /// Check the policy, and explain in words what it means
     Check,
     /// Read everything, change nothing, and show what enforce would pin
@@ -128,7 +128,7 @@ impl Command {
             Self::Verify(arguments) => &arguments.ledger,
             Self::Report(arguments) => &arguments.ledger,
             Self::Demo
-            | Self::Init(_)
+            | Self::Init
             | Self::Check
             | Self::Explain(_)
             | Self::SchemaChange(_)
@@ -138,14 +138,6 @@ impl Command {
         };
         ledger.ledger.as_deref()
     }
-}
-
-#[derive(Debug, Args)]
-pub(super) struct InitArguments {
-    /// Look at this registry, and propose a policy for what is there: HOST, or HOST/REPOSITORY with globs. Nothing is changed
-    /// there
-    #[arg(long, value_name = "HOST[/REPOSITORY]")]
-    pub(super) from: Option<String>,
 }
 
 #[derive(Debug, Args)]

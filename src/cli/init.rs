@@ -9,10 +9,6 @@ use anyhow::Context;
 use super::exit::{Ending, Misuse};
 use super::output::to_reader;
 
-mod from;
-
-pub(super) use self::from::from;
-
 /// What is written; a test holds that it is a valid policy.
 const POLICY: &str = include_str!("../../policies/prodpin.yaml");
 
@@ -20,30 +16,16 @@ const POLICY: &str = include_str!("../../policies/prodpin.yaml");
 const KEY: &str = "prodpin-ledger.key";
 
 pub(super) fn init(path: &Path) -> anyhow::Result<Ending> {
-    place(path, POLICY, "name your registry and repositories in it")
-}
-
-/// Asked before a look that takes its time.
-fn must_be_free(path: &Path) -> anyhow::Result<()> {
-    match path.symlink_metadata() {
-        Ok(_) => Err(taken(path).into()),
-        Err(_) => Ok(()),
-    }
-}
-
-fn taken(path: &Path) -> Misuse {
-    Misuse(format!("{} exists already and was not changed; name another with --policy", path.display()))
-}
-
-/// Writes the policy, and a key beside it. `next` is what to do with it first.
-fn place(path: &Path, policy: &str, next: &str) -> anyhow::Result<Ending> {
     // Create-only: a policy that is there, or a link that points elsewhere, stays as it is.
     let mut file = match OpenOptions::new().write(true).create_new(true).open(path) {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(taken(path).into()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let message = format!("{} exists already and was not changed; name another with --policy", path.display());
+            return Err(Misuse(message).into());
+        }
         Err(error) => return Err(error).with_context(|| format!("cannot write {}", path.display())),
     };
-    file.write_all(policy.as_bytes())
+    file.write_all(POLICY.as_bytes())
         .and_then(|()| file.sync_all())
         .with_context(|| format!("cannot write {}", path.display()))?;
     let key = path.with_file_name(KEY);
@@ -68,7 +50,7 @@ fn place(path: &Path, policy: &str, next: &str) -> anyhow::Result<Ending> {
             out,
             "  Lambda:     ledger_key: {{ kms: alias/NAME }} in the policy, with the module's ledger_key_arn"
         )?;
-        writeln!(out, "next: {next}, then")?;
+        writeln!(out, "next: name your registry and repositories in it, then")?;
         writeln!(out, "    prodpin check      explains what it means")?;
         writeln!(out, "    prodpin audit      shows what would be pinned, and changes nothing")?;
         writeln!(out, "    prodpin enforce    pins")

@@ -107,10 +107,7 @@ fn carry_out(cli: &Cli, bar: &Bar) -> anyhow::Result<Ending> {
     let policy = cli.policy.as_deref().unwrap_or(Path::new(DEFAULT_POLICY));
     match &cli.command {
         Command::Demo => demo::demo(&mut std::io::stdout(), &|arguments| main(arguments)).map(|()| Ending::Done),
-        Command::Init(arguments) => match &arguments.from {
-            Some(registry) => in_runtime(init::from(policy, registry, bar)),
-            None => init::init(policy),
-        },
+        Command::Init => init::init(policy),
         Command::Check => check::check(policy),
         Command::Alert(arguments) => in_runtime(alert::alert(policy, arguments)),
         Command::Audit(arguments) => in_runtime(audit::audit(policy, arguments, bar)),

@@ -52,7 +52,7 @@ impl<'a> Pasteable<'a> {
         // Whoever pastes into the same shell has the variables there.
         let policy =
             policy.filter(|path| *path != Path::new(DEFAULT_POLICY) && Some((*path).into()) != said("PRODPIN_POLICY"));
-        let ledger = ledger.filter(|ledger| Some((*ledger).into()) != said("PRODPIN_LEDGER"));
+        let ledger = ledger.filter(|ledger| *ledger != "none" && Some((*ledger).into()) != said("PRODPIN_LEDGER"));
         let flags = Flags {
             policy: policy.and_then(flag),
             ledger: ledger.and_then(word).map(|ledger| format!(" --ledger {ledger}")),

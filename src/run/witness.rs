@@ -104,14 +104,10 @@ impl WitnessState {
         });
         // Where a whole source is withheld, that says it for each of its repositories.
         let single = self.repositories.iter().filter(|(key, _)| !self.sources.contains_key(&key.source));
-        let mut unread = BTreeSet::new();
-        let single = single.filter_map(|(key, doubt)| match doubt {
-            Doubt::Pins(missing) => Some(decide::missing_history(missing, now)),
-            // One cause, however many repositories it keeps from being read.
-            Doubt::Unasked(unasked) if !unasked.adopted && is_unread(&key.source) => {
-                unread.insert(&key.source).then(|| decide::unread_source(&key.source, &unasked.gap, now))
-            }
-            Doubt::Unasked(unasked) => Some(decide::unasked(unasked, now)),
+        let single = single.map(|(_, doubt)| match doubt {
+            Doubt::Pins(missing) => decide::missing_history(missing, now),
+            // What is on record of it is all that the next run asks by: it stays under its own code.
+            Doubt::Unasked(unasked) => decide::unasked(unasked, now),
         });
         let partial = self.partial.values().map(|look| decide::partial_look(look, now));
         sources.chain(single).chain(partial).collect()

@@ -33,12 +33,6 @@ def prodpin(command):
 VERDICTS = {"roll-back": True, "roll-forward": False, "no_earlier_release": False, "unknown": None}
 
 
-def way_back(rollback):
-    """Whether there is one: `ready` is no yes for what is in danger or was not read whole, and `intact` is one all the same."""
-    is_intact = rollback["ready"] is None and rollback["intact"] and not rollback.get("contracted")
-    return True if is_intact else rollback["ready"]
-
-
 def judge(name, truth, audit, ready):
     named = {DIGESTS[one]: one.rsplit(":", 1)[1] for one in DIGESTS if f"/{name}:" in one}
     version = lambda artifact: named.get(artifact, artifact)
@@ -58,7 +52,7 @@ def judge(name, truth, audit, ready):
     }
     wrong = [] if told == truth else [f"audit says {told}"]
     wrong += [] if page == truth else [f"ready says {page}"]
-    if (audit["rollback"]["from"], way_back(audit["rollback"])) != (ready["from"], VERDICTS[ready["verdict"]]):
+    if (audit["rollback"]["from"], audit["rollback"]["ready"]) != (ready["from"], VERDICTS[ready["verdict"]]):
         wrong.append(f"audit {audit['rollback']} and ready {ready['verdict']} from {ready['from']}: {ready['why']}")
     return wrong
 

@@ -102,27 +102,6 @@ fn source(url: Url, repositories: NamePatterns) -> SourceConfig {
     }
 }
 
-/// A registry's address, and which repositories of it are meant: `HOST[:PORT]`, or `HOST[:PORT]/REPOSITORY` with globs.
-pub fn registry_at(argument: &str) -> Result<(Url, Option<String>), AdHocError> {
-    let fail = |reason: String| AdHocError { argument: quote(&without_credentials(argument)), reason };
-    let (scheme, rest) = match argument.split_once("://") {
-        Some((scheme, rest)) => (Some(scheme), rest),
-        None => (None, argument),
-    };
-    let is_host = |host: &str| host.contains(['.', ':']) || host == "localhost";
-    let host = rest.trim_end_matches('/');
-    match host.contains('/') {
-        true => split(argument.trim_end_matches('/')).map(|(url, repository)| (url, Some(repository))).map_err(fail),
-        false if without_credentials(argument) != argument => {
-            Err(fail("a registry's name holds no user name or password; `docker login` stores them".to_owned()))
-        }
-        false if !matches!(scheme, None | Some("http" | "https")) || !is_host(host) => {
-            Err(fail("write HOST, or HOST/REPOSITORY".to_owned()))
-        }
-        false => address(scheme, host).map(|url| (url, None)).map_err(fail),
-    }
-}
-
 /// `HOST[:PORT]/REPOSITORY`, with a scheme if it is not the usual one.
 fn split(argument: &str) -> Result<(Url, String), String> {
     if argument.starts_with("s3://") {
@@ -186,28 +165,4 @@ fn free_name(url: &Url, taken: &BTreeMap<SourceName, SourceConfig>) -> Option<So
     let first = plain.parse().ok();
     let later = (2..100).map(|number| format!("{plain}-{number}").parse().ok());
     std::iter::once(first).chain(later).flatten().find(|name| !taken.contains_key(name))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::registry_at;
-
-    #[test]
-    fn a_registry_is_named_by_its_host_with_or_without_repositories() {
-        for (argument, url, repositories) in [
-            ("r.example.com", "https://r.example.com/", None),
-            ("https://r.example.com/", "https://r.example.com/", None),
-            ("http://r.example.com:5000", "http://r.example.com:5000/", None),
-            ("localhost:5000", "http://localhost:5000/", None),
-            ("r.example.com/shop/api", "https://r.example.com/", Some("shop/api")),
-            ("r.example.com/shop/*", "https://r.example.com/", Some("shop/*")),
-        ] {
-            let (found, named) = registry_at(argument).unwrap();
-            assert_eq!((found.as_str(), named.as_deref()), (url, repositories), "{argument}");
-        }
-        for wrong in ["shop", "s3://bucket", "https://bot:secret@r.example.com", "r.example.com/shop/api:v1", ""] {
-            let error = registry_at(wrong).unwrap_err().to_string();
-            assert!(!error.contains("secret"), "{error}");
-        }
-    }
 }

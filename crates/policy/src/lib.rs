@@ -52,7 +52,7 @@ use prodpin_core::model::{
 };
 use prodpin_core::schedule::Schedule;
 
-pub use ad_hoc::{AdHocError, ad_hoc, registry_at};
+pub use ad_hoc::{AdHocError, ad_hoc};
 pub use drill::DrillPolicy;
 pub use events::SenderProof;
 pub use ghcr::api_of as github_api_of;

@@ -57,11 +57,8 @@ impl Checker<'_> {
         let host = config.url.host_str().unwrap_or_default().trim_end_matches('.').to_ascii_lowercase();
         if let (Some((at, _)), Some(other)) = (address.read(), Marks::another_at(&host, kind)) {
             let message = format!("{host} is {other}, and not {}", kind.name());
-            self.problems.error(
-                at,
-                message,
-                format!("write {expects}, or this host under the key of its kind, else `oci:`"),
-            );
+            let fix = format!("write {expects}, or this host under the key of its kind, else `oci:`");
+            self.problems.warn(at, format!("{message}: {fix}"));
         }
     }
 

@@ -49,8 +49,7 @@ use prodpin_policy::{RegistryInterface, SourceConfig};
 
 pub use attached::{Attachments, PartsLook};
 pub use own_files::unusable_files;
-pub use trail::Trail;
-pub(crate) use trail::{LATE, unread};
+pub use trail::{Trail, unread};
 pub use witness::PinLook;
 
 /// The gap of a repository that is larger than what there is memory for.

@@ -1,7 +1,5 @@
 //! Audit trails: a source's own record of who called what.
 
-use std::time::Instant;
-
 use async_trait::async_trait;
 
 use prodpin_core::model::{Cause, Gap, RepositoryName, Scope, TrailAnswer, UnnamedChange};
@@ -10,18 +8,13 @@ use prodpin_core::model::{Cause, Gap, RepositoryName, Scope, TrailAnswer, Unname
 /// trails are slow, metered, and late (L64, L66).
 #[async_trait]
 pub trait Trail: Send + Sync {
-    /// What the trail says of each of these changes, in their order, and not later than this. What it could not be asked is an
-    /// answer too.
-    async fn who(&self, repository: &RepositoryName, changes: &[UnnamedChange], until: Instant) -> Vec<TrailAnswer>;
+    /// What the trail says of each of these changes, in their order. What it could not be asked is an answer too.
+    async fn who(&self, repository: &RepositoryName, changes: &[UnnamedChange]) -> Vec<TrailAnswer>;
 }
-
-/// Why a change has no name where the time was up.
-pub(crate) const LATE: &str =
-    "the audit trail did not answer in the time that there is for it; the next run asks again";
 
 /// That a trail could not be read, for each of so many changes.
 #[must_use]
-pub(crate) fn unread(changes: &[UnnamedChange], cause: Cause, detail: &str) -> Vec<TrailAnswer> {
+pub fn unread(changes: &[UnnamedChange], cause: Cause, detail: &str) -> Vec<TrailAnswer> {
     let gap = |change: &UnnamedChange| Gap::new(Scope::Tag(change.tag.clone()), cause, detail);
     changes.iter().map(|change| TrailAnswer::Unread(gap(change))).collect()
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::decide::attribution::{attributed, unnamed_changes};
 use crate::decide::{self, Labels};
 use crate::model::{Cause, Mode, TrailAnswer};
-use crate::sources::Inventory;
+use crate::sources::{Inventory, unread};
 
 use super::super::Stop;
 use super::super::setup::Setup;
@@ -31,7 +31,9 @@ impl RepositoryScan {
         if open.is_empty() {
             return;
         }
-        let answers = trail.who(&self.key.name, &open, Instant::now() + time(stop)).await;
+        let answers = tokio::time::timeout(time(stop), trail.who(&self.key.name, &open)).await;
+        let late = "the audit trail did not answer in the time that there is for it; the next run asks again";
+        let answers = answers.unwrap_or_else(|_| unread(&open, Cause::TimedOut, late));
         if answers.iter().any(is_too_much) {
             setup.trail_questions.store(0, Ordering::Relaxed);
         }

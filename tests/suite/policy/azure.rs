@@ -34,7 +34,7 @@ fn what_is_run_there_is_named_denied_or_unknown_k48() {
 #[test]
 fn an_address_that_is_known_for_another_registry_is_no_acr() {
     let at = |host: &str| with_source(&format!("{{ acr: https://{host}, repositories: [shop/*] }}"));
-    let reported = reported([at("quay.io")]);
+    let reported = good(&at("quay.io")).warnings.join("\n");
     assert!(reported.contains("quay.io is Quay, and not Azure Container Registry"), "{reported}");
     assert!(reported.contains("write https://NAME.azurecr.io"), "{reported}");
     // A registry of Azure's may be under a domain of its owner's.

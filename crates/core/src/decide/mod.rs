@@ -54,7 +54,6 @@ mod place;
 mod plan;
 mod platform_tags;
 mod pointers;
-pub mod propose;
 mod protection;
 mod ranking;
 mod readiness;

@@ -17,10 +17,9 @@ pub struct Rollback {
     /// Whether every rollback target is protected. `null`: could not be told, or there is no earlier release.
     pub protected: Option<bool>,
     /// As documents have had it from their first version on, for programs that read it. `true`: the release before is
-    /// intact, neither the policy nor a workload says that the database has left it behind, and the status is neither
-    /// `in_danger` nor `unknown`. `false`: no earlier release is intact, there is none yet, or none works on today's database.
-    /// `null`: could not be told, or what is there now may soon be gone (`in_danger`; `intact` says what is there). Only
-    /// `status` says whether a service is protected or ready: what images say of the database only `prodpin ready` asks.
+    /// intact, and neither the policy nor a workload says that the database has left it behind. `false`: no earlier release
+    /// is intact, there is none yet, or none works on today's database. `null`: could not be told. Only `status` says whether
+    /// a service is protected or ready: what images say of the database only `prodpin ready` asks.
     pub ready: Option<bool>,
     /// What production runs, as far as known; where nothing says what runs, the latest release.
     #[schemars(with = "Option<String>")]
@@ -71,10 +70,7 @@ struct WrittenRollback<'a> {
 
 impl Serialize for Rollback {
     fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        // Of what is in danger, or was not read whole, no program is told that it is ready.
-        let is_sure =
-            !matches!(self.status, Some(ServiceStatus::NotReady | ServiceStatus::InDanger | ServiceStatus::Unknown));
-        let intact = self.intact.filter(|intact| *intact && is_sure && self.contracted.is_none());
+        let intact = self.intact.filter(|intact| *intact && self.contracted.is_none());
         WrittenRollback {
             status: self.status,
             intact: self.intact,
@@ -152,45 +148,6 @@ impl From<ReadRollback> for Rollback {
             keep: read.keep,
             unknown: read.unknown,
             contracted: read.contracted,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn rollback(status: ServiceStatus) -> Rollback {
-        Rollback {
-            status: Some(status),
-            intact: Some(true),
-            protected: Some(true),
-            ready: None,
-            current: None,
-            from: None,
-            went_back_from: None,
-            to: None,
-            depth: 1,
-            earlier: Some(1),
-            keep: 5,
-            unknown: None,
-            contracted: None,
-        }
-    }
-
-    #[test]
-    fn no_program_reads_ready_of_what_people_read_in_danger_or_unknown_i31() {
-        for status in ServiceStatus::ALL {
-            let ready = match status {
-                ServiceStatus::NotReady | ServiceStatus::InDanger | ServiceStatus::Unknown => serde_json::Value::Null,
-                _ => true.into(),
-            };
-            let written = serde_json::to_value(rollback(status)).unwrap();
-            assert_eq!((&written["ready"], &written["intact"]), (&ready, &true.into()), "{status:?}");
-            // What was written is read as it was.
-            assert_eq!(serde_json::from_value::<Rollback>(written).unwrap(), rollback(status));
-            let lost = Rollback { intact: Some(false), ready: Some(false), ..rollback(status) };
-            assert_eq!(serde_json::to_value(lost).unwrap()["ready"], false);
         }
     }
 }

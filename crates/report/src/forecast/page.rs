@@ -34,7 +34,12 @@ impl RulesStatus {
         let differs = matches!(&row.preview, Some(Preview::Compared { differences, .. }) if !differences.is_empty());
         if row.targets.iter().any(|target| target.severity.is_some()) {
             Self::Reached
-        } else if row.targets.is_empty() && row.complete && !matches!(row.rules, RulesFound::Unknown { .. }) {
+        } else if row.targets.is_empty()
+            && row.complete
+            && row.advice.is_empty()
+            && !differs
+            && !matches!(row.rules, RulesFound::Unknown { .. })
+        {
             // Where there is nothing to take, nothing is spared.
             Self::Nothing
         } else if row.rules == RulesFound::NoneReadable {

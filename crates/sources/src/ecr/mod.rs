@@ -198,7 +198,7 @@ impl Registry {
         let open = async {
             let access = self.transport.access();
             let operation = access.event_history(self.cloudtrail.as_ref(), &self.environment).await?;
-            Ok(CloudTrail::new(operation, self.transport.account(), self.config.assume_role.as_deref()))
+            Ok(CloudTrail::new(operation, self.transport.account(), self.transport.deadline()))
         };
         self.history.get_or_init(|| open).await.as_ref().map_err(Clone::clone)
     }

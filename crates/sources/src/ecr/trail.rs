@@ -3,8 +3,6 @@
 //! account and region.
 
 mod event;
-mod events;
-mod reel;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,7 +14,7 @@ use serde_json::json;
 
 use super::Registry;
 use super::pace::Pace;
-use crate::{LATE, Trail, unread};
+use crate::{Trail, unread};
 use prodpin_core::decide::attribution::{attribute, earliest, latest};
 use prodpin_core::model::{
     Cause, Confidence, Gap, RepositoryName, Scope, TagChange, TrailAnswer, TrailEntry, UnnamedChange,
@@ -24,8 +22,7 @@ use prodpin_core::model::{
 use prodpin_net::aws::{JsonFailure, JsonOperation};
 use prodpin_net::jitter;
 
-use self::event::{EventPage, Page};
-use self::events::Events;
+use self::event::{Page, entries};
 
 const SOURCE: &str = "CloudTrail";
 pub(super) const SERVICE: &str = "cloudtrail";
@@ -59,23 +56,15 @@ const TRIES: u32 = 3;
 #[derive(Debug)]
 pub(super) struct CloudTrail {
     operation: JsonOperation,
-    account: Option<Box<str>>,
     pace: Arc<Pace>,
-    /// What was read of it by name.
-    events: Arc<Events>,
+    deadline: Option<Instant>,
 }
 
 impl CloudTrail {
-    /// Calls of one account and region are paced together, whatever sources they are of; and what those read that ask by one role
-    /// is read once.
-    pub(super) fn new(operation: JsonOperation, account: Option<&str>, role: Option<&str>) -> Self {
+    /// Calls of one account and region are paced together, whatever sources they are of.
+    pub(super) fn new(operation: JsonOperation, account: Option<&str>, deadline: Option<Instant>) -> Self {
         let place = format!("cloudtrail {} {}", account.unwrap_or_default(), operation.url);
-        let events = match account {
-            Some(_) => Events::of(&format!("{place} {}", role.unwrap_or_default())),
-            // Whose history this is nobody knows.
-            None => Arc::default(),
-        };
-        Self { pace: Pace::of(&place, APART, 1), operation, account: account.map(Box::from), events }
+        Self { pace: Pace::of(&place, APART, 1), operation, deadline }
     }
 
     /// Why a call failed, for a person.
@@ -87,18 +76,17 @@ impl CloudTrail {
                 format!("{place} denied ({said}); grant cloudtrail:LookupEvents (policies/ecr/iam-who.json)")
             }
             Cause::Throttled => format!("{place} still throttled after retries ({said}); the next run asks again"),
-            _ if said == LATE => format!("{place}: {said}"),
             _ => format!("{place} failed ({said}); the next run asks again"),
         }
     }
 
-    async fn page(&self, body: &serde_json::Value, until: Instant) -> Result<EventPage, JsonFailure> {
+    async fn page(&self, body: &serde_json::Value) -> Result<Page, JsonFailure> {
+        let late = || JsonFailure { cause: Cause::TimedOut, said: "the run's deadline came first".to_owned() };
         let bytes = Bytes::from(body.to_string());
         let mut tries = 1;
         let answer = loop {
-            self.pace.turn(Some(until)).await.map_err(|_| late())?;
-            let called = tokio::time::timeout_at(until.into(), self.operation.call(bytes.clone())).await;
-            match called.map_err(|_| late())? {
+            self.pace.turn(self.deadline).await.map_err(|_| late())?;
+            match self.operation.call(bytes.clone()).await {
                 Err(failure) if failure.cause == Cause::Throttled && tries < TRIES => {
                     tokio::time::sleep(jitter::wait(jitter::backoff(APART, tries, APART * 4))).await;
                     tries += 1;
@@ -106,128 +94,68 @@ impl CloudTrail {
                 answer => break answer?,
             }
         };
-        let page: Page = serde_json::from_slice(&answer).map_err(|_| JsonFailure {
+        serde_json::from_slice(&answer).map_err(|_| JsonFailure {
             cause: Cause::Malformed,
             said: "the answer is not what CloudTrail sends; is there a proxy in between?".to_owned(),
-        })?;
-        Ok(page.read(self.account.as_deref()))
+        })
     }
 }
 
-fn late() -> JsonFailure {
-    JsonFailure { cause: Cause::TimedOut, said: LATE.to_owned() }
-}
-
-/// What is asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Search {
-    /// The events that name this resource.
-    Resource(String),
-    /// Every event of a name, and what it can be about.
-    Name(TagChange, &'static str),
+/// What is asked for: events about a resource, or of a name.
+#[derive(Debug, Clone)]
+struct Search {
+    key: &'static str,
+    value: String,
+    pages: usize,
+    /// What these events can be about; both if none.
+    about: Option<TagChange>,
 }
 
 /// The changes that are still open, and what was found so far.
 struct Asking<'a> {
     trail: &'a CloudTrail,
     repository: &'a RepositoryName,
+    account: Option<&'a str>,
     changes: &'a [UnnamedChange],
     found: Vec<TrailEntry>,
-    until: Instant,
 }
 
 impl Asking<'_> {
     /// What a search may still find somebody for.
     fn open(&self, search: &Search) -> impl Iterator<Item = &UnnamedChange> {
-        let about = match search {
-            Search::Resource(_) => None,
-            Search::Name(about, _) => Some(*about),
-        };
-        let changes = self.changes.iter().filter(move |change| about.is_none_or(|about| about == change.change));
+        let about = self.changes.iter().filter(|change| search.about.is_none_or(|about| about == change.change));
         // Who only may be it is held against the rest.
-        changes
+        about
             .filter(|change| attribute(change, &self.found, SOURCE).is_none_or(|by| by.confidence != Confidence::Exact))
-    }
-
-    /// The seconds that it is about, from the first to the last.
-    fn window(&self, search: &Search) -> Option<(i64, i64)> {
-        let (start, end) = (self.open(search).map(earliest).min()?, self.open(search).map(latest).max()?);
-        let start = start.max(Timestamp::now().checked_sub(KEPT).unwrap_or(Timestamp::MIN));
-        Some((start.as_second(), end.as_second()))
     }
 
     /// Newest first, as CloudTrail sorts them, until every change has a name or there are no more. `Some` says why that is not all.
     async fn search(&mut self, search: &Search) -> Result<Option<String>, JsonFailure> {
-        match search {
-            Search::Resource(resource) => self.by_resource(search, resource).await.map(|()| None),
-            Search::Name(_, name) => self.by_name(search, *name).await,
-        }
-    }
-
-    /// What a repository's own events are short of is among those by name, which come next.
-    async fn by_resource(&mut self, search: &Search, resource: &str) -> Result<(), JsonFailure> {
-        let Some((start, end)) = self.window(search) else { return Ok(()) };
+        let (start, end) = (self.open(search).map(earliest).min(), self.open(search).map(latest).max());
+        let (Some(start), Some(end)) = (start, end) else { return Ok(None) };
+        let start = start.max(Timestamp::now().checked_sub(KEPT).unwrap_or(Timestamp::MIN));
         let mut next: Option<String> = None;
-        for _ in 0..PAGES_OF_RESOURCE {
-            let mut body = lookup("ResourceName", resource, end + 1, next.take());
-            body["StartTime"] = json!(start);
-            let page = self.trail.page(&body, self.until).await?;
-            self.take(page.entries);
-            next = page.next;
-            if next.is_none() || self.open(search).next().is_none() {
-                break;
+        for _ in 0..search.pages {
+            let mut body = json!({
+                "LookupAttributes": [{ "AttributeKey": search.key, "AttributeValue": search.value }],
+                "StartTime": start.as_second(), "EndTime": end.as_second() + 1, "MaxResults": PAGE,
+            });
+            if let Some(next) = &next {
+                body["NextToken"] = json!(next);
             }
-        }
-        Ok(())
-    }
-
-    /// Every repository's events are in one list, so what others read of it is read here, too.
-    async fn by_name(&mut self, search: &Search, name: &'static str) -> Result<Option<String>, JsonFailure> {
-        let Some((start, end)) = self.window(search) else { return Ok(None) };
-        let (trail, until) = (self.trail, self.until);
-        let (mut before, mut pages) = (end + 1, 0);
-        while pages < PAGES_OF_NAME {
-            let ask = |before, token| {
-                let body = lookup("EventName", name, before, token);
-                async move { trail.page(&body, until).await }
-            };
-            let back = trail.events.back(name, before, self.repository, ask);
-            let back = tokio::time::timeout_at(until.into(), back).await.map_err(|_| late())??;
-            self.found.extend(back.entries);
-            (before, pages) = (before.min(back.from), pages + back.pages);
-            if before <= start || self.open(search).next().is_none() {
+            let page = self.trail.page(&body).await?;
+            self.found.extend(entries(&page, self.repository, self.account));
+            next = page.next.filter(|next| !next.is_empty());
+            if next.is_none() || self.open(search).next().is_none() {
                 return Ok(None);
             }
         }
-        let read = PAGES_OF_NAME * PAGE as usize;
-        Ok(Some(format!("CloudTrail has more than {read} events ({name}) of that time, and no more are read")))
+        let read = search.pages * PAGE as usize;
+        Ok(Some(format!(
+            "CloudTrail has more than {read} events ({}) of that time, and no more are read",
+            search.value
+        )))
     }
-
-    /// What others read of the account's events already.
-    async fn look_at_what_is_there(&mut self, search: &Search) {
-        let (Search::Name(_, name), Some((start, end))) = (search, self.window(search)) else { return };
-        let held = self.trail.events.held(*name, self.repository, (start, end));
-        // Somebody may be reading on in it.
-        let held = tokio::time::timeout_at(self.until.into(), held).await;
-        self.found.extend(held.unwrap_or_default());
-    }
-
-    fn take(&mut self, entries: Vec<reel::Entry>) {
-        let ours = entries.into_iter().filter(|(repository, _)| **repository == *self.repository.as_str());
-        self.found.extend(ours.map(|(_, entry)| entry));
-    }
-}
-
-/// What `LookupEvents` takes: events before a second.
-fn lookup(key: &str, value: &str, before: i64, next: Option<String>) -> serde_json::Value {
-    let mut body = json!({
-        "LookupAttributes": [{ "AttributeKey": key, "AttributeValue": value }],
-        "EndTime": before, "MaxResults": PAGE,
-    });
-    if let Some(next) = next {
-        body["NextToken"] = json!(next);
-    }
-    body
 }
 
 /// What names a change: first what is recorded about the repository itself, which is few events, then every event of a name.
@@ -242,33 +170,33 @@ fn searches(
         region if region.starts_with("us-gov-") => "aws-us-gov",
         _ => "aws",
     };
-    let of_resource = account
-        .map(|account| Search::Resource(format!("arn:{partition}:ecr:{region}:{account}:repository/{repository}")));
-    let of_name = NAMES
-        .into_iter()
-        .filter(|(about, _)| changes.iter().any(|change| change.change == *about))
-        .map(|(about, name)| Search::Name(about, name));
+    let of_resource = account.map(|account| Search {
+        key: "ResourceName",
+        value: format!("arn:{partition}:ecr:{region}:{account}:repository/{repository}"),
+        pages: PAGES_OF_RESOURCE,
+        about: None,
+    });
+    let of_name = NAMES.into_iter().filter(|(about, _)| changes.iter().any(|change| change.change == *about)).map(
+        |(about, name)| Search { key: "EventName", value: name.to_owned(), pages: PAGES_OF_NAME, about: Some(about) },
+    );
     of_resource.into_iter().chain(of_name).collect()
 }
 
 #[async_trait]
 impl Trail for Registry {
-    async fn who(&self, repository: &RepositoryName, changes: &[UnnamedChange], until: Instant) -> Vec<TrailAnswer> {
-        let trail = match tokio::time::timeout_at(until.into(), self.event_history()).await {
-            Ok(Ok(trail)) => trail,
-            Ok(Err(why)) => return unread(changes, Cause::Denied, &why),
-            Err(_) => return unread(changes, Cause::TimedOut, LATE),
+    async fn who(&self, repository: &RepositoryName, changes: &[UnnamedChange]) -> Vec<TrailAnswer> {
+        let trail = match self.event_history().await {
+            Ok(trail) => trail,
+            Err(why) => return unread(changes, Cause::Denied, &why),
         };
         let (account, region) = (self.transport.account(), self.transport.region());
-        let searches = searches(repository, account, region, changes);
-        let mut asking = Asking { trail, repository, changes, found: Vec::new(), until };
-        for search in &searches {
-            asking.look_at_what_is_there(search).await;
-        }
+        let mut asking = Asking { trail, repository, account, changes, found: Vec::new() };
         let mut short = None;
-        for search in &searches {
-            match asking.search(search).await {
-                Ok(cut) => short = short.or(cut),
+        for search in searches(repository, account, region, changes) {
+            match asking.search(&search).await {
+                // Of a repository's own events the rest is among those that come next.
+                Ok(cut) if search.key == "EventName" => short = short.or(cut),
+                Ok(_) => {}
                 Err(failure) => return asking.answers(Some((failure.cause, trail.sentence(&failure)))),
             }
         }

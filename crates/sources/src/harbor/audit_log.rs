@@ -5,7 +5,6 @@
 //! held to the question again, since Harbor ignores filters that it does not know (J4).
 
 use std::borrow::Cow;
-use std::time::Instant;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -14,7 +13,7 @@ use serde::Deserialize;
 use super::api::{Place, Row, project_path};
 use super::documents::time;
 use super::estate::{Estate, granting};
-use crate::{LATE, Trail, unread};
+use crate::{Trail, unread};
 use prodpin_core::decide::attribution::{attribute, earliest};
 use prodpin_core::model::{
     Cause, Confidence, Digest, RepositoryName, Scope, TagChange, TrailAct, TrailAnswer, TrailEntry, UnnamedChange,
@@ -65,13 +64,12 @@ impl Row for AuditRow {
 
 #[async_trait]
 impl Trail for Estate {
-    async fn who(&self, repository: &RepositoryName, changes: &[UnnamedChange], until: Instant) -> Vec<TrailAnswer> {
+    async fn who(&self, repository: &RepositoryName, changes: &[UnnamedChange]) -> Vec<TrailAnswer> {
         let Some(place) = Place::of(repository) else {
             return unread(changes, Cause::Malformed, "this is no repository of Harbor's");
         };
         let asked = changes.iter().map(async |change| {
-            let answer = tokio::time::timeout_at(until.into(), self.answer(&place, repository, change)).await;
-            let answer = answer.unwrap_or_else(|_| Err(Fault::new(Cause::TimedOut, LATE)));
+            let answer = self.answer(&place, repository, change).await;
             answer.unwrap_or_else(|fault| TrailAnswer::Unread(fault.gap(Scope::Tag(change.tag.clone()))))
         });
         futures::future::join_all(asked).await

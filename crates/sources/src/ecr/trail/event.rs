@@ -5,9 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use prodpin_core::model::{Digest, Tag, TrailAct, TrailEntry};
-
-use super::reel::Entry;
+use prodpin_core::model::{Digest, RepositoryName, Tag, TrailAct, TrailEntry};
 
 const ECR: &str = "ecr.amazonaws.com";
 
@@ -21,17 +19,6 @@ pub(super) struct Page {
     #[serde(default)]
     events: Vec<Event>,
     #[serde(default, rename = "NextToken")]
-    next: Option<String>,
-}
-
-/// What a page says.
-#[derive(Debug, Default)]
-pub(super) struct EventPage {
-    /// What was done in repositories of the account.
-    pub(super) entries: Vec<Entry>,
-    /// The second of its oldest event.
-    pub(super) oldest: Option<i64>,
-    /// What continues the list.
     pub(super) next: Option<String>,
 }
 
@@ -150,27 +137,17 @@ struct LifecycleImage {
     tag_list: Vec<String>,
 }
 
-impl Page {
-    /// What its events say was done in an account's repositories. An event that cannot be read says nothing.
-    pub(super) fn read(self, account: Option<&str>) -> EventPage {
-        let read = |event: &Event| serde_json::from_str::<Record>(&event.cloud_trail_event).ok();
-        let (mut entries, mut oldest) = (Vec::new(), None::<i64>);
-        for record in self.events.iter().filter_map(read) {
-            let at = record.event_time.as_second();
-            oldest = Some(oldest.map_or(at, |oldest| oldest.min(at)));
-            entries.extend(record.entries(account));
-        }
-        EventPage { entries, oldest, next: self.next.filter(|next| !next.is_empty()) }
-    }
+/// What the events of a page say was done to a repository. An event that cannot be read says nothing.
+pub(super) fn entries(page: &Page, repository: &RepositoryName, account: Option<&str>) -> Vec<TrailEntry> {
+    let records = page.events.iter().filter_map(|event| serde_json::from_str::<Record>(&event.cloud_trail_event).ok());
+    records.flat_map(|record| record.entries(repository, account)).collect()
 }
 
 impl Record {
-    fn entries(&self, account: Option<&str>) -> Vec<Entry> {
-        let Some(repository) =
-            self.repository(account).filter(|_| self.event_source == ECR && self.error_code.is_none())
-        else {
+    fn entries(&self, repository: &RepositoryName, account: Option<&str>) -> Vec<TrailEntry> {
+        if self.event_source != ECR || self.error_code.is_some() || !self.is_about(repository, account) {
             return Vec::new();
-        };
+        }
         let (principal, shared) = self.user_identity.principal();
         let via = self.via();
         let entry = |(act, rule): (TrailAct, Option<i64>)| TrailEntry {
@@ -180,16 +157,15 @@ impl Record {
             shared,
             via: rule.map_or_else(|| via.clone(), |rule| format!("lifecycle rule {rule}")).into(),
         };
-        self.acts().into_iter().map(|act| (repository.into(), entry(act))).collect()
+        self.acts().into_iter().map(entry).collect()
     }
 
-    /// The repository that it is about, if that is one of the account.
-    fn repository(&self, account: Option<&str>) -> Option<&str> {
+    fn is_about(&self, repository: &RepositoryName, account: Option<&str>) -> bool {
         let asked = self.request_parameters.as_ref();
         let lifecycle = self.service_event_details.as_ref().and_then(|details| details.repository_name.as_deref());
         let name = asked.and_then(|asked| asked.repository_name.as_deref()).or(lifecycle);
         let its = asked.and_then(|asked| asked.registry_id.as_deref()).or(self.recipient_account_id.as_deref());
-        name.filter(|_| account.is_none_or(|ours| its == Some(ours)))
+        name == Some(repository.as_str()) && account.is_none_or(|ours| its == Some(ours))
     }
 
     fn acts(&self) -> Vec<(TrailAct, Option<i64>)> {
@@ -268,4 +244,123 @@ impl Identity {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const ACCOUNT: &str = "111122223333";
+
+    fn put() -> Value {
+        json!({
+            "eventVersion": "1.11", "eventTime": "2026-01-02T23:27:28Z", "eventSource": ECR, "eventName": "PutImage",
+            "awsRegion": "eu-west-1", "sourceIPAddress": "203.0.113.7", "userAgent": "docker/27.3.1 go/go1.22",
+            "recipientAccountId": ACCOUNT,
+            "userIdentity": {
+                "type": "AssumedRole", "principalId": "AROAEXAMPLE:run-42", "accountId": ACCOUNT,
+                "arn": "arn:aws:sts::111122223333:assumed-role/ci/run-42",
+                "sessionContext": { "sessionIssuer": { "type": "Role", "arn": "arn:aws:iam::111122223333:role/ci" } },
+            },
+            "requestParameters": { "repositoryName": "shop/api", "registryId": ACCOUNT, "imageTag": "v1.0.0", "imageManifest": "{}" },
+            "responseElements": { "image": {
+                "repositoryName": "shop/api", "registryId": ACCOUNT,
+                "imageId": { "imageTag": "v1.0.0", "imageDigest": Digest::sha256(b"a").to_string() },
+            } },
+        })
+    }
+
+    fn read(record: &Value) -> Vec<TrailEntry> {
+        let page = json!({ "Events": [{ "EventName": "x", "CloudTrailEvent": record.to_string() }] });
+        entries(&serde_json::from_value(page).unwrap(), &"shop/api".parse().unwrap(), Some(ACCOUNT))
+    }
+
+    #[test]
+    fn a_push_names_tag_digest_session_and_client_and_no_address_l64_l65_l68() {
+        let [entry] = &read(&put())[..] else { panic!("one") };
+        let act = TrailAct::Put { tag: "v1.0.0".parse().unwrap(), digest: Some(Digest::sha256(b"a")) };
+        assert_eq!(entry.act, act);
+        assert_eq!(&*entry.principal, "arn:aws:sts::111122223333:assumed-role/ci/run-42");
+        assert_eq!((&*entry.via, entry.shared), ("PutImage (docker/27.3.1 go/go1.22)", true));
+        assert!(!format!("{entry:?}").contains("203.0.113.7"));
+        let mut carried = put();
+        carried["userIdentity"]["sessionContext"]["sourceIdentity"] = json!("ada");
+        let [entry] = &read(&carried)[..] else { panic!("one") };
+        assert_eq!(
+            (&*entry.principal, entry.shared),
+            ("arn:aws:sts::111122223333:assumed-role/ci/run-42 as ada", false)
+        );
+        let mut service = put();
+        service["userIdentity"] = json!({ "type": "AWSService", "invokedBy": "replication.ecr.amazonaws.com" });
+        assert_eq!(&*read(&service)[0].principal, "replication.ecr.amazonaws.com");
+        let mut user = put();
+        user["userIdentity"] =
+            json!({ "type": "IAMUser", "arn": "arn:aws:iam::111122223333:user/ada", "userName": "ada" });
+        assert!(!read(&user)[0].shared);
+    }
+
+    #[test]
+    fn what_failed_and_what_is_of_another_repository_account_or_service_says_nothing_l64() {
+        for (pointer, value) in [
+            ("/errorCode", json!("AccessDenied")),
+            ("/eventSource", json!("s3.amazonaws.com")),
+            ("/eventName", json!("PutImageTagMutability")),
+            ("/eventTime", json!("yesterday")),
+            ("/requestParameters/repositoryName", json!("shop/api2")),
+            ("/requestParameters/registryId", json!("999999999999")),
+            ("/requestParameters", Value::Null),
+        ] {
+            let mut record = put();
+            match record.pointer_mut(pointer) {
+                Some(place) => *place = value,
+                None => record["errorCode"] = value,
+            }
+            assert_eq!(read(&record), [], "{pointer}");
+        }
+        // Without a registry it is of the account whose trail it is in.
+        for (recipient, count) in [(json!(ACCOUNT), 1), (json!("999999999999"), 0), (Value::Null, 0)] {
+            let mut record = put();
+            record["requestParameters"]["registryId"] = Value::Null;
+            record["recipientAccountId"] = recipient.clone();
+            assert_eq!(read(&record).len(), count, "{recipient}");
+        }
+        let untold = json!({ "Events": [{ "EventName": "PutImage" }, { "CloudTrailEvent": "not JSON" }] });
+        assert_eq!(entries(&serde_json::from_value(untold).unwrap(), &"shop/api".parse().unwrap(), None), []);
+    }
+
+    #[test]
+    fn a_deletion_is_of_the_tags_that_went_whoever_asked_by_digest_l64() {
+        let digest = Digest::sha256(b"a");
+        let mut record = put();
+        record["eventName"] = json!("BatchDeleteImage");
+        record["requestParameters"] =
+            json!({ "repositoryName": "shop/api", "imageIds": [{ "imageDigest": digest.to_string() }] });
+        record["responseElements"] = Value::Null;
+        let acts = |record: &Value| read(record).into_iter().map(|entry| entry.act).collect::<Vec<_>>();
+        assert_eq!(acts(&record), [TrailAct::DeletedArtifact(digest.clone())]);
+        record["responseElements"] = json!({ "failures": [], "imageIds": [
+            { "imageDigest": digest.to_string(), "imageTag": "v1.0.0" }, { "imageDigest": digest.to_string(), "imageTag": "latest" },
+        ] });
+        let tag = |tag: &str| TrailAct::DeletedTag(tag.parse().unwrap());
+        assert_eq!(acts(&record), [tag("latest"), tag("v1.0.0")]);
+        record["eventName"] = json!("DeleteRepository");
+        assert_eq!(acts(&record), [TrailAct::DeletedRepository]);
+    }
+
+    #[test]
+    fn what_a_lifecycle_rule_took_names_the_rule_l64() {
+        let digest = Digest::sha256(b"a");
+        let record = json!({
+            "eventTime": "2026-01-02T23:27:28Z", "eventSource": ECR, "eventName": "PolicyExecutionEvent",
+            "eventType": "AwsServiceEvent", "sourceIPAddress": "AWS Internal", "userAgent": "AWS Internal",
+            "userIdentity": { "accountId": ACCOUNT, "invokedBy": "AWS Internal" }, "recipientAccountId": ACCOUNT,
+            "requestParameters": null, "responseElements": null,
+            "serviceEventDetails": { "repositoryName": "shop/api", "lifecycleEventImageActions": [
+                { "lifecycleEventImage": { "digest": digest.to_string(), "tagStatus": "Tagged", "tagList": ["v1.0.0"] }, "rulePriority": 10 },
+            ] },
+        });
+        let found = read(&record);
+        assert_eq!(found.len(), 2);
+        assert!(found.iter().all(|entry| &*entry.via == "lifecycle rule 10" && &*entry.principal == "AWS Internal"));
+        assert_eq!(found[0].act, TrailAct::DeletedTag("v1.0.0".parse().unwrap()));
+    }
+}
