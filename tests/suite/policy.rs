@@ -123,7 +123,7 @@ fn the_policies_that_are_published_are_policies() {
         .collect();
     let secrets = ["REGISTRY_PASSWORD", "PRODPIN_EXTERNAL_ID", "CHARTS_PASSWORD", "GITLAB_TOKEN", "QUAY_TOKEN"];
     let whole = good(&secrets.iter().fold(whole, |text, secret| text.replace(secret, "PASSWORD")));
-    assert_eq!((whole.sources.len(), whole.production.len(), whole.signals.len()), (10, 4, 7));
+    assert_eq!((whole.sources.len(), whole.production.len(), whole.signals.len()), (12, 4, 7));
     assert_eq!(
         whole.schedule.map(|schedule| schedule.to_string()).as_deref(),
         Some("*/15 * * * *, by the clock of Europe/Berlin")

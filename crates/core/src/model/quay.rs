@@ -1,7 +1,7 @@
 //! A Quay repository as its auto-prune policies see it: its tags, also those that ended, and the policies of whoever may
 //! prune it (K52–54b).
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
@@ -95,7 +95,7 @@ impl QuayRepository {
     /// whichever instant is asked about: a tag that moved while a run went on does not look like one that will expire.
     #[must_use]
     pub fn living(&self, now: Timestamp) -> Vec<&QuayRow> {
-        let (now, mut names) = (now.max(self.read), HashSet::new());
+        let (now, mut names) = (now.max(self.read), BTreeSet::new());
         let last = self.rows.iter().filter(|row| names.insert(&row.name));
         last.filter(|row| row.end.is_none_or(|end| end > now)).collect()
     }
