@@ -252,7 +252,7 @@ mod tests {
         // Argo CD's own namespace may have another name, which nothing that it applies tells.
         let tracked = deployed(&[Manager::ArgoCd { application: "shop".into() }]);
         let (gitops, teams) = (argo("openshift-gitops/shop", None), argo("teams/shop", None));
-        assert_eq!(attached(tracked.clone(), std::slice::from_ref(&gitops)), [gitops.clone()]);
+        assert_eq!(attached(tracked.clone(), std::slice::from_ref(&gitops)), std::slice::from_ref(&gitops));
         assert_eq!(attached(tracked, &[gitops, teams]), [], "which of the two is meant is not known");
     }
 }

@@ -149,7 +149,7 @@ fn take(repository: &mut QuayRepository, Rows { rows, read }: Rows, snapshot: &m
     repository.rows = rows.into_iter().filter_map(|row| row.read().ok()).collect();
     let odd = listed - repository.rows.len();
     // Pages that were read one after the other; of one second Quay's own order stands.
-    repository.rows.sort_by(|a, b| b.start.cmp(&a.start));
+    repository.rows.sort_by_key(|row| std::cmp::Reverse(row.start));
     if odd > 0 {
         // What they would count is not known.
         let detail = format!("{odd} rows of Quay's list of tags cannot be read");

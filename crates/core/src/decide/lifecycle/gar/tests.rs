@@ -110,13 +110,13 @@ fn k41_gar_a_prefix_with_a_slash_leaves_it_open_which_packages_are_meant() {
     let open = Verdict::Undetermined { by: by("p") };
     for prefix in ["web/a", "web%2Fa"] {
         let deletes = format!(r#"{{"p":{{"action":"DELETE","condition":{{"packageNamePrefixes":["{prefix}"]}}}}}}"#);
-        assert_eq!(judged(&deletes, &[version("a", None, 1)]), [open.clone()], "{prefix}");
+        assert_eq!(judged(&deletes, &[version("a", None, 1)]), std::slice::from_ref(&open), "{prefix}");
         for kept in [
             format!(r#""condition":{{"packageNamePrefixes":["{prefix}"]}}"#),
             format!(r#""mostRecentVersions":{{"keepCount":9,"packageNamePrefixes":["{prefix}"]}}"#),
         ] {
             let keeps = format!(r#"{{"p":{{"action":"DELETE","condition":{{}}}},"k":{{"action":"KEEP",{kept}}}}}"#);
-            assert_eq!(judged(&keeps, &[version("a", None, 1)]), [open.clone()], "{kept}");
+            assert_eq!(judged(&keeps, &[version("a", None, 1)]), std::slice::from_ref(&open), "{kept}");
         }
     }
 }
