@@ -30,9 +30,7 @@ impl Identity {
         // A key without its private half could be taken for one that needs no token.
         let kind = kind_of(document);
         if kind.as_deref() != Some("service_account") {
-            return Err(
-                "the password is no key of a service account: give the JSON document that Google made".to_owned()
-            );
+            return Err("this is no key of a service account: give the JSON document that Google made".to_owned());
         }
         Self::built(builder().with_service_account_key(document))
             .ok_or_else(|| "the key of the service account cannot be read: make a new one".to_owned())
@@ -69,10 +67,11 @@ fn builder() -> GoogleCloudStorageBuilder {
     GoogleCloudStorageBuilder::new().with_bucket_name("none").with_retry(retries).with_client_options(patience)
 }
 
-/// A user and a password for Artifact Registry.
+/// Somebody who was found, with a first token: the password of [`TOKEN_USER`] at Artifact Registry.
+#[derive(Debug)]
 pub(crate) struct Login {
-    pub(crate) user: &'static str,
-    pub(crate) password: Secret,
+    pub(crate) identity: Identity,
+    pub(crate) token: Secret,
 }
 
 /// The login that Google's own tools would find, in their order: the file that `GOOGLE_APPLICATION_CREDENTIALS` names, what
@@ -80,15 +79,15 @@ pub(crate) struct Login {
 pub(crate) async fn login(environment: &HttpEnvironment) -> Result<Option<Login>, String> {
     for (path, is_named) in files(environment) {
         if let Some(document) = read(&path, is_named)? {
-            return of_file(&path, document).await.map(Some);
+            return of_file(&path, &document).await.map(Some);
         }
     }
     if !environment.asks_machine {
         return Ok(None);
     }
     // A machine outside of Google's cloud has no such server.
-    let Some(machine) = Identity::of_machine() else { return Ok(None) };
-    Ok(machine.token().await.map(|password| Login { user: TOKEN_USER, password }))
+    let Some(identity) = Identity::of_machine() else { return Ok(None) };
+    Ok(identity.token().await.map(|token| Login { identity, token }))
 }
 
 /// Each file, and whether it was named on purpose.
@@ -113,25 +112,27 @@ fn read(path: &Path, is_named: bool) -> Result<Option<String>, String> {
     std::fs::read_to_string(path).map(Some).map_err(|error| unreadable(error.to_string()))
 }
 
-async fn of_file(path: &Path, document: String) -> Result<Login, String> {
+/// A key stays here: what leaves is what it signs.
+async fn of_file(path: &Path, document: &str) -> Result<Login, String> {
     let failed = |reason: &str| format!("{}: {reason}", path.display());
-    match kind_of(&document).as_deref() {
-        Some("service_account") => Ok(Login { user: KEY_USER, password: Secret::new(document) }),
-        Some("authorized_user") => {
-            let token = match Identity::of_login(path) {
-                Some(identity) => identity.token().await,
-                None => None,
-            };
-            let again = "Google gives no token for it; log in again with `gcloud auth application-default login`";
-            let password = token.ok_or_else(|| failed(again))?;
-            Ok(Login { user: TOKEN_USER, password })
+    let (identity, none) = match kind_of(document).as_deref() {
+        Some("service_account") => {
+            (Identity::of_key(document).map_err(|reason| failed(&reason))?, "the service account's key signs no token")
         }
-        Some(_) => Err(failed(
-            "credentials of this type are not read; set username: oauth2accesstoken and password: ${TOKEN} on the source, with \
-             what `gcloud auth print-access-token` prints",
-        )),
-        None => Err(failed("it holds no credentials of Google's")),
-    }
+        Some("authorized_user") => {
+            let again = "Google gives no token for it; log in again with `gcloud auth application-default login`";
+            (Identity::of_login(path).ok_or_else(|| failed(again))?, again)
+        }
+        Some(_) => {
+            return Err(failed(
+                "credentials of this type are not read; set username: oauth2accesstoken and password: ${TOKEN} on the source, \
+                 with what `gcloud auth print-access-token` prints",
+            ));
+        }
+        None => return Err(failed("it holds no credentials of Google's")),
+    };
+    let token = identity.token().await.ok_or_else(|| failed(none))?;
+    Ok(Login { identity, token })
 }
 
 /// What a document says that it is.
@@ -148,11 +149,10 @@ mod tests {
     use super::*;
     use prodpin_net::http::Variables;
 
-    async fn found(variables: &[(&str, &Path)]) -> Result<Option<(&'static str, String)>, String> {
+    async fn found(variables: &[(&str, &Path)]) -> Result<bool, String> {
         let variables = variables.iter().map(|(name, path)| ((*name).to_owned(), path.display().to_string()));
         let environment = HttpEnvironment { variables: Variables::from_pairs(variables), ..HttpEnvironment::default() };
-        let login = login(&environment).await?;
-        Ok(login.map(|login| (login.user, login.password.expose().to_owned())))
+        login(&environment).await.map(|login| login.is_some())
     }
 
     #[tokio::test]
@@ -161,15 +161,19 @@ mod tests {
         let (named, home) = (folder.path().join("key.json"), folder.path().join("home"));
         let left = home.join(".config/gcloud/application_default_credentials.json");
         std::fs::create_dir_all(left.parent().unwrap()).unwrap();
-        assert_eq!(found(&[("HOME", &home)]).await, Ok(None), "there is none, and nobody else is asked");
-        let key = |name: &str| format!(r#"{{"type":"service_account","client_email":"{name}"}}"#);
+        assert_eq!(found(&[("HOME", &home)]).await, Ok(false), "there is none, and nobody else is asked");
+        // A key without its private half signs nothing, and is not handed on as a password.
+        let key =
+            |name: &str| format!(r#"{{"type":"service_account","client_email":"{name}","private_key":"hunter2"}}"#);
         std::fs::write(&left, key("left")).unwrap();
-        assert_eq!(found(&[("HOME", &home)]).await, Ok(Some((KEY_USER, key("left")))));
+        let refused = found(&[("HOME", &home)]).await.unwrap_err();
+        assert!(refused.contains("application_default_credentials.json") && !refused.contains("hunter2"), "{refused}");
         let both = [("HOME", &*home), ("GOOGLE_APPLICATION_CREDENTIALS", &*named)];
         let missing = found(&both).await.unwrap_err();
         assert!(missing.contains("key.json"), "what was named on purpose is not passed over: {missing}");
         std::fs::write(&named, key("named")).unwrap();
-        assert_eq!(found(&both).await, Ok(Some((KEY_USER, key("named")))));
+        let refused = found(&both).await.unwrap_err();
+        assert!(refused.contains("key.json") && !refused.contains("hunter2"), "{refused}");
         for (document, said) in [
             (r#"{"type":"external_account"}"#, "credentials of this type are not read"),
             ("{}", "it holds no credentials"),

@@ -40,9 +40,11 @@ impl Policy {
                     State::Tagged => !version.tags.is_empty(),
                     State::Untagged => version.tags.is_empty(),
                 };
+                // "Any tag state: ignores tag state"; prefixes of tags are for what has tags.
+                let heeds = *state == State::Tagged;
                 let has_prefix = |prefix: &String| version.tags.iter().any(|tag| tag.starts_with(prefix.as_str()));
                 in_state
-                    && (prefixes.is_empty() || prefixes.iter().any(has_prefix))
+                    && (!heeds || prefixes.is_empty() || prefixes.iter().any(has_prefix))
                     && older_than.is_none_or(|older| version.age > older)
                     && newer_than.is_none_or(|newer| version.age < newer)
             }
@@ -64,7 +66,7 @@ pub(crate) fn clean(policies: &[Policy], versions: &[Version]) -> Vec<String> {
 fn google_cleans_up_here_as_its_example_has_it_k42() {
     let day = 86_400;
     let rule = |prefixes: &[&str], older_than| Rule::Condition {
-        state: State::Any,
+        state: if prefixes.is_empty() { State::Any } else { State::Tagged },
         prefixes: prefixes.iter().map(|prefix| (*prefix).to_owned()).collect(),
         older_than,
         newer_than: None,

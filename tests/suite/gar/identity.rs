@@ -41,6 +41,20 @@ async fn a_service_accounts_key_signs_its_own_tokens_i18() {
     }
 }
 
+/// What Google's own tools find is asked for tokens, which open the registry and the API; the key itself opens nothing here.
+#[tokio::test]
+async fn a_key_that_googles_own_tools_find_is_handed_to_nobody_i18() {
+    let gar = started().await;
+    with_releases(&gar, 1).await;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("key.json");
+    let key = gar.callers().account("prodpin@acme-prod.iam.gserviceaccount.com");
+    std::fs::write(&path, key).unwrap();
+    let variables = [("GOOGLE_APPLICATION_CREDENTIALS", path.to_str().unwrap())];
+    let source = opened_in(&gar, &["acme-prod/shop/*"], None, (false, &variables));
+    assert_eq!(gaps(&source).await, []);
+}
+
 /// For whoever logs in at the registry with something that is no token.
 #[tokio::test]
 async fn a_token_of_the_sources_own_goes_to_the_api_alone() {

@@ -84,12 +84,15 @@ async fn images_are_found_in_repositories_that_are_named_or_in_all_of_a_project_
     let [gap] = &gaps[..] else { panic!("{gaps:?}") };
     assert!(gap.cause == Cause::Denied && gap.detail.contains("/repositories/hidden/"), "{gap:?}");
     assert_eq!(gar.asked("/repositories/maven"), 0, "packages of another kind are no images");
-    // A repository that is not there, and one without such an image.
-    for pattern in ["acme-prod/none/*", "acme-prod/shop/x*"] {
-        let source = opened_as(&gar, &[pattern], Some(USER), false);
-        assert_eq!(listed(&source).await, (vec![], vec![]));
-        assert_eq!(source.inventory.unmatched_patterns(), [pattern]);
-    }
+    // A repository without such an image, and one that is not there.
+    let source = opened_as(&gar, &["acme-prod/shop/x*"], Some(USER), false);
+    assert_eq!(listed(&source).await, (vec![], vec![]));
+    assert_eq!(source.inventory.unmatched_patterns(), ["acme-prod/shop/x*"]);
+    let source = opened_as(&gar, &["acme-prod/none/*", "acme-prod/shop/*"], Some(USER), false);
+    let (found, gaps) = listed(&source).await;
+    assert_eq!(names(&found), ["acme-prod/shop/api"], "one that is misspelt hides no other");
+    let [gap] = &gaps[..] else { panic!("{gaps:?}") };
+    assert!(gap.cause == Cause::Denied && gap.detail.contains("name the repository as it is"), "{gap:?}");
 }
 
 /// The list of a whole repository is read once for the images in it, as long as it is not too long.
@@ -113,12 +116,56 @@ async fn one_list_serves_the_images_of_a_repository_k45() {
         assert_eq!((snapshot.tags.len(), versions(&snapshot), &snapshot.gaps[..]), (3, (3, None), &[][..]));
     }
     assert_eq!((names.len(), gar.asked("/dockerImages"), gar.asked("/repositories/shop?")), (3, 1, 0));
-    assert_eq!(gar.asked("/repositories/shop"), 2, "the list, and its settings once");
+    assert_eq!(gar.asked("/repositories/shop"), 2 + 3, "the list and its settings once, and the tags of each image");
     // Whoever looks at one again sees what it is by now.
     push("api", 3, 5).await;
     let snapshot = source.inventory.observe(&IMAGE.parse().unwrap()).await;
     assert_eq!((snapshot.tags.len(), versions(&snapshot)), (5, (5, None)));
     assert_eq!(gar.asked("/dockerImages"), 2);
+}
+
+/// The list of a repository may be some minutes old; what a tag names is not.
+#[tokio::test]
+async fn a_tag_that_was_moved_since_the_list_was_read_names_what_it_names_now_f92() {
+    let gar = started().await;
+    let old = pusher(&gar).push(IMAGE, "v1.0.0", &image_of("old")).await;
+    let new = pusher(&gar).push(IMAGE, "dev", &image_of("new")).await;
+    let source = opened(&gar, false);
+    listed(&source).await;
+    pusher(&gar).move_tag(IMAGE, "v1.0.0", &new).await;
+    let snapshot = source.inventory.observe(&IMAGE.parse().unwrap()).await;
+    let found = snapshot.tags.iter().find(|tag| tag.name.as_str() == "v1.0.0").unwrap();
+    assert_eq!(found.target.artifact(), Some(&new), "and not {old}");
+    assert_eq!(gar.asked("/dockerImages"), 1, "the list is that of before");
+}
+
+/// A count of the most recent versions is of those without a tag as well.
+#[tokio::test]
+async fn a_page_of_versions_without_a_tag_that_is_lost_is_found_where_policies_count_k43_k45() {
+    let gar = started().await;
+    pusher(&gar).push(IMAGE, "v1.0.0", &image_of("release")).await;
+    gar.world().shelf("acme-prod/shop").policies = json!({
+        "all": { "id": "all", "action": "DELETE", "condition": {} },
+        "few": { "id": "few", "action": "KEEP", "mostRecentVersions": { "keepCount": 3 } },
+    });
+    let counted = async || {
+        let snapshot = observed(&gar).await;
+        let Retention::Gar(found) = &snapshot.retention else { panic!("{:?}", snapshot.retention) };
+        (found.is_counted, snapshot.gaps.len())
+    };
+    assert_eq!(counted().await, (true, 0));
+    for lie in [
+        Lie::Document("/packages/api/versions", "{}"),
+        Lie::Answer("/packages/api/versions", 403, "PERMISSION_DENIED"),
+        Lie::Answer("/packages/api/versions", 404, "NOT_FOUND"),
+    ] {
+        gar.be_honest();
+        gar.lie(lie.clone());
+        assert_eq!(counted().await, (false, 1), "{lie:?}");
+    }
+    gar.be_honest();
+    gar.lie(Lie::Answer("/packages/api/tags", 500, "INTERNAL"));
+    assert_eq!(counted().await, (true, 0), "the registry is asked for each tag");
 }
 
 #[tokio::test]

@@ -83,7 +83,9 @@ async fn what_is_called_protected_outlives_the_policies_and_what_is_not_goes_k42
         ("untagged", vec![deletes(condition(State::Untagged, &[], Some(DAY)))], true),
         ("all, and pins are kept", vec![deletes(condition(State::Any, &[], Some(DAY))), pins()], true),
         ("all that is old", vec![deletes(condition(State::Any, &[], Some(30 * DAY)))], false),
-        ("releases", vec![deletes(condition(State::Any, &["v"], Some(DAY)))], false),
+        ("releases", vec![deletes(condition(State::Tagged, &["v"], Some(DAY)))], false),
+        ("others", vec![deletes(condition(State::Tagged, &["dev-"], Some(DAY)))], true),
+        ("others, it seems", vec![deletes(condition(State::Any, &["dev-"], Some(DAY)))], false),
         ("only keeping", vec![keeps(Rule::MostRecent(1))], true),
         ("all but the newest", vec![deletes(condition(State::Any, &[], Some(DAY))), keeps(Rule::MostRecent(2))], false),
     ] {
@@ -193,8 +195,8 @@ async fn the_vendors_example_comes_out_as_the_vendor_says_k42() {
     }
     let policies = [
         deletes(condition(State::Any, &[], Some(100 * DAY))),
-        keeps(condition(State::Any, &["2.0.6"], None)),
-        deletes(condition(State::Any, &["default"], None)),
+        keeps(condition(State::Tagged, &["2.0.6"], None)),
+        deletes(condition(State::Tagged, &["default"], None)),
     ];
     gar.world().shelf("acme-prod/shop").policies = document(&policies);
     let audit = estate.run_on(Mode::Audit, opened(&gar, false)).await;

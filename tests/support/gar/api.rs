@@ -62,6 +62,30 @@ pub(super) fn answer(shared: &Shared, call: &Call) -> Response {
                     drop(world);
                     page(shared, call, "dockerImages", rows)
                 }
+                ["packages", package, what @ ("tags" | "versions")] => {
+                    let at = format!("{}/packages/{package}", place(project, name));
+                    let Some(image) = shelf.images.get(&package.replace("%2F", "/")) else {
+                        return refuse(404, "NOT_FOUND", "Requested entity was not found.");
+                    };
+                    let version = |digest: &dyn std::fmt::Display| format!("{at}/versions/{digest}");
+                    let rows = match *what {
+                        "tags" => {
+                            let tags = image.tags.iter();
+                            tags.map(
+                                |(tag, named)| json!({ "name": format!("{at}/tags/{tag}"), "version": version(named) }),
+                            )
+                            .collect()
+                        }
+                        _ => {
+                            let versions = image.versions.values();
+                            versions
+                                .map(|it| json!({ "name": version(&it.digest), "createTime": it.uploaded.to_string() }))
+                                .collect()
+                        }
+                    };
+                    drop(world);
+                    page(shared, call, what, rows)
+                }
                 _ => refuse(404, "NOT_FOUND", "Method not found."),
             }
         }

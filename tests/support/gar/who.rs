@@ -72,7 +72,7 @@ impl Callers {
             self.accounts.contains_key(document["client_email"].as_str()?).then_some(())
         };
         let known = match user {
-            "oauth2accesstoken" | "_dcgcloud_token" => self.tokens.contains(password).then_some(()),
+            "oauth2accesstoken" | "_dcgcloud_token" => self.know(password).then_some(()),
             "_json_key" => by_key(password),
             "_json_key_base64" => by_key(&String::from_utf8(BASE64_STANDARD.decode(password).ok()?).ok()?),
             _ => None,

@@ -21,6 +21,9 @@ pub struct GarRepository {
     pub cached_from: Option<Box<str>>,
     /// Every version of the package, each digest once, in any order.
     pub images: Vec<GarImage>,
+    /// Whether the package's own list of versions has the same ones: else there may be more than these, and a count of the most
+    /// recent ones keeps fewer of them than it seems.
+    pub is_counted: bool,
     /// Why these are not all, if they are not.
     pub unread: Option<Box<str>>,
 }

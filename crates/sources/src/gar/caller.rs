@@ -64,8 +64,8 @@ impl Caller {
             return beside.bearer_with(token);
         }
         let Some((user, password)) = beside.pair().await? else { return Err(self.nobody(beside)) };
-        match Kind::of(user) {
-            Kind::Token => beside.bearer_with(password),
+        match Kind::of(&user) {
+            Kind::Token => beside.bearer_with(&password),
             Kind::Key => self.signed(beside, password.expose()).await,
             Kind::EncodedKey => {
                 let decoded = BASE64_STANDARD.decode(password.expose().trim()).ok();
@@ -97,8 +97,9 @@ impl Caller {
         denied(
             beside,
             &format!(
-                "there are no credentials for it (looked in the policy, the environment, Docker's configuration, \
-                 GOOGLE_APPLICATION_CREDENTIALS, gcloud's application default credentials, and at the metadata server): set \
+                "there are no credentials for it (looked in the policy, the environment, Docker's configuration \
+                 and, where registry and interface are Google's own, in GOOGLE_APPLICATION_CREDENTIALS, in gcloud's application \
+                 default credentials, and at the metadata server): set \
                  `username: {TOKEN_USER}` and `password` on the source, or {}",
                 self.variable
             ),

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use prodpin_core::model::Digest;
+use prodpin_core::model::{Digest, Tag};
 
 /// A page of a list.
 pub(super) trait Page: DeserializeOwned + Send {
@@ -81,8 +81,6 @@ impl Page for ImagePage {
 pub(super) struct ImageDocument {
     name: String,
     #[serde(default)]
-    tags: Vec<String>,
-    #[serde(default)]
     upload_time: Option<String>,
     /// What it lists, where the API tells it.
     #[serde(default)]
@@ -99,35 +97,116 @@ struct ListedManifest {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Row {
     pub(super) digest: Digest,
-    pub(super) tags: Vec<Box<str>>,
     pub(super) uploaded: Timestamp,
     pub(super) children: Vec<Digest>,
 }
 
+/// What is wrong with a row.
+pub(super) type Wrong = &'static str;
+
 impl ImageDocument {
-    /// The image's path, and the version. The error says what is wrong with it.
-    pub(super) fn read(self, repository: &str) -> Result<(Box<str>, Row), &'static str> {
+    /// The image's path, and the version. The errors say what is wrong with one version, or with a row of which nobody can tell
+    /// whose it is.
+    pub(super) fn read(self, repository: &str) -> Result<(Box<str>, Result<Row, Wrong>), Wrong> {
         // The project may be named by its number.
         let (place, image) = self.name.split_once("/dockerImages/").ok_or("an image without its place")?;
         if place.rsplit('/').next() != Some(repository) {
             return Err("an image of another repository");
         }
         let (package, digest) = image.rsplit_once('@').ok_or("an image without its digest")?;
-        let package = package.replace("%2F", "/").replace("%2f", "/");
-        if package.is_empty() || package.contains('%') {
-            return Err("an image whose path is none");
-        }
-        let digest: Digest = digest.parse().map_err(|_| "a digest that is none")?;
-        let uploaded = self.upload_time.as_deref().and_then(|time| time.parse::<Timestamp>().ok());
-        let uploaded = uploaded.ok_or("an image without the time of its upload")?;
-        let children = self
-            .image_manifests
-            .iter()
-            .map(|listed| listed.digest.parse::<Digest>().map_err(|_| "a digest that is none"));
-        let children = children.collect::<Result<_, _>>()?;
-        let tags = self.tags.into_iter().map(Box::from).collect();
-        Ok((package.into(), Row { digest, tags, uploaded, children }))
+        let package = package_of(package).ok_or("an image whose path is none")?;
+        Ok((package, Row::read(digest, self.upload_time.as_deref(), &self.image_manifests)))
     }
+}
+
+impl Row {
+    fn read(digest: &str, uploaded: Option<&str>, listed: &[ListedManifest]) -> Result<Self, Wrong> {
+        let digest: Digest = digest.parse().map_err(|_| "a digest that is none")?;
+        let uploaded = uploaded.and_then(|time| time.parse::<Timestamp>().ok());
+        let uploaded = uploaded.ok_or("an image without the time of its upload")?;
+        let children = listed.iter().map(|listed| listed.digest.parse().map_err(|_| "a digest that is none"));
+        Ok(Self { digest, uploaded, children: children.collect::<Result<_, _>>()? })
+    }
+}
+
+/// The path of an image, whose slashes the API escapes.
+fn package_of(text: &str) -> Option<Box<str>> {
+    let package = text.replace("%2F", "/").replace("%2f", "/");
+    (!package.is_empty() && !package.contains('%')).then(|| package.into())
+}
+
+/// `GET v1/{repository}/packages/{package}/tags`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct TagPage {
+    #[serde(default)]
+    tags: Vec<TagDocument>,
+    #[serde(default)]
+    next_page_token: Option<String>,
+}
+
+impl Page for TagPage {
+    type Row = TagDocument;
+
+    fn into_rows(self) -> (Vec<TagDocument>, Option<String>) {
+        (self.tags, self.next_page_token)
+    }
+}
+
+/// A tag, and the version that it names, both in full.
+#[derive(Debug, Deserialize)]
+pub(super) struct TagDocument {
+    name: String,
+    #[serde(default)]
+    version: String,
+}
+
+impl TagDocument {
+    /// The tag, and what it names, of this package alone.
+    pub(super) fn read(&self, package: &str) -> Option<(Tag, Digest)> {
+        Some((
+            of_package(&self.name, package, "tags")?.parse().ok()?,
+            of_package(&self.version, package, "versions")?.parse().ok()?,
+        ))
+    }
+}
+
+/// `GET v1/{repository}/packages/{package}/versions`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct VersionPage {
+    #[serde(default)]
+    versions: Vec<VersionDocument>,
+    #[serde(default)]
+    next_page_token: Option<String>,
+}
+
+impl Page for VersionPage {
+    type Row = VersionDocument;
+
+    fn into_rows(self) -> (Vec<VersionDocument>, Option<String>) {
+        (self.versions, self.next_page_token)
+    }
+}
+
+/// A version of a package.
+#[derive(Debug, Deserialize)]
+pub(super) struct VersionDocument {
+    name: String,
+}
+
+impl VersionDocument {
+    /// Which it is, of this package alone.
+    pub(super) fn read(&self, package: &str) -> Option<Digest> {
+        of_package(&self.name, package, "versions")?.parse().ok()
+    }
+}
+
+/// The end of the full name of what is in a package.
+fn of_package<'n>(name: &'n str, package: &str, what: &str) -> Option<&'n str> {
+    let (_, rest) = name.split_once("/packages/")?;
+    let (owner, rest) = rest.split_once('/')?;
+    (package_of(owner).as_deref() == Some(package)).then(|| rest.strip_prefix(what)?.strip_prefix('/')).flatten()
 }
 
 #[cfg(test)]
@@ -149,7 +228,8 @@ mod tests {
         let (rows, token) = serde_json::from_str::<ImagePage>(&text).unwrap().into_rows();
         assert_eq!((rows.len(), token.as_deref()), (1, Some("abc")));
         let (package, row) = rows.into_iter().next().unwrap().read("test-repo").unwrap();
-        assert_eq!((&*package, row.tags.len(), row.children.len()), ("team/nginx", 2, 1));
+        let row = row.unwrap();
+        assert_eq!((&*package, row.children.len()), ("team/nginx", 1));
         assert_eq!(row.uploaded.to_string(), "2026-01-02T23:27:26.123456Z", "a tag changes the other time");
         let (none, token) = serde_json::from_str::<ImagePage>("{}").unwrap().into_rows();
         assert!(none.is_empty() && token.is_none(), "an empty list has no members");
@@ -167,7 +247,31 @@ mod tests {
         ] {
             let row = format!(r#"{{"name":"{name}","uploadTime":"{uploaded}"}}"#);
             let row: ImageDocument = serde_json::from_str(&row).unwrap();
-            assert!(row.read("test-repo").is_err(), "{name}");
+            assert!(row.read("test-repo").and_then(|(_, row)| row).is_err(), "{name}");
+        }
+    }
+
+    /// In the form of the API's reference. What is of another package is no word about this one.
+    #[test]
+    fn what_a_package_lists_is_read_k45() {
+        let digest = "sha256:e9954c1fc875017be1c3e36eca16be2d9e9bccc4bf072163515467d6a823c7cf";
+        let place = "projects/p/locations/l/repositories/r/packages/team%2Fapi";
+        let text = format!(
+            r#"{{"tags":[{{"name":"{place}/tags/v1","version":"{place}/versions/{digest}"}}],"nextPageToken":"t"}}"#
+        );
+        let (tags, token) = serde_json::from_str::<TagPage>(&text).unwrap().into_rows();
+        let read = ("v1".parse().unwrap(), digest.parse().unwrap());
+        assert_eq!((tags[0].read("team/api"), token.as_deref()), (Some(read), Some("t")));
+        assert_eq!((tags[0].read("api"), tags[0].read("team")), (None, None));
+        let text =
+            format!(r#"{{"versions":[{{"name":"{place}/versions/{digest}","createTime":"2026-01-02T23:27:26Z"}}]}}"#);
+        let (versions, token) = serde_json::from_str::<VersionPage>(&text).unwrap().into_rows();
+        assert_eq!(
+            (versions[0].read("team/api"), versions[0].read("api"), token),
+            (Some(digest.parse().unwrap()), None, None)
+        );
+        for name in [format!("{place}/versions/1.0"), format!("{place}/tags/{digest}"), digest.to_owned()] {
+            assert_eq!(VersionDocument { name }.read("team/api"), None);
         }
     }
 

@@ -15,7 +15,9 @@ use prodpin_net::http::fault::Fault;
 impl ListsOwners for Gar {
     /// One repository that may not be read keeps no other from being listed.
     async fn list(&self, project: &str, take: &mut (dyn for<'n> FnMut(&'n str) + Send)) -> Result<(), Fault> {
-        let (shelves, mut first) = match named(&self.patterns, project) {
+        let named = named(&self.patterns, project);
+        let is_named = named.is_some();
+        let (shelves, mut first) = match named {
             Some(names) => (names, None),
             None => self.of_project(project).await,
         };
@@ -25,8 +27,11 @@ impl ListsOwners for Gar {
                 Ok(paths) => {
                     paths.iter().for_each(|path| take(&format!("{project}/{}/{path}", shelf.repository)));
                 }
-                // There is none of that name, and so no image in it.
-                Err(fault) if fault.cause == Cause::NotFound => {}
+                // A repository that was listed a moment ago is gone; one that a pattern names is a word that was misspelt, or is in
+                // another location, and no place without images.
+                Err(fault) if fault.cause == Cause::NotFound => {
+                    first = first.or(is_named.then(|| misnamed(&fault, "repository")));
+                }
                 Err(fault) => first = first.or(Some(fault)),
             }
         }
@@ -49,12 +54,15 @@ impl Gar {
         };
         let end = self.api.list::<RepositoryPage>(&path, take).await.err();
         let end = end.map(|fault| match fault.cause {
-            // A project that is not there is a word that was misspelt, and no place without images.
-            Cause::NotFound => Fault::new(Cause::Denied, format!("{}; name the project as it is", fault.detail)),
+            Cause::NotFound => misnamed(&fault, "project"),
             _ => fault,
         });
         (found, end)
     }
+}
+
+fn misnamed(fault: &Fault, what: &str) -> Fault {
+    Fault::new(Cause::Denied, format!("{}; name the {what} as it is", fault.detail))
 }
 
 /// The repositories of a project that patterns with globs name, if each of them names one.

@@ -8,22 +8,29 @@ use std::time::{Duration, Instant};
 use tokio::sync::OnceCell;
 
 use super::api::Api;
-use super::documents::{ImageDocument, ImagePage, Row};
+use super::documents::{ImageDocument, ImagePage, Row, Wrong};
 use super::place::{Place, Shelf};
 use crate::{Reservation, outgrown};
+use prodpin_core::model::Digest;
 use prodpin_net::http::fault::Fault;
 
-/// Lists that are kept at once, each of at most so many versions, for at most so long: some 20 MB, and never older than a run
-/// takes for the images of one repository (I20).
+/// Lists that are kept at once, each of at most so many bytes, for at most so long: never older than a run takes for the images of
+/// one repository (I20).
 const MOST_LISTS: usize = 4;
-const MOST_KEPT: usize = 20_000;
+const MOST_KEPT: usize = 8 << 20;
 const LONGEST_KEPT: Duration = Duration::from_secs(300);
 
 /// More than this is no image but an attempt to fill memory (I20).
 const MOST_ROWS: usize = 2_000_000;
 
-/// What one version costs while its image is looked at: here, and in what policies are simulated on.
+/// The paths of one repository may take so many bytes (I20).
+const MOST_PATHS: u64 = 256 << 20;
+
+/// What one version costs while its image is looked at: here, and in what policies are simulated on. What it lists comes on top.
 const ROW_COST: usize = 700;
+
+/// What keeping a name or a digest costs beside what it is.
+const KEPT_COST: usize = 64;
 
 /// Lists that were read.
 #[derive(Debug, Default)]
@@ -35,16 +42,27 @@ struct Kept {
     since: Instant,
     /// Images whose versions were taken from it: whoever looks at one again wants to see what it is by now.
     taken: BTreeSet<Box<str>>,
-    list: Arc<OnceCell<Result<List, Fault>>>,
+    /// Nothing where it could not be read: whoever asks next reads it again.
+    list: Arc<OnceCell<List>>,
 }
+
+/// The versions of an image, or what is wrong with one of them.
+type Rows = Result<Vec<Row>, Wrong>;
 
 /// The images of one repository.
 #[derive(Debug, Clone)]
 enum List {
     /// By their path.
-    All(Arc<BTreeMap<Box<str>, Vec<Row>>>),
-    /// More versions than are kept.
+    All(Arc<BTreeMap<Box<str>, Rows>>),
+    /// More than is kept.
     TooLong,
+}
+
+impl Row {
+    /// The bytes that it takes while its image is looked at.
+    fn cost(&self) -> usize {
+        ROW_COST + self.children.len() * (size_of::<Digest>() + KEPT_COST)
+    }
 }
 
 impl Images {
@@ -53,9 +71,10 @@ impl Images {
         match self.list(api, &place.shelf, Some(&*place.package)).await? {
             List::TooLong => anew(api, place, memory).await,
             List::All(packages) => {
-                let rows = packages.get(&place.package).map_or(&[][..], Vec::as_slice);
-                room(memory, rows.len(), rows.len())?;
-                Ok(rows.to_vec())
+                let Some(rows) = packages.get(&place.package) else { return Ok(Vec::new()) };
+                let rows = rows.as_ref().map_err(|wrong| odd(api, &place.shelf, wrong))?;
+                room(memory, rows.iter().map(Row::cost).sum(), rows.len())?;
+                Ok(rows.clone())
             }
         }
     }
@@ -65,24 +84,25 @@ impl Images {
         if let List::All(packages) = self.list(api, shelf, None).await? {
             return Ok(packages.keys().cloned().collect());
         }
-        let mut paths = BTreeSet::new();
-        let each = |package: Box<str>, _: Row| {
-            paths.insert(package);
-            match paths.len() > MOST_ROWS {
-                true => Err(Fault::refused(outgrown(paths.len(), "images").detail)),
-                false => Ok(()),
+        let (mut paths, memory) = (BTreeSet::new(), Reservation::with_limit(MOST_PATHS));
+        let each = |package: Box<str>, _: Result<Row, Wrong>| {
+            if !paths.contains(&package) {
+                room(&memory, package.len() + KEPT_COST, paths.len())?;
+                paths.insert(package);
             }
+            Ok(())
         };
         walk(api, shelf, each).await?;
         Ok(paths)
     }
 
+    /// A fault is the answer to whoever met it, and to nobody after.
     async fn list(&self, api: &Api, shelf: &Shelf, package: Option<&str>) -> Result<List, Fault> {
         let list = self.kept(shelf, package);
-        list.get_or_init(|| read(api, shelf)).await.clone()
+        list.get_or_try_init(|| read(api, shelf)).await.cloned()
     }
 
-    fn kept(&self, shelf: &Shelf, package: Option<&str>) -> Arc<OnceCell<Result<List, Fault>>> {
+    fn kept(&self, shelf: &Shelf, package: Option<&str>) -> Arc<OnceCell<List>> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let was_taken = |one: &Kept| package.is_some_and(|package| one.taken.contains(package));
         kept.retain(|one| one.since.elapsed() < LONGEST_KEPT && !(one.shelf == *shelf && was_taken(one)));
@@ -103,18 +123,24 @@ impl Images {
 
 /// A whole list, as far as it is kept.
 async fn read(api: &Api, shelf: &Shelf) -> Result<List, Fault> {
-    let (mut packages, mut count): (BTreeMap<Box<str>, Vec<Row>>, usize) = (BTreeMap::new(), 0);
+    let (mut packages, mut bytes): (BTreeMap<Box<str>, Rows>, usize) = (BTreeMap::new(), 0);
     let walked = walk(api, shelf, |package, row| {
-        count += 1;
-        if count > MOST_KEPT {
+        let of_row = row.as_ref().map_or(0, |row| size_of::<Row>() + row.cost() - ROW_COST);
+        bytes += of_row + KEPT_COST + package.len();
+        if bytes > MOST_KEPT {
             // It ends here, and whoever needs more reads for themselves.
             return Err(Fault::refused("more than is kept"));
         }
-        packages.entry(package).or_default().push(row);
+        let rows = packages.entry(package).or_insert_with(|| Ok(Vec::new()));
+        match (&mut *rows, row) {
+            (Ok(rows), Ok(row)) => rows.push(row),
+            (Ok(_), Err(wrong)) => *rows = Err(wrong),
+            (Err(_), _) => {}
+        }
         Ok(())
     });
     match walked.await {
-        Err(_) if count > MOST_KEPT => Ok(List::TooLong),
+        Err(_) if bytes > MOST_KEPT => Ok(List::TooLong),
         Err(fault) => Err(fault),
         Ok(()) => Ok(List::All(Arc::new(packages))),
     }
@@ -125,7 +151,8 @@ pub(super) async fn anew(api: &Api, place: &Place, memory: &Reservation) -> Resu
     let mut rows = Vec::new();
     walk(api, &place.shelf, |package, row| {
         if package == place.package {
-            room(memory, 1, rows.len() + 1)?;
+            let row = row.map_err(|wrong| odd(api, &place.shelf, wrong))?;
+            room(memory, row.cost(), rows.len() + 1)?;
             rows.push(row);
         }
         Ok(())
@@ -134,26 +161,32 @@ pub(super) async fn anew(api: &Api, place: &Place, memory: &Reservation) -> Resu
     Ok(rows)
 }
 
-fn room(memory: &Reservation, more: usize, count: usize) -> Result<(), Fault> {
-    match memory.take(more * ROW_COST).is_ok() && count <= MOST_ROWS {
+/// Counts what is about to be kept.
+pub(super) fn room(memory: &Reservation, bytes: usize, count: usize) -> Result<(), Fault> {
+    match memory.take(bytes).is_ok() && count <= MOST_ROWS {
         true => Ok(()),
         false => Err(Fault::refused(outgrown(count, "versions").detail)),
     }
 }
 
+fn path_of(shelf: &Shelf) -> String {
+    format!("v1/{}/dockerImages", shelf.name())
+}
+
+fn odd(api: &Api, shelf: &Shelf, wrong: Wrong) -> Fault {
+    Fault::malformed(format!("{}: it lists {wrong}", api.what(&path_of(shelf))))
+}
+
 async fn walk(
     api: &Api,
     shelf: &Shelf,
-    mut each: impl FnMut(Box<str>, Row) -> Result<(), Fault> + Send,
+    mut each: impl FnMut(Box<str>, Result<Row, Wrong>) -> Result<(), Fault> + Send,
 ) -> Result<(), Fault> {
-    let path = format!("v1/{}/dockerImages", shelf.name());
     let take = |rows: Vec<ImageDocument>| {
         rows.into_iter().try_for_each(|row| {
-            let read = row.read(&shelf.repository);
-            let (package, row) =
-                read.map_err(|wrong| Fault::malformed(format!("{}: it lists {wrong}", api.what(&path))))?;
+            let (package, row) = row.read(&shelf.repository).map_err(|wrong| odd(api, shelf, wrong))?;
             each(package, row)
         })
     };
-    api.list::<ImagePage>(&path, take).await
+    api.list::<ImagePage>(&path_of(shelf), take).await
 }

@@ -9,6 +9,7 @@
 //! | `documents` | what is read of answers |
 //! | `settings` | what a repository says of all images in it |
 //! | `images` | the versions of an image |
+//! | `package` | what its tags name now, and its own list of versions |
 //! | `estate` | which images there are |
 //! | `observe` | an image as a run looks at it |
 
@@ -18,6 +19,7 @@ mod documents;
 mod estate;
 mod images;
 mod observe;
+mod package;
 mod place;
 mod settings;
 
@@ -131,7 +133,7 @@ impl Vendor for Gar {
         // What could not be read is unknown, and a gap of the repository says so.
         let Ok(settings) = self.settings(&place).await else { return };
         seen.pin_is_immutable = Some(settings.immutable_tags);
-        if let Some(detail) = settings.no_pins().filter(|_| seen.pin == PinState::Absent) {
+        if let Some(detail) = settings.no_pins.filter(|_| seen.pin == PinState::Absent) {
             seen.pin = PinState::Unsupported { marked: false };
             seen.obstacles.push(Obstacle::NoPins { detail: detail.to_owned() });
         }

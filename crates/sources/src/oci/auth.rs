@@ -149,7 +149,7 @@ impl Auth {
     }
 
     /// User and password, where there are some: for some vendors that is a token, too.
-    pub(super) async fn pair(&self) -> Result<Option<(&str, &Secret)>, Fault> {
+    pub(super) async fn pair(&self) -> Result<Option<(String, Secret)>, Fault> {
         match self.keys.get().await? {
             Credentials::Password { username, password } => Ok(Some((username, password))),
             Credentials::Anonymous | Credentials::Identity(_) | Credentials::Token(_) | Credentials::Access(_) => {
@@ -263,11 +263,11 @@ impl Auth {
         service: Option<&str>,
     ) -> Result<Authorization, Fault> {
         let credentials = self.keys.get().await?;
-        if let Credentials::Token(token) = credentials {
+        if let Credentials::Token(token) = &credentials {
             return bearer(token.expose(), None, realm);
         }
         realm_allowed(host, realm, &self.token_realms)?;
-        let call = match credentials {
+        let call = match &credentials {
             Credentials::Identity(token) => exchange_call(realm, service, scope, token),
             Credentials::Access(token) => {
                 let exchanged = self.exchanged.get_or_try_init(|| exchanged(transport, realm, service, token));

@@ -110,7 +110,7 @@ impl Beside {
     /// The token for the interface, else the registry's password, as a header of its own; none for whoever has neither.
     pub(crate) async fn secret(&self) -> Result<Option<HeaderValue>, Fault> {
         let secret = match &self.token {
-            Some(token) => token,
+            Some(token) => token.clone(),
             None => match self.registry.auth.pair().await? {
                 Some((_, password)) => password,
                 None => return Ok(None),
@@ -130,7 +130,7 @@ impl Beside {
     }
 
     /// User and password, where there are some and they may go there.
-    pub(crate) async fn pair(&self) -> Result<Option<(&str, &Secret)>, Fault> {
+    pub(crate) async fn pair(&self) -> Result<Option<(String, Secret)>, Fault> {
         let pair = self.registry.auth.pair().await?;
         if pair.is_some() {
             self.must_be_covered()?;

@@ -5,6 +5,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use base64::Engine as _;
@@ -16,9 +17,9 @@ use url::Url;
 use super::docker_config::Found;
 use super::environment::HttpEnvironment;
 use super::fault::Fault;
-use super::host::RegistryHost;
+use super::host::{RegistryHost, is_loopback};
 use super::{OciError, docker_config, token};
-use crate::google;
+use crate::google::{self, Identity, Login, TOKEN_USER};
 use prodpin_core::model::{Cause, SourceName};
 use prodpin_policy::{OciConfig, RegistryInterface, Secret, github_api_of};
 
@@ -68,6 +69,46 @@ pub(super) fn authorization(scheme: &str, secret: &str) -> Option<HeaderValue> {
     Some(value)
 }
 
+/// Credentials that were found.
+#[derive(Debug)]
+struct Held {
+    first: Credentials,
+    /// Who gives a newer token in place of the first.
+    renewed_by: Option<Identity>,
+    /// What was given last.
+    newest: Mutex<Option<Credentials>>,
+}
+
+impl Held {
+    fn lasting(first: Credentials) -> Self {
+        Self { first, renewed_by: None, newest: Mutex::default() }
+    }
+
+    fn of_login(login: Login) -> Self {
+        Self { renewed_by: Some(login.identity), ..Self::lasting(access_token(login.token)) }
+    }
+
+    /// What holds now.
+    async fn now(&self) -> Result<Credentials, Fault> {
+        let Some(identity) = &self.renewed_by else { return Ok(self.first.clone()) };
+        let token = identity.token().await.ok_or_else(|| {
+            Fault::new(Cause::Denied, "Google's application default credentials: they give no further token".to_owned())
+        })?;
+        let found = access_token(token);
+        *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(found.clone());
+        Ok(found)
+    }
+
+    fn is_reported_by(&self, text: &str) -> bool {
+        let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        self.first.is_reported_by(text) || newest.as_ref().is_some_and(|newest| newest.is_reported_by(text))
+    }
+}
+
+fn access_token(token: Secret) -> Credentials {
+    Credentials::Password { username: TOKEN_USER.to_owned(), password: token }
+}
+
 /// The credentials of a source, as soon as somebody wants to know them: who has to ask a program for them does so once,
 /// and no other source waits for it (F108).
 #[derive(Debug)]
@@ -77,7 +118,7 @@ pub(super) struct Keys {
     exposed: Option<String>,
     environment: HttpEnvironment,
     deadline: Option<Instant>,
-    resolved: OnceCell<Result<Credentials, Fault>>,
+    resolved: OnceCell<Result<Held, Fault>>,
     /// What there is for parts of the registry alone, where there is nothing for all of it.
     for_parts: Option<String>,
     /// The variables that are this source's own: user and password.
@@ -101,7 +142,7 @@ impl Keys {
         let for_parts = nobody.then(|| docker_config::for_parts(host, environment)).flatten();
         let (environment, resolved) = (environment.clone(), OnceCell::new());
         let variables = variables(name, PAIR);
-        let asks_google = matches!(config.interface, RegistryInterface::Gar { .. });
+        let asks_google = is_googles(config, host);
         let keys = Self { found, exposed, environment, deadline, resolved, for_parts, variables, asks_google };
         if let Found::Ready(credentials) = &keys.found {
             keys.guarded(credentials)?;
@@ -126,20 +167,22 @@ impl Keys {
 
     /// Whether a text holds the secret, as far as it is known by now (I18).
     pub(super) fn is_reported_by(&self, text: &str) -> bool {
-        let known = match &self.found {
-            Found::Ready(credentials) if *credentials != Credentials::Anonymous => Some(credentials),
-            Found::Ready(_) | Found::Ask(_) => self.resolved.get().and_then(|resolved| resolved.as_ref().ok()),
-        };
-        known.is_some_and(|credentials| credentials.is_reported_by(text))
+        match &self.found {
+            Found::Ready(credentials) if *credentials != Credentials::Anonymous => credentials.is_reported_by(text),
+            Found::Ready(_) | Found::Ask(_) => {
+                let held = self.resolved.get().and_then(|resolved| resolved.as_ref().ok());
+                held.is_some_and(|held| held.is_reported_by(text))
+            }
+        }
     }
 
-    /// The credentials. What is there and cannot be had is a fault, never nobody.
-    pub(super) async fn get(&self) -> Result<&Credentials, Fault> {
+    /// The credentials, as they are now. What is there and cannot be had is a fault, never nobody.
+    pub(super) async fn get(&self) -> Result<Credentials, Fault> {
         let resolved = self.resolved.get_or_init(|| async {
             let found = self.resolve().await;
             found.map_err(|error| Fault::new(Cause::Denied, error.to_string()))
         });
-        resolved.await.as_ref().map_err(Clone::clone)
+        resolved.await.as_ref().map_err(Clone::clone)?.now().await
     }
 
     /// The variables that are this source's own: user and password.
@@ -155,20 +198,20 @@ impl Keys {
         }
     }
 
-    async fn resolve(&self) -> Result<Credentials, OciError> {
+    async fn resolve(&self) -> Result<Held, OciError> {
         // Half of the time at most, so that there is some left for the registry's other answers.
         let now = Instant::now();
         let half = self.deadline.map(|deadline| now + deadline.saturating_duration_since(now) / 2);
         let found = self.found.resolve(&self.environment, half).await?.unwrap_or(Credentials::Anonymous);
         let found = match found {
             Credentials::Anonymous if self.asks_google => self.of_google(half).await?,
-            found => found,
+            found => Held::lasting(found),
         };
-        self.guarded(&found)?;
+        self.guarded(&found.first)?;
         Ok(found)
     }
 
-    async fn of_google(&self, deadline: Option<Instant>) -> Result<Credentials, OciError> {
+    async fn of_google(&self, deadline: Option<Instant>) -> Result<Held, OciError> {
         let failed =
             |reason| OciError::Credentials { origin: "Google's application default credentials".to_owned(), reason };
         let longest = self.environment.timing.helper;
@@ -177,10 +220,7 @@ impl Keys {
             tokio::time::timeout(left.map_or(longest, |left| left.min(longest)), google::login(&self.environment));
         let late = || failed("whoever has them did not answer in time".to_owned());
         let login = asked.await.map_err(|_| late())?.map_err(failed)?;
-        Ok(login.map_or(Credentials::Anonymous, |login| Credentials::Password {
-            username: login.user.to_owned(),
-            password: login.password,
-        }))
+        Ok(login.map_or_else(|| Held::lasting(Credentials::Anonymous), Held::of_login))
     }
 
     fn guarded(&self, found: &Credentials) -> Result<(), OciError> {
@@ -195,6 +235,16 @@ impl Keys {
             _ => Ok(()),
         }
     }
+}
+
+/// Whether registry and interface are Google's own: whoever a policy names else gets nothing that it does not give them. What stays on
+/// this machine is a test, or a proxy that somebody set up.
+fn is_googles(config: &OciConfig, host: &RegistryHost) -> bool {
+    let RegistryInterface::Gar { api, .. } = &config.interface else { return false };
+    let is_plain_https = |url: &Url| url.scheme() == "https" && url.port().is_none();
+    let registry = is_plain_https(host.url()) && host.host().ends_with("-docker.pkg.dev");
+    let interface = is_plain_https(api) && api.host_str() == Some("artifactregistry.googleapis.com");
+    (registry || host.is_loopback()) && (interface || is_loopback(api))
 }
 
 /// Finds the credentials of a source, or who has them.

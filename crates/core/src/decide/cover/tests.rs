@@ -60,6 +60,7 @@ fn what_keeps_children_follows_the_registry_and_the_policy_i26_k58_j24() {
         immutable_tags: Some(true),
         cached_from: None,
         images: Vec::new(),
+        is_counted: true,
         unread: None,
     };
     let google = Snapshot { retention: Retention::Gar(Box::new(gar)), ..Snapshot::default() };

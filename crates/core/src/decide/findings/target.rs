@@ -118,7 +118,7 @@ impl Judged<'_> {
         match seen.and_then(|seen| seen.pin_is_immutable) {
             Some(true) => {
                 "somebody moved it before the registry made tags immutable, and now nobody can put it back: turn immutable tags off, \
-                 delete that tag, run `prodpin enforce`, and turn them on again"
+                 give what it names now another tag if it has none, delete that tag, run `prodpin enforce`, and turn them on again"
             }
             Some(false) | None => {
                 "somebody moved it: find out who can push here; prodpin never moves a tag that it did not make"

@@ -5,8 +5,9 @@
 //! version's own age and tags, and at how many versions of its package are newer: digests, tagged or not. So a pin changes the
 //! outlook of what it names and of the indexes above that, and of nothing else.
 //!
-//! Whether the service spares a manifest that an index lists, and whether it passes over what has an immutable tag, is not
-//! documented: what goes in one of the readings is possible.
+//! Whether the service spares a manifest that an index lists is not documented. What has an immutable tag cannot be deleted, say the
+//! vendor's pages of repositories (K44), and those of policies do not say that they pass over it. What goes in one of the readings is
+//! possible.
 
 mod future;
 
@@ -132,8 +133,12 @@ pub(super) fn recommend(repository: &GarRepository) -> Result<String, String> {
             ));
         }
         let condition = json!({ "tagState": "TAGGED", "tagPrefixes": [Pin::PREFIX] });
-        let policy = json!({ "id": KEEPS_PINS, "action": "KEEP", "condition": condition });
-        map.insert(KEEPS_PINS.to_owned(), policy);
+        // What has that name already stays as it is.
+        let numbered = (2..).map(|number: usize| format!("{KEEPS_PINS}-{number}"));
+        let free = std::iter::once(KEEPS_PINS.to_owned()).chain(numbered).find(|name| !map.contains_key(name));
+        let name = free.unwrap_or_else(|| KEEPS_PINS.to_owned());
+        let policy = json!({ "id": name, "action": "KEEP", "condition": condition });
+        map.insert(name, policy);
     }
     serde_json::to_string_pretty(&json!({ "cleanupPolicies": map })).map_err(|error| error.to_string())
 }
@@ -167,18 +172,34 @@ pub(crate) fn readable(repository: &GarRepository) -> String {
 }
 
 /// A policy to delete that pins have nothing to set against is told wherever it stands: what is too young today is not tomorrow.
+/// So is one that may delete more than its prefixes say.
 fn advice(policies: &Policies, package: &str) -> Vec<Advice> {
-    if policies.keep_all_with(Pin::PREFIX, package) {
-        return Vec::new();
-    }
-    let reaches = |policy: &&Policy| policy.may_fit_tagged(Pin::PREFIX, package);
-    let say = |policy: &Policy| Advice {
+    let is_kept = policies.keep_all_with(Pin::PREFIX, package);
+    let ineffective = |policy: &Policy| Advice {
         rule: Some(policy.id.clone()),
         kind: AdviceKind::PinsIneffective,
-        message: "it deletes what is pinned as well, and no policy keeps all that has a tag prod-pinned-".to_owned(),
+        message: format!(
+            "it {} what is pinned as well, and no policy keeps all that has a tag prod-pinned-",
+            if policy.has_idle_prefixes() { "may delete" } else { "deletes" }
+        ),
         remedy: CLAIM.to_owned(),
     };
-    policies.deleting().filter(reaches).map(say).collect()
+    let doubtful = |policy: &Policy| {
+        Advice {
+        rule: Some(policy.id.clone()),
+        kind: AdviceKind::DoubtfulRule,
+        message: "it has tag prefixes without tagState TAGGED, and Google uses them beside that alone: it may delete whatever else \
+                  of it fits, with any tag or none"
+            .to_owned(),
+        remedy: "set tagState TAGGED in it".to_owned(),
+    }
+    };
+    let of = |policy: &Policy| {
+        let is_reached = !is_kept && policy.may_fit_tagged(Pin::PREFIX, package);
+        let told = is_reached.then(|| ineffective(policy));
+        told.into_iter().chain(policy.has_idle_prefixes().then(|| doubtful(policy)))
+    };
+    policies.deleting().flat_map(of).collect()
 }
 
 fn advice_on_trial(reached: usize) -> Option<Advice> {

@@ -19,8 +19,8 @@ impl Target<'_> {
         }
     }
 
-    /// A policy to keep holds against policies alone. A version that has a tag is deleted only together with its tags, and an
-    /// immutable tag is not deleted.
+    /// A policy to keep holds against policies alone. "Tagged artifacts in repositories with immutable tags enabled cannot be deleted",
+    /// says the vendor's page of repositories (K44).
     pub(super) fn deletion_in_gar(&self) -> Survival {
         let below = self.obstacles(Against::Below);
         match (self.pinned(), self.inspection.and_then(|seen| seen.pin_is_immutable)) {

@@ -144,28 +144,39 @@ fn a_secret_prints_as_nothing_i18() {
     assert!(authorization("Bearer", "a\r\nX-Evil: 1").is_none(), "F79");
 }
 
-/// Where nothing else has a login, and the source is one of Google's, Google's own tools are asked for one.
+/// Where nothing else has a login, and registry and interface are Google's own, Google's own tools are asked for one.
 #[tokio::test]
-async fn googles_own_tools_come_last_and_for_google_alone() {
+async fn googles_own_tools_come_last_and_for_google_alone_i18() {
+    const OWN: (&str, &str) = ("https://europe-docker.pkg.dev", "https://artifactregistry.googleapis.com");
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("key.json");
-    let key = r#"{"type":"service_account","client_email":"prodpin@acme.example"}"#;
-    std::fs::write(&path, key).unwrap();
-    let google = || RegistryInterface::Gar {
-        api: "https://artifactregistry.googleapis.com".parse().unwrap(),
-        location: "europe".into(),
-    };
+    // It signs nothing: whoever is asked for it says so.
+    std::fs::write(&path, r#"{"type":"service_account","client_email":"prodpin@acme.example"}"#).unwrap();
+    let google = |api: &str| RegistryInterface::Gar { api: api.parse().unwrap(), location: "europe".into() };
     let named = [("GOOGLE_APPLICATION_CREDENTIALS", path.to_str().unwrap())];
     let own = [named[0], ("PRODPIN_MY_SHOP_1_USERNAME", "own"), ("PRODPIN_MY_SHOP_1_PASSWORD", "1")];
-    for (interface, variables, expected) in [
-        (google(), &named[..], user("_json_key", key)),
-        (google(), &own, user("own", "1")),
-        (google(), &[], Credentials::Anonymous),
-        (RegistryInterface::None, &named, Credentials::Anonymous),
-    ] {
-        let keys = keys_in(interface, "https://europe-docker.pkg.dev", (None, None), variables).unwrap();
+    let asked = async |interface, url, variables: &[(&str, &str)]| {
+        let keys = keys_in(interface, url, (None, None), variables).unwrap();
         assert!(!keys.is_reported_by("prodpin@acme.example"), "nobody was asked yet");
-        assert_eq!(keys.get().await, Ok(&expected));
-        assert_eq!(keys.is_reported_by(key), expected == user("_json_key", key), "I18");
+        keys.get().await.map_err(|fault| fault.detail)
+    };
+    assert_eq!(asked(google(OWN.1), OWN.0, &own).await, Ok(user("own", "1")));
+    assert_eq!(asked(google(OWN.1), OWN.0, &[]).await, Ok(Credentials::Anonymous));
+    for (registry, api) in [OWN, ("http://127.0.0.1:5000", "http://127.0.0.1:5001"), (OWN.0, "http://localhost:5001")] {
+        let refused = asked(google(api), registry, &named).await.unwrap_err();
+        assert!(refused.contains("key.json"), "{registry}, {api}: {refused}");
     }
+    for (registry, api) in [
+        ("https://registry.example", OWN.1),
+        ("https://europe-docker.pkg.dev.example", OWN.1),
+        ("https://europe-docker.pkg.dev:8443", OWN.1),
+        ("http://europe-docker.pkg.dev", OWN.1),
+        (OWN.0, "https://artifactregistry.googleapis.com.example"),
+        (OWN.0, "https://artifactregistry.googleapis.com:8443"),
+        (OWN.0, "http://artifactregistry.googleapis.com"),
+        ("http://127.0.0.1:5000", "https://api.example"),
+    ] {
+        assert_eq!(asked(google(api), registry, &named).await, Ok(Credentials::Anonymous), "{registry}, {api}");
+    }
+    assert_eq!(asked(RegistryInterface::None, OWN.0, &named).await, Ok(Credentials::Anonymous));
 }

@@ -41,8 +41,9 @@ pub enum Verdict {
         /// By these.
         by: Vec<String>,
     },
-    /// It goes or stays: by which of several versions of one moment counts as the most recent, or by how a prefix is held against
-    /// a package's name with a slash.
+    /// It goes or stays: by which of several versions of one moment counts as the most recent, by how many versions there are
+    /// that were not listed, by how a prefix is held against a package's name with a slash, or by whether prefixes of tags beside
+    /// `tagState` `ANY` go for nothing.
     Undetermined {
         /// By these.
         by: Vec<String>,
@@ -94,6 +95,11 @@ impl Rank {
     #[must_use]
     pub fn after(self, uploads: u64) -> Self {
         Self { least: self.least.saturating_add(uploads), most: self.most.saturating_add(uploads) }
+    }
+
+    /// The same where there may be further versions that nobody listed.
+    pub(super) fn at_least(self) -> Self {
+        Self { most: u64::MAX, ..self }
     }
 
     /// How many more uploads push it behind so many most recent versions: perhaps, and surely.

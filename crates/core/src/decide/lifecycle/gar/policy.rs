@@ -46,7 +46,8 @@ pub enum Which {
     },
 }
 
-/// What is true of versions. A list of prefixes wants one of them, and an empty one nothing.
+/// What is true of versions. A list of prefixes wants one of them, and an empty one nothing. Prefixes of tags are for what has tags:
+/// beside any state the vendor's pages say that they are not used (K41).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Condition {
     /// Whether they have tags.
@@ -89,6 +90,9 @@ pub enum PolicyProblem {
     /// Only policies to keep count versions.
     #[error("cleanup policy {0} deletes by a number of versions, which only policies to keep can")]
     DeletesByCount(String),
+    /// What has no tag begins with nothing.
+    #[error("cleanup policy {0} has tag prefixes beside tagState UNTAGGED, and what that comes to is not documented")]
+    PrefixesOfNone(String),
     /// A span of time that is none.
     #[error("cleanup policy {0} has a span of time that is none: {1}")]
     Span(String, String),
@@ -172,6 +176,9 @@ impl Policy {
     fn read(id: String, raw: RawPolicy) -> Result<Self, PolicyProblem> {
         let which = match (raw.condition, raw.most_recent_versions) {
             (Some(raw), None) => {
+                if raw.tag_state == TagState::Untagged && !raw.tag_prefixes.is_empty() {
+                    return Err(PolicyProblem::PrefixesOfNone(id));
+                }
                 let span = |text: Option<String>| {
                     text.map(|text| span(&text).ok_or_else(|| PolicyProblem::Span(id.clone(), text))).transpose()
                 };
@@ -194,7 +201,7 @@ impl Policy {
     /// Whether it fits the version; none if that is not determined.
     pub(super) fn fits(&self, version: &Version, rank: Rank, now: Timestamp) -> Option<bool> {
         let (packages, fits) = match &self.which {
-            Which::Condition(condition) => (&condition.package_name_prefixes, Some(condition.fits(version, now))),
+            Which::Condition(condition) => (&condition.package_name_prefixes, condition.fits(version, now)),
             Which::MostRecent { packages, count } => match (rank.least < *count, rank.most < *count) {
                 (true, false) => (packages, None),
                 (recent, _) => (packages, Some(recent)),
@@ -207,30 +214,43 @@ impl Policy {
         }
     }
 
-    /// Whether it is for versions that have tags, and for those whose tag begins so, and for this package at all.
+    /// Whether its prefixes of tags may go for nothing: they stand beside any state of tags.
+    pub(in super::super) fn has_idle_prefixes(&self) -> bool {
+        matches!(&self.which, Which::Condition(condition) if condition.has_idle_prefixes())
+    }
+
+    /// Whether it is, or may be, for versions that have tags, and for those whose tag begins so, and for this package at all.
     pub(in super::super) fn may_fit_tagged(&self, tag: &str, package: &str) -> bool {
         let Which::Condition(condition) = &self.which else { return false };
         let tags = &condition.tag_prefixes;
         condition.tag_state != TagState::Untagged
-            && (begins(tag, tags) || tags.iter().any(|prefix| prefix.starts_with(tag)))
+            && (condition.has_idle_prefixes() || begins(tag, tags) || tags.iter().any(|prefix| prefix.starts_with(tag)))
             && is_among(package, &condition.package_name_prefixes) != Some(false)
     }
 }
 
 impl Condition {
-    /// Whether all of it is true but for the package.
-    fn fits(&self, version: &Version, now: Timestamp) -> bool {
+    /// Whether all of it is true but for the package; none if that hangs on prefixes that may go for nothing.
+    fn fits(&self, version: &Version, now: Timestamp) -> Option<bool> {
         let age = now.duration_since(version.uploaded);
         let state = match self.tag_state {
             TagState::Any => true,
             TagState::Tagged => !version.tags.is_empty(),
             TagState::Untagged => version.tags.is_empty(),
         };
-        state
-            && (self.tag_prefixes.is_empty() || version.tags.iter().any(|tag| begins(tag, &self.tag_prefixes)))
+        let others = state
             && begins(&version.name, &self.version_name_prefixes)
             && self.older_than.is_none_or(|span| age > span)
-            && self.newer_than.is_none_or(|span| age < span)
+            && self.newer_than.is_none_or(|span| age < span);
+        let begins_so = self.tag_prefixes.is_empty() || version.tags.iter().any(|tag| begins(tag, &self.tag_prefixes));
+        match others && !begins_so && self.has_idle_prefixes() {
+            true => None,
+            false => Some(others && begins_so),
+        }
+    }
+
+    fn has_idle_prefixes(&self) -> bool {
+        self.tag_state == TagState::Any && !self.tag_prefixes.is_empty()
     }
 
     /// Whether it is true of everything in the package that has a tag which begins so.

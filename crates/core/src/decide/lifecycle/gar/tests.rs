@@ -49,7 +49,9 @@ fn k41_gar_all_of_a_condition_has_to_be_true() {
         (r#"{"tagState":"TAGGED"}"#, true),
         (r#"{"tagState":"UNTAGGED"}"#, false),
         (r#"{"tagPrefixes":["x","v1"]}"#, true),
-        (r#"{"tagPrefixes":["x"]}"#, false),
+        (r#"{"tagState":"TAGGED","tagPrefixes":["x","v1"]}"#, true),
+        (r#"{"tagState":"TAGGED","tagPrefixes":["x"]}"#, false),
+        (r#"{"tagPrefixes":["x"],"olderThan":"864000s"}"#, false),
         (r#"{"versionNamePrefixes":["sha256:a"]}"#, true),
         (r#"{"packageNamePrefixes":["web"]}"#, true),
         (r#"{"packageNamePrefixes":["api"]}"#, false),
@@ -63,6 +65,27 @@ fn k41_gar_all_of_a_condition_has_to_be_true() {
         let policies = format!(r#"{{"p":{{"action":"DELETE","condition":{condition}}}}}"#);
         let verdict = judged(&policies, &[version("sha256:ab", Some("v1.2"), 10)]).remove(0);
         assert_eq!(verdict, if fits { Verdict::Deleted { by: by("p") } } else { Verdict::Untouched }, "{condition}");
+    }
+}
+
+/// "Any tag state: ignores tag state", and "tagState must be set to TAGGED to use tag prefixes", say the vendor's pages.
+#[test]
+fn k41_gar_prefixes_beside_any_state_of_tags_narrow_nothing_for_sure() {
+    let release = version("sha256:ab", Some("v1.2"), 40);
+    for state in ["", r#""tagState":"ANY","#, r#""tagState":"TAG_STATE_UNSPECIFIED","#] {
+        let prefixed = format!(r#"{{{state}"tagPrefixes":["dev-"],"olderThan":"2592000s"}}"#);
+        let deletes = format!(r#"{{"p":{{"action":"DELETE","condition":{prefixed}}}}}"#);
+        assert_eq!(judged(&deletes, &[release.clone()]), [Verdict::Undetermined { by: by("p") }], "{state}");
+        let untagged = version("sha256:cd", None, 40);
+        assert_eq!(judged(&deletes, &[untagged]), [Verdict::Undetermined { by: by("p") }], "{state}");
+        let keeps = |tag: &str| {
+            format!(
+                r#"{{"p":{{"action":"DELETE","condition":{{}}}},
+                    "k":{{"action":"KEEP","condition":{{{state}"tagPrefixes":["{tag}"]}}}}}}"#
+            )
+        };
+        assert_eq!(judged(&keeps("v1"), &[release.clone()]), [Verdict::Kept { by: by("k") }], "{state}");
+        assert_eq!(judged(&keeps("dev-"), &[release.clone()]), [Verdict::Undetermined { by: by("p") }], "{state}");
     }
 }
 
@@ -129,6 +152,10 @@ fn k41_gar_what_is_not_known_is_not_read() {
         (r#"{"p":{"action":"ARCHIVE","condition":{}}}"#, "not what the API"),
         (r#"{"p":{"action":"DELETE"}}"#, "either a condition or a number"),
         (r#"{"p":{"action":"DELETE","mostRecentVersions":{"keepCount":1}}}"#, "only policies to keep"),
+        (
+            r#"{"p":{"action":"KEEP","condition":{"tagState":"UNTAGGED","tagPrefixes":["v"]}}}"#,
+            "beside tagState UNTAGGED",
+        ),
         (r#"{"p":{"action":"DELETE","condition":{"olderThan":"30d"}}}"#, "a span of time that is none: 30d"),
     ] {
         let error = Policies::parse(text).unwrap_err().to_string();

@@ -50,6 +50,8 @@ impl Future {
         }
         let pinned: BTreeSet<&Digest> = situation.pinned.iter().filter_map(|artifact| artifact.digest()).collect();
         let versions = versions(repository, &pinned);
+        let ranks = ranks(&versions).into_iter();
+        let ranks = ranks.map(|rank| if repository.is_counted { rank } else { rank.at_least() }).collect();
         let places = repository.images.iter().enumerate().map(|(place, image)| (image.digest.clone(), place)).collect();
         let children = children(repository, situation.inspections);
         let most = children.values().map(BTreeSet::len).max().unwrap_or(0);
@@ -59,7 +61,7 @@ impl Future {
         }
         Ok(Some(Self {
             policies,
-            ranks: ranks(&versions),
+            ranks,
             versions,
             places,
             children,
@@ -170,6 +172,10 @@ impl Future {
                     }
                     (None, None) => continue,
                 };
+                let why = match certainty {
+                    Certainty::Possible if policy.has_idle_prefixes() => IDLE,
+                    _ => why,
+                };
                 let (rule, why) = (policy.id.clone(), why.to_owned());
                 threats.push(Threat { rule, effect: Effect::Deletes, due, certainty, why });
             }
@@ -207,6 +213,8 @@ impl Future {
 }
 
 const FITS: &str = "it fits the policy, and no other policy keeps it";
+
+const IDLE: &str = "it fits the policy but for the tag prefixes, which Google uses beside tagState TAGGED only";
 
 const PUSHED_OUT: &str =
     "newer versions, platforms among them, then push it out of those that a policy keeps by number";

@@ -52,6 +52,7 @@ fn repository(policies: &str, images: Vec<GarImage>) -> GarRepository {
         immutable_tags: Some(false),
         cached_from: None,
         images,
+        is_counted: true,
         unread: None,
     }
 }
@@ -135,6 +136,14 @@ fn a_policy_that_keeps_pins_holds_them_and_without_one_they_are_ineffective_k42_
     let full: Vec<String> = (0..10).map(|n| format!(r#""p{n}":{{"action":"DELETE","condition":{{}}}}"#)).collect();
     let full = format!("{{{}}}", full.join(","));
     assert!(recommend(&snapshot(repository(&full, releases()))).unwrap_err().contains("the most that it can have"));
+    // A policy of that name which does something else stays as it is.
+    let taken = r#"{"keep-prod-pinned": {"action": "DELETE", "condition": {}}}"#;
+    let body: Value = serde_json::from_str(&recommend(&snapshot(repository(taken, releases()))).unwrap()).unwrap();
+    let (old, new) = (&body["cleanupPolicies"]["keep-prod-pinned"], &body["cleanupPolicies"]["keep-prod-pinned-2"]);
+    assert_eq!(
+        (&old["action"], &new["action"], &new["id"]),
+        (&"DELETE".into(), &"KEEP".into(), &"keep-prod-pinned-2".into())
+    );
     let unset = GarRepository { policies: Setting::Unset, ..repository("{}", releases()) };
     assert!(recommend(&snapshot(unset)).is_err());
 }
@@ -143,7 +152,8 @@ fn a_policy_that_keeps_pins_holds_them_and_without_one_they_are_ineffective_k42_
 fn only_what_fits_pins_makes_them_ineffective() {
     for (policies, ineffective) in [
         (r#"{"p": {"action": "DELETE", "condition": {"tagState": "UNTAGGED"}}}"#, false),
-        (r#"{"p": {"action": "DELETE", "condition": {"tagPrefixes": ["dev-"]}}}"#, false),
+        (r#"{"p": {"action": "DELETE", "condition": {"tagState": "TAGGED", "tagPrefixes": ["dev-"]}}}"#, false),
+        (r#"{"p": {"action": "DELETE", "condition": {"tagPrefixes": ["dev-"]}}}"#, true),
         (r#"{"p": {"action": "DELETE", "condition": {"packageNamePrefixes": ["web"]}}}"#, false),
         (r#"{"p": {"action": "DELETE", "condition": {"tagPrefixes": ["prod-"]}}}"#, true),
         (r#"{"p": {"action": "DELETE", "condition": {"tagPrefixes": ["prod-pinned-0"]}}}"#, true),
@@ -166,6 +176,33 @@ fn only_what_fits_pins_makes_them_ineffective() {
         let advice = known(repository(policies, releases()), &[]).advice;
         assert_eq!(!advice.is_empty(), ineffective, "{policies}: {advice:?}");
     }
+}
+
+/// Google may take every release by a policy that is written for others.
+#[test]
+fn prefixes_beside_any_state_of_tags_may_spare_nothing_k41() {
+    let dev = r#"{"dev": {"action": "DELETE", "condition": {"tagState": "ANY", "tagPrefixes": ["dev-"], "olderThan": "2160000s"}}}"#;
+    let told = known(repository(dev, releases()), &["one"]);
+    assert_eq!(
+        (due(&told, "one"), due(&told, "two")),
+        (Some((Due::Now, Certainty::Possible)), Some((Due::Now, Certainty::Possible)))
+    );
+    assert!(told.threats[&artifact("one")][0].why.contains("tagState TAGGED"), "{told:?}");
+    assert!(told.advice.iter().any(|advice| advice.remedy.contains("set tagState TAGGED")), "{:?}", told.advice);
+    let tagged = known(repository(&dev.replace("ANY", "TAGGED"), releases()), &[]);
+    assert_eq!((tagged.threats.len(), tagged.advice.len()), (0, 0));
+}
+
+/// What was not counted whole may keep fewer of those that are known.
+#[test]
+fn a_count_of_what_was_not_listed_whole_keeps_nothing_for_sure_k43() {
+    let uncounted = || GarRepository { is_counted: false, ..repository(OLD_OR_FIFTH, releases()) };
+    let told = known(uncounted(), &[]);
+    assert_eq!(due(&told, "one"), Some((Due::Now, Certainty::Certain)), "more can only push it further out");
+    assert_eq!(due(&told, "two"), Some((Due::Now, Certainty::Possible)));
+    let by_age = r#"{"old": {"action": "DELETE", "condition": {"olderThan": "2160000s"}}}"#;
+    let aged = GarRepository { is_counted: false, ..repository(by_age, releases()) };
+    assert_eq!(known(aged, &[]).threats, known(repository(by_age, releases()), &[]).threats, "nobody counts");
 }
 
 /// Its platforms have no tag: whether the service keeps them all the same, nobody says.

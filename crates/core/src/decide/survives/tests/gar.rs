@@ -12,6 +12,7 @@ fn gar(policies: Setting, on_trial: bool) -> Snapshot {
         immutable_tags: None,
         cached_from: None,
         images: Vec::new(),
+        is_counted: true,
         unread: None,
     };
     Snapshot { retention: Retention::Gar(Box::new(repository)), ..Snapshot::default() }
