@@ -38,6 +38,7 @@ mod pins;
 mod production;
 mod provenance;
 mod quay;
+mod reach;
 mod rebase;
 mod reference;
 mod rehearsal;
@@ -110,6 +111,7 @@ pub use provenance::{Commit, DatabaseRule, Effects, Provenance, SchemaChange, Sc
 pub use quay::{QuayPolicies, QuayPolicy, QuayRepository, QuayRow, QuayServer};
 pub use rebase::{rebase, seen};
 pub use reference::without_credentials;
+pub use reach::{ObjectName, Reach};
 pub use reference::{Reference, ReferenceError};
 pub use rehearsal::{
     DryRun, Found, Need, NeededKind, NeededObject, Pull, Refusal, Rehearsal, RehearsalFacts, RehearsalOutcome, Sent,

@@ -20,7 +20,7 @@ fn flux(kind: &'static str) -> Manager {
 }
 
 fn sync(application: &str, automated: Option<AutomatedSync>, written_by: Option<Manager>) -> Automation {
-    Automation::ArgoCd { application: application.into(), automated, written_by }
+    Automation::ArgoCd { application: application.into(), automated, written_by, proven: true }
 }
 
 fn applied(suspended: bool) -> Automation {
@@ -32,6 +32,7 @@ fn applied(suspended: bool) -> Automation {
         suspended,
         interval: Some("10m".into()),
         corrects: true,
+        proven: true,
     }
 }
 
