@@ -124,6 +124,7 @@ impl Command {
             Self::Ready(arguments) => &arguments.ledger,
             Self::Drill(arguments) => &arguments.ledger,
             Self::Restore(arguments) => &arguments.ledger,
+            Self::Diff(arguments) => &arguments.ledger,
             Self::History(arguments) => &arguments.ledger,
             Self::Verify(arguments) => &arguments.ledger,
             Self::Report(arguments) => &arguments.ledger,

@@ -23,6 +23,7 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use serde_json::json;
 
+#[allow(unused_imports, reason = "each program that includes this uses its own part of it")]
 pub(crate) use self::world::{Role, Token, World};
 use super::behind::{Behind, Handed};
 use super::registry::Logged;
