@@ -208,7 +208,8 @@ impl Production {
         let mut production = Self::default();
         let mut automated: Vec<Automated> =
             said.iter_mut().flat_map(|signalled| std::mem::take(&mut signalled.automations)).collect();
-        let automations = Automations::new(automated.iter_mut().map(|it| (it.automation.clone(), it.reach.take())).collect());
+        let automations =
+            Automations::new(automated.iter_mut().map(|it| (it.automation.clone(), it.reach.take())).collect());
         for mut signalled in said {
             let concerns = std::mem::take(&mut signalled.concerns);
             production.findings.extend(decide::concerns(&signalled.via, concerns, keep, now));

@@ -18,8 +18,8 @@ use jiff::Timestamp;
 
 pub use self::kubernetes::{PullSecret, PullSecrets, Rehearsed, Rehearsing};
 use prodpin_core::model::{
-    Automation, Cause, ChartReference, Concern, Control, Evidence, Gap, NamePatterns, NodeDigest, Reach,
-    Reference, SchemaChange, Scope, Tenure, Workload,
+    Automation, Cause, ChartReference, Concern, Control, Evidence, Gap, NamePatterns, NodeDigest, Reach, Reference,
+    SchemaChange, Scope, Tenure, Workload,
 };
 use prodpin_policy::{Policy, SignalConfig};
 

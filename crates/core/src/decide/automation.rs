@@ -165,7 +165,8 @@ impl Automations {
         let named = subject.is_some_and(|subject| {
             subject.proven
                 && subject.context == reach.context
-                && (reach.objects.contains(&subject.object) || (reach.itself.kind.as_ref() == "helmrelease" && by_helm()))
+                && (reach.objects.contains(&subject.object)
+                    || (reach.itself.kind.as_ref() == "helmrelease" && by_helm()))
         });
         is_itself || named
     }
@@ -258,7 +259,9 @@ fn name_of(automation: &Automation) -> (&'static str, String) {
         }
         Automation::Flux { kind, namespace, name, .. } => (*kind, placed(namespace.as_deref(), name)),
         Automation::FluxImages { .. } | Automation::CommittersRead { argo_cd: false, .. } => (IMAGES, String::new()),
-        Automation::ArgoCdUpdater { .. } | Automation::CommittersRead { argo_cd: true, .. } => (UPDATERS, String::new()),
+        Automation::ArgoCdUpdater { .. } | Automation::CommittersRead { argo_cd: true, .. } => {
+            (UPDATERS, String::new())
+        }
         // These are told by workloads themselves.
         Automation::Keel { .. } | Automation::ImageTrigger | Automation::Analysis { .. } => ("", String::new()),
     }
@@ -411,11 +414,8 @@ mod tests {
         );
         assert_eq!(told(by_argo(), &[child.clone(), parent(&[])]), [argo("apps", None), proven(child.0)]);
         // A Kustomization of a hub writes into another cluster, and one of the same name is here.
-        let by_flux = Manager::Flux {
-            kind: "kustomization",
-            namespace: Some("flux-system".into()),
-            name: "apps".into(),
-        };
+        let by_flux =
+            Manager::Flux { kind: "kustomization", namespace: Some("flux-system".into()), name: "apps".into() };
         let apps = |objects: &[ObjectName]| (flux("eu", "apps"), reach("eu", "Kustomization", "apps", objects));
         let used = || deployed(std::slice::from_ref(&by_flux));
         assert_eq!(told(used(), &[apps(&[api])]), [proven(flux("eu", "apps"))]);

@@ -109,9 +109,9 @@ pub use pins::{PinCover, PinKind, PinRemoval, PinTerms};
 pub use production::{DeployedReference, Deployment, Evidence, NodeDigest, Order, ProductionRule};
 pub use provenance::{Commit, DatabaseRule, Effects, Provenance, SchemaChange, SchemaStatement};
 pub use quay::{QuayPolicies, QuayPolicy, QuayRepository, QuayRow, QuayServer};
+pub use reach::{ObjectName, Reach};
 pub use rebase::{rebase, seen};
 pub use reference::without_credentials;
-pub use reach::{ObjectName, Reach};
 pub use reference::{Reference, ReferenceError};
 pub use rehearsal::{
     DryRun, Found, Need, NeededKind, NeededObject, Pull, Refusal, Rehearsal, RehearsalFacts, RehearsalOutcome, Sent,

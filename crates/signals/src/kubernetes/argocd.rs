@@ -244,8 +244,11 @@ async fn tell_updaters(
     });
     let read = is_whole.then(|| Automation::CommittersRead { context: context.cloned(), argo_cd: true });
     let all: Vec<_> = told.chain(read).collect();
-    said.automations
-        .extend(all.into_iter().map(|automation| crate::Automated { automation, images: None, reach: None }));
+    said.automations.extend(all.into_iter().map(|automation| crate::Automated {
+        automation,
+        images: None,
+        reach: None,
+    }));
 }
 
 /// What it applies, where that is in its own cluster.
@@ -430,7 +433,12 @@ mod tests {
                 .collect::<Vec<_>>()
         };
         let shop = || serde_json::json!({ "name": "shop", "namespace": "argocd" });
-        let of = |automated, written_by| Automation::ArgoCd { application: "shop".into(), automated, written_by, proven: false };
+        let of = |automated, written_by| Automation::ArgoCd {
+            application: "shop".into(),
+            automated,
+            written_by,
+            proven: false,
+        };
         let sync = |self_heal, prune| Some(AutomatedSync { self_heal, prune, allow_empty: false });
         for (policy, expected) in [
             (Value::Null, None),

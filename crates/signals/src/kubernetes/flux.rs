@@ -15,7 +15,8 @@ use super::objects::{Metadata, nullable};
 use super::{context, name};
 use crate::{Automated, Named, ProductionSignal, Signalled, Use};
 use prodpin_core::model::{
-    Automation, ChartReference, Concern, Digest, Evidence, ObjectName, Platform, Reference, Shortcoming, Tenure, Workload,
+    Automation, ChartReference, Concern, Digest, Evidence, ObjectName, Platform, Reference, Shortcoming, Tenure,
+    Workload,
 };
 use prodpin_policy::FluxConfig;
 

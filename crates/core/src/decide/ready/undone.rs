@@ -38,6 +38,9 @@ pub(super) fn held(journey: &Journey<'_>) -> Held {
     if by_hand {
         holding.managers();
         holding.own();
+    } else {
+        holding.beside();
+        holding.suspended();
     }
     holding.unknown_committers();
     holding.held.resume.reverse();
@@ -99,7 +102,8 @@ impl Holding<'_, '_> {
                 }
                 Automation::ArgoCdUpdater { namespace, name } => {
                     let by = format!("Argo CD Image Updater {}", placed(namespace.as_deref(), name));
-                    let when = "whenever it looks, where one of its applicationRefs matches: it writes the newest tag again";
+                    let when =
+                        "whenever it looks, where one of its applicationRefs matches: it writes the newest tag again";
                     self.tell(by, None, when);
                 }
                 Automation::FluxImages { namespace, name, suspended, interval, .. } => {
@@ -126,7 +130,8 @@ impl Holding<'_, '_> {
         let by_argo = has(|by| matches!(by, Manager::ArgoCd { .. })) || matches!(platform, Platform::ArgoCd { .. });
         let by_flux = has(|by| matches!(by, Manager::Flux { .. })) || matches!(platform, Platform::Flux { .. });
         let read = |of_argo: bool| {
-            let is = |known: &Automation| matches!(known, Automation::CommittersRead { argo_cd, .. } if *argo_cd == of_argo);
+            let is =
+                |known: &Automation| matches!(known, Automation::CommittersRead { argo_cd, .. } if *argo_cd == of_argo);
             automations.iter().any(is)
         };
         if by_argo && !read(true) {
@@ -147,6 +152,47 @@ impl Holding<'_, '_> {
             let note = "nothing that commits the newest tag by itself is known here; where an image automation or Image \
                         Updater does so, suspend that first";
             self.held.notes.push(note.to_owned());
+        }
+    }
+
+    /// What writes workloads beside Git does so after a revert, too: it is held at each workload.
+    fn beside(&mut self) {
+        for automation in &self.journey.beside {
+            let (by, when, hold) = match automation {
+                Automation::Keel { .. } => (
+                    "Keel",
+                    "when it sees a newer tag that its policy takes: it writes the workload, whatever Git names",
+                    "set keel.sh/policy=never on each workload that Keel looks after first, and what it was last",
+                ),
+                Automation::ImageTrigger => (
+                    "OpenShift's image trigger",
+                    "at once: it writes what the image stream names, whatever Git names",
+                    "`oc set triggers` shows image triggers: set each to --manual by its --from-image first, and back to \
+                     --auto last",
+                ),
+                _ => continue,
+            };
+            self.tell(by.to_owned(), Some(true), when);
+            if !self.held.notes.iter().any(|note| note == hold) {
+                self.held.notes.push(hold.to_owned());
+            }
+        }
+    }
+
+    /// What Flux does not apply at all while it is suspended.
+    fn suspended(&mut self) {
+        let workload = self.journey.workload;
+        let is_suspended = self.control.automations.iter().any(|known| match known {
+            Automation::Flux { kind, namespace, name, suspended: true, .. } => {
+                (*kind, namespace, name) == (workload.kind.as_ref(), &workload.namespace, &workload.name)
+            }
+            _ => false,
+        });
+        if is_suspended && matches!(workload.platform, Platform::Flux { .. }) {
+            let note = format!(
+                "{workload} is suspended, and applies nothing until `flux resume`: the revert alone brings nothing"
+            );
+            self.held.notes.push(note);
         }
     }
 
@@ -264,9 +310,16 @@ impl Holding<'_, '_> {
     /// What Flux applies.
     fn applied(&mut self, kind: &'static str, namespace: Option<&str>, name: &str) {
         let mut read = self.control.automations.iter().filter_map(|known| match known {
-            Automation::Flux { kind: of, namespace: inside, name: called, suspended, interval, corrects, proven, .. }
-                if (*of, inside.as_deref(), called.as_ref()) == (kind, namespace, name) =>
-            {
+            Automation::Flux {
+                kind: of,
+                namespace: inside,
+                name: called,
+                suspended,
+                interval,
+                corrects,
+                proven,
+                ..
+            } if (*of, inside.as_deref(), called.as_ref()) == (kind, namespace, name) => {
                 Some((*proven, *suspended, interval.clone(), *corrects))
             }
             _ => None,
@@ -283,6 +336,10 @@ impl Holding<'_, '_> {
             Ok((true, ..)) => return self.tell(by, Some(false), "it is suspended"),
             Ok((false, interval, true)) => {
                 self.tell(by, Some(true), every(interval.as_deref(), "it applies what Git names"));
+            }
+            Ok((false, interval, false)) if matches!(self.journey.workload.platform, Platform::Helm { .. }) => {
+                let when = every(interval.as_deref(), "it upgrades a release that it did not make");
+                self.tell(by, Some(true), when);
             }
             Ok((false, _, false)) => self.tell(by, Some(true), "at its next upgrade: it corrects nothing before"),
             Err(why) => {

@@ -53,8 +53,9 @@ pub(in crate::kubernetes) fn managers(kind: &str, metadata: &Metadata) -> BTreeS
     let text = |text: &String| -> Arc<str> { text.as_str().into() };
     let label = |name: &str| metadata.labels.get(name).filter(|value| is_name(value));
     let mut managers = BTreeSet::new();
-    managers
-        .extend(metadata.controller().map(|owner| Manager::Owner { kind: text(&owner.kind), name: text(&owner.name) }));
+    managers.extend(
+        metadata.controller().map(|owner| Manager::Owner { kind: owner.called().into(), name: text(&owner.name) }),
+    );
     let tracked = metadata.annotations.argo_cd_tracking.as_deref();
     let tracked = tracked.and_then(|tracking| application(tracking, kind, metadata));
     let named = |name: &Option<String>| name.as_ref().filter(|name| is_name(name)).map(text);
@@ -146,10 +147,7 @@ mod tests {
             (
                 json!({ "annotations": { "argocd.argoproj.io/tracking-id": "manual:apps/Deployment:shop/api" },
                         "labels": { "argocd.argoproj.io/instance": "shop" } }),
-                vec![
-                    Manager::ArgoCd { application: "manual".into() },
-                    Manager::ArgoCd { application: "shop".into() },
-                ],
+                vec![Manager::ArgoCd { application: "manual".into() }, Manager::ArgoCd { application: "shop".into() }],
             ),
             (json!({ "annotations": { "argocd.argoproj.io/tracking-id": "\u{1b}[2J:x" } }), Vec::new()),
             (json!({ "annotations": { "meta.helm.sh/release-name": "a;rm -rf ~" } }), Vec::new()),
@@ -172,8 +170,14 @@ mod tests {
                 vec![Manager::Helm { namespace: Some("shop".into()), release: "shop".into() }],
             ),
             (
-                json!({ "ownerReferences": [{ "kind": "Canary", "name": "api", "uid": "1", "controller": true }] }),
+                json!({ "ownerReferences": [{ "apiVersion": "flagger.app/v1beta1", "kind": "Canary", "name": "api",
+                                              "uid": "1", "controller": true }] }),
                 vec![Manager::Owner { kind: "Canary".into(), name: "api".into() }],
+            ),
+            (
+                json!({ "ownerReferences": [{ "apiVersion": "delivery.example.com/v1", "kind": "Canary", "name": "api",
+                                              "uid": "1", "controller": true }] }),
+                vec![Manager::Owner { kind: "Canary.delivery.example.com".into(), name: "api".into() }],
             ),
             (json!({ "ownerReferences": [{ "kind": "Canary", "name": "api", "uid": "1" }] }), Vec::new()),
         ];
