@@ -206,9 +206,10 @@ impl Production {
     ) -> Self {
         said.sort_by(|a, b| a.via.cmp(&b.via));
         let mut production = Self::default();
-        let automated: Vec<Automated> =
+        let mut automated: Vec<Automated> =
             said.iter_mut().flat_map(|signalled| std::mem::take(&mut signalled.automations)).collect();
-        let automations = Automations::new(automated.iter().map(|it| it.automation.clone()).collect());
+        let automations =
+            Automations::new(automated.iter_mut().map(|it| (it.automation.clone(), it.reach.take())).collect());
         for mut signalled in said {
             let concerns = std::mem::take(&mut signalled.concerns);
             production.findings.extend(decide::concerns(&signalled.via, concerns, keep, now));
@@ -318,9 +319,12 @@ impl Production {
 /// Whether it may write images of this repository into workloads.
 fn writes(automated: &Automated, key: &RepositoryKey, sources: &BTreeMap<SourceName, Source>) -> bool {
     let Some(images) = &automated.images else { return true };
-    let source = sources.get(&key.source);
-    let located = images.iter().filter_map(|image| source?.inventory.locate(image));
-    located.into_iter().any(|(repository, _)| repository == key.name)
+    let own = sources.get(&key.source);
+    // What no source at all locates may be another name of this repository: a mirror, a pull-through cache.
+    images.iter().any(|image| match own.and_then(|source| source.inventory.locate(image)) {
+        Some((repository, _)) => repository == key.name,
+        None => !sources.values().any(|source| source.inventory.locate(image).is_some()),
+    })
 }
 
 /// After its share of the time a signal has so long to say what it has read until then.

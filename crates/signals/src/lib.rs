@@ -18,7 +18,7 @@ use jiff::Timestamp;
 
 pub use self::kubernetes::{PullSecret, PullSecrets, Rehearsed, Rehearsing};
 use prodpin_core::model::{
-    Automation, Cause, ChartReference, Concern, Control, Evidence, Gap, NamePatterns, NodeDigest, Reference,
+    Automation, Cause, ChartReference, Concern, Control, Evidence, Gap, NamePatterns, NodeDigest, Reach, Reference,
     SchemaChange, Scope, Tenure, Workload,
 };
 use prodpin_policy::{Policy, SignalConfig};
@@ -137,6 +137,8 @@ pub struct Automated {
     pub automation: Automation,
     /// The images that it brings, where it names them; all of those of what it looks after if none.
     pub images: Option<Vec<Reference>>,
+    /// What it looks after by its own status, where that was read.
+    pub reach: Option<Reach>,
 }
 
 /// One artifact that something runs or ran.

@@ -122,7 +122,7 @@ fn the_gravest_word_counts() {
 /// Whether it is the image, the workload or the policy that says it: nobody but a person knows whether it can be gone back from.
 #[test]
 fn what_no_rollback_undoes_is_a_question_that_a_person_must_answer() {
-    use prodpin::model::{Control, DatabaseRule, Effects, NamePatterns};
+    use prodpin::model::{Cause, Control, DatabaseRule, Effects, Gap, NamePatterns, Scope};
 
     let effects = || Effects::read("emails, ledger postings since v1.4");
     let deployment = kubernetes("deployment", "api");
@@ -153,6 +153,15 @@ fn what_no_rollback_undoes_is_a_question_that_a_person_must_answer() {
         assert!(question.is_some_and(|question| question.contains("Does v1 cope with that")), "{:?}", page.find_out);
         assert!(!page.back.is_empty(), "the commands are there, for when it is answered");
     }
+    // What an image says that could not be asked is not that it says nothing, whatever is known of the database.
+    let mut unread = scene(Control::default());
+    let gap = Gap::new(Scope::Repository, Cause::Unreachable, "its label could not be read");
+    unread.said.insert(artifact("v2"), Err(gap));
+    let page = unread.page();
+    assert_eq!((page.verdict, page.database.moved), (Verdict::Unknown, Some(false)));
+    let [unknown] = page.database.irreversible_unknown.as_slice() else { panic!("{:?}", page.database) };
+    assert!(unknown.starts_with("v2, whose image could not be asked"), "{unknown}");
+    assert!(page.find_out.iter().any(|step| step.contains(unknown)), "{:?}", page.find_out);
     // What the release before did when it ran is over, whatever is gone back to it.
     let mut earlier = scene(Control::default());
     earlier.said.get_mut(&artifact("v1")).unwrap().as_mut().unwrap().irreversible = effects();

@@ -138,7 +138,7 @@ async fn p76_what_is_applied_and_committed_by_itself_is_read_where_that_is_allow
     let said = ask(&argocd(&server, &["*"])).await;
     let automated = Some(AutomatedSync { self_heal: true, ..AutomatedSync::default() });
     let written_by = Some(Manager::Owner { kind: "ApplicationSet".into(), name: "all".into() });
-    let expected = Automation::ArgoCd { application: "api".into(), automated, written_by };
+    let expected = Automation::ArgoCd { application: "api".into(), automated, written_by, proven: false };
     assert_eq!(said.automations.iter().map(|it| &it.automation).collect::<Vec<_>>(), [&expected]);
 
     let at = |name: &str| json!({ "name": name, "namespace": "flux-system", "uid": name });

@@ -122,11 +122,11 @@ impl Question<'_> {
                 steps.push(Step { artifact: target.artifact.clone(), schema, by });
             }
         }
-        let (contracted, silent) = self.lost(to, proven);
+        let Lost { contracted, silent, releases } = self.lost(to, proven);
         steps.extend(contracted);
         let doubt = self.doubt(silent);
         let questions = statements::questions(self, to, place, &steps);
-        let irreversible = irreversible::done(self, &steps);
+        let (irreversible, irreversible_unknown) = irreversible::done(self, &steps, &releases);
         let moved = if steps.iter().any(|step| step.schema == Some(SchemaChange::Contract)) {
             Some(true)
         } else if !steps.is_empty() && doubt.is_none() && questions.is_empty() && steps.iter().all(leaves_alone) {
@@ -134,7 +134,7 @@ impl Question<'_> {
         } else {
             None
         };
-        Database { moved, steps, doubt, questions, irreversible }
+        Database { moved, steps, doubt, questions, irreversible, irreversible_unknown }
     }
 
     /// Whether a release that does not run may have been started, and with it what changes the database: what is to be left, and
@@ -149,12 +149,11 @@ impl Question<'_> {
         is_wanted(target) && (is_left || self.uses.deployments(&target.artifact).iter().any(tried))
     }
 
-    /// What releases did since then that are gone and are reported nowhere else: the steps that took something away, and how
-    /// many of the others nobody says anything of.
-    fn lost(&self, to: &TargetReport, proven: bool) -> (Vec<Step>, usize) {
+    /// What releases did since then that are gone and are reported nowhere else.
+    fn lost(&self, to: &TargetReport, proven: bool) -> Lost {
         let Input { state, selection, inspections, rules, .. } = self.input;
         let targets = self.targets;
-        let (mut contracted, mut silent) = (Vec::new(), 0);
+        let (mut contracted, mut silent, mut releases) = (Vec::new(), 0, Vec::new());
         for lost in selection.lost(rules.keep, inspections, &to.artifact) {
             let release = TargetReport {
                 artifact: lost.artifact,
@@ -183,13 +182,14 @@ impl Question<'_> {
                     ),
                     by,
                 ) => {
-                    contracted.push(Step { artifact: release.artifact, schema, by });
+                    contracted.push(Step { artifact: release.artifact.clone(), schema, by });
                 }
                 (Some(SchemaChange::None | SchemaChange::Expand), _) => {}
                 (None, _) => silent += 1,
             }
+            releases.push(release);
         }
-        (contracted, silent)
+        Lost { contracted, silent, releases }
     }
 
     /// What keeps the list of releases since then from being known to be whole: a signal that could not be read may know of
@@ -213,6 +213,16 @@ impl Question<'_> {
             (None, None) => None,
         }
     }
+}
+
+/// Releases that are gone.
+struct Lost {
+    /// The steps that took something away.
+    contracted: Vec<Step>,
+    /// How many of the others nobody says anything of.
+    silent: usize,
+    /// All of them.
+    releases: Vec<TargetReport>,
 }
 
 /// Whether the release before works on what it leaves, without anything to ask.

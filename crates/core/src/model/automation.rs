@@ -16,6 +16,8 @@ pub enum Automation {
         automated: Option<AutomatedSync>,
         /// What writes the application, and sets its sync policy back.
         written_by: Option<Manager>,
+        /// Whether its status names the workload, and no other one has its name. Else it may be one that is only called so.
+        proven: bool,
     },
     /// Argo CD Image Updater, which writes the newest tag into an application.
     ArgoCdImages {
@@ -46,6 +48,8 @@ pub enum Automation {
         interval: Option<Arc<str>>,
         /// Whether it takes back what others changed: a Helm release does so only where it is told to.
         corrects: bool,
+        /// Whether its status names the workload. Else another cluster's Flux may apply it under the same name.
+        proven: bool,
     },
     /// Flux's image automation, which commits the newest tag of a repository.
     FluxImages {
@@ -59,6 +63,20 @@ pub enum Automation {
         suspended: bool,
         /// How often it looks, as it is written there.
         interval: Option<Arc<str>>,
+    },
+    /// An object of Argo CD's Image Updater: which applications it writes is not told by a name alone.
+    ArgoCdUpdater {
+        /// Its namespace.
+        namespace: Option<Arc<str>>,
+        /// Its name.
+        name: Arc<str>,
+    },
+    /// Everything that commits or writes newest tags beside Git was read here. Without this word nobody looked.
+    CommittersRead {
+        /// The cluster.
+        context: Option<Arc<str>>,
+        /// Whether it is Argo CD's, else Flux's.
+        argo_cd: bool,
     },
     /// Keel, by an annotation or a label of the workload.
     Keel {
@@ -81,7 +99,12 @@ impl Automation {
     #[must_use]
     pub fn is_of_git(&self) -> bool {
         match self {
-            Self::ArgoCd { .. } | Self::ArgoCdImages { .. } | Self::Flux { .. } | Self::FluxImages { .. } => true,
+            Self::ArgoCd { .. }
+            | Self::ArgoCdImages { .. }
+            | Self::ArgoCdUpdater { .. }
+            | Self::CommittersRead { .. }
+            | Self::Flux { .. }
+            | Self::FluxImages { .. } => true,
             Self::Keel { .. } | Self::ImageTrigger | Self::Analysis { .. } => false,
         }
     }

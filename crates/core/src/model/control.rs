@@ -24,6 +24,8 @@ pub struct Control {
     pub lacks_ready_pods: bool,
     /// What wrote its template, and may write it again.
     pub managers: BTreeSet<Manager>,
+    /// Its label `app.kubernetes.io/instance`: Helm's charts set it, and Argo CD tracks by it where nothing else is chosen.
+    pub instance: Option<Arc<str>>,
     /// What brings other images into it by itself, as its own object shows or that of what looks after it.
     pub automations: BTreeSet<Automation>,
     /// Whether an autoscaler sets the number of its pods.

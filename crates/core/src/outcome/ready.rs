@@ -201,6 +201,9 @@ pub struct Database {
     /// Left out where nothing says so.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub irreversible: Vec<Irreversible>,
+    /// Releases since of which it could not be told whether they did such a thing, and why. Left out where all were read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub irreversible_unknown: Vec<String>,
 }
 
 /// What a release did that no rollback undoes.

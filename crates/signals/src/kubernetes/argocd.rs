@@ -9,19 +9,21 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::connect::Cluster;
-use super::list::{Kind, Namespaced, Namespaces, list};
+use super::list::{Kind, Namespaced, Namespaces, apart, list};
 use super::objects::{Metadata, nullable};
 use super::workloads::managers;
 use super::{context, name};
 use crate::{Named, ProductionSignal, Signalled, Use};
 use prodpin_core::decide::automation::argo_cd_name;
 use prodpin_core::model::{
-    AutomatedSync, Automation, Cause, ChartReference, Concern, Evidence, Manager, Platform, Reference, Shortcoming,
-    Tenure, Workload,
+    AutomatedSync, Automation, Cause, ChartReference, Concern, Evidence, Manager, ObjectName, Platform, Reach,
+    Reference, Shortcoming, Tenure, Workload,
 };
 use prodpin_policy::ArgoCdConfig;
 
 const APPLICATIONS: Kind = Kind::named("argoproj.io", "v1alpha1", "Application", "applications");
+const IMAGE_UPDATERS: Kind =
+    Kind::named("argocd-image-updater.argoproj.io", "v1alpha1", "ImageUpdater", "imageupdaters").optional();
 /// How many deployments Argo CD keeps where nothing is said (E130).
 const DEFAULT_HISTORY: u32 = 10;
 
@@ -59,6 +61,52 @@ struct Spec {
     revision_history_limit: Option<u32>,
     #[serde(deserialize_with = "nullable")]
     sync_policy: SyncPolicy,
+    #[serde(deserialize_with = "nullable")]
+    destination: Destination,
+}
+
+/// Which cluster it writes into: by its address, or by a name that Argo CD alone knows.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Destination {
+    #[serde(deserialize_with = "nullable")]
+    server: String,
+    #[serde(deserialize_with = "nullable")]
+    name: String,
+}
+
+impl Destination {
+    /// Whether it is the cluster that Argo CD itself runs in.
+    fn is_own(&self) -> bool {
+        let server = self.server.trim_end_matches('/');
+        matches!((server, self.name.as_str()), ("https://kubernetes.default.svc", "") | ("", "in-cluster"))
+    }
+}
+
+/// An object that it applies.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Resource {
+    #[serde(deserialize_with = "nullable")]
+    group: String,
+    #[serde(deserialize_with = "nullable")]
+    kind: String,
+    namespace: Option<String>,
+    #[serde(deserialize_with = "nullable")]
+    name: String,
+}
+
+/// What writes images into applications that its selectors match.
+#[derive(Debug, Deserialize)]
+struct ImageUpdater {
+    #[serde(default)]
+    metadata: Metadata,
+}
+
+impl Namespaced for ImageUpdater {
+    fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -89,6 +137,8 @@ struct Status {
     summary: Summary,
     #[serde(deserialize_with = "nullable")]
     sync: Sync,
+    #[serde(deserialize_with = "nullable")]
+    resources: Vec<Resource>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -151,6 +201,11 @@ impl ProductionSignal for ArgoCd {
         for application in &applications {
             tell(application, context.as_ref(), &mut said);
         }
+        if self.config.cluster.kubeconfig.is_some() && self.config.cluster.context.is_none() {
+            // Which cluster that is changes with the file, and proves nothing of another rule's.
+            said.automations.iter_mut().for_each(|it| it.reach = None);
+        }
+        tell_updaters(&cluster, &namespaces, context.as_ref(), &mut said).await;
         said.settle();
         said.doubt_silence();
         said
@@ -173,13 +228,48 @@ fn tell(application: &Application, context: Option<&Arc<str>>, said: &mut Signal
     tell_history(&application.status.history, &workload, said);
 }
 
+/// What writes newest tags into applications by objects of its own, and whether all of these were read: they may be in any
+/// namespace that the rule names.
+async fn tell_updaters(
+    cluster: &Cluster,
+    namespaces: &Namespaces<'_>,
+    context: Option<&Arc<str>>,
+    said: &mut Signalled,
+) {
+    let updaters = apart::<ImageUpdater>(cluster, &IMAGE_UPDATERS, namespaces, said.via.clone()).await;
+    let is_whole = updaters.is_whole();
+    let told = updaters.where_allowed(said).into_iter().map(|updater| Automation::ArgoCdUpdater {
+        namespace: updater.metadata.namespace.as_deref().map(Arc::from),
+        name: updater.metadata.name.as_str().into(),
+    });
+    let read = is_whole.then(|| Automation::CommittersRead { context: context.cloned(), argo_cd: true });
+    let all: Vec<_> = told.chain(read).collect();
+    said.automations.extend(all.into_iter().map(|automation| crate::Automated {
+        automation,
+        images: None,
+        reach: None,
+    }));
+}
+
+/// What it applies, where that is in its own cluster.
+fn reach(application: &Application, context: Option<&Arc<str>>) -> Reach {
+    let Application { metadata, spec, status } = application;
+    let of = |one: &Resource| ObjectName::new(&one.group, &one.kind, one.namespace.as_deref(), &one.name);
+    let own = status.resources.iter().filter(|_| spec.destination.is_own());
+    Reach {
+        context: context.cloned(),
+        itself: ObjectName::new("argoproj.io", "Application", metadata.namespace.as_deref(), &metadata.name),
+        objects: own.map(of).collect(),
+    }
+}
+
 /// How it syncs, what writes its own object, and what writes images into it.
 fn tell_automations(application: &Application, context: Option<&Arc<str>>, said: &mut Signalled) {
     let Metadata { namespace, name, annotations, .. } = &application.metadata;
     let named = argo_cd_name(namespace.as_deref(), name);
     let automated = application.spec.sync_policy.automated.as_ref().filter(|sync| sync.enabled != Some(false));
     let itself = Manager::ArgoCd { application: named.clone() };
-    let mut writers = managers(&application.metadata).into_iter().filter(|by| *by != itself);
+    let mut writers = managers("Application", &application.metadata).into_iter().filter(|by| *by != itself);
     let is_writer = |by: &Manager| !matches!(by, Manager::Helm { .. });
     let automation = Automation::ArgoCd {
         application: named.clone(),
@@ -189,8 +279,10 @@ fn tell_automations(application: &Application, context: Option<&Arc<str>>, said:
             allow_empty: sync.allow_empty,
         }),
         written_by: writers.find(is_writer),
+        proven: false,
     };
-    said.automations.push(crate::Automated { automation, images: None });
+    let reach = Some(reach(application, context));
+    said.automations.push(crate::Automated { automation, images: None, reach });
     let Some(list) = annotations.updated_images.as_deref().filter(|list| !list.trim().is_empty()) else { return };
     let automation = Automation::ArgoCdImages {
         context: context.cloned(),
@@ -199,7 +291,7 @@ fn tell_automations(application: &Application, context: Option<&Arc<str>>, said:
         name: name.as_str().into(),
         list: list.into(),
     };
-    said.automations.push(crate::Automated { automation, images: updated(list) });
+    said.automations.push(crate::Automated { automation, images: updated(list), reach: None });
 }
 
 /// The images in `api=registry.example.com/shop/api:~1.2, registry.example.com/shop/web`; none if one cannot be read, which may
@@ -341,7 +433,12 @@ mod tests {
                 .collect::<Vec<_>>()
         };
         let shop = || serde_json::json!({ "name": "shop", "namespace": "argocd" });
-        let of = |automated, written_by| Automation::ArgoCd { application: "shop".into(), automated, written_by };
+        let of = |automated, written_by| Automation::ArgoCd {
+            application: "shop".into(),
+            automated,
+            written_by,
+            proven: false,
+        };
         let sync = |self_heal, prune| Some(AutomatedSync { self_heal, prune, allow_empty: false });
         for (policy, expected) in [
             (Value::Null, None),

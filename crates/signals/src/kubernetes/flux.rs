@@ -15,7 +15,8 @@ use super::objects::{Metadata, nullable};
 use super::{context, name};
 use crate::{Automated, Named, ProductionSignal, Signalled, Use};
 use prodpin_core::model::{
-    Automation, ChartReference, Concern, Digest, Evidence, Platform, Reference, Shortcoming, Tenure, Workload,
+    Automation, ChartReference, Concern, Digest, Evidence, ObjectName, Platform, Reference, Shortcoming, Tenure,
+    Workload,
 };
 use prodpin_policy::FluxConfig;
 
@@ -89,6 +90,10 @@ struct Status {
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Release {
+    #[serde(deserialize_with = "nullable")]
+    name: String,
+    #[serde(deserialize_with = "nullable")]
+    namespace: String,
     chart_name: String,
     chart_version: String,
     oci_digest: Option<String>,
@@ -160,6 +165,10 @@ impl ProductionSignal for Flux {
             tell(release, &places, context.as_ref(), &mut said);
         }
         flux_automation::tell(&cluster, &namespaces, context.as_ref(), &mut said).await;
+        if self.config.cluster.kubeconfig.is_some() && self.config.cluster.context.is_none() {
+            // Which cluster that is changes with the file, and proves nothing of another rule's.
+            said.automations.iter_mut().for_each(|it| it.reach = None);
+        }
         let automated = said.automations.iter().filter_map(|it| namespace_of(&it.automation)).collect::<Vec<_>>();
         // A namespace may be there for the sake of the sources in it.
         let sources = places.into_keys().map(|(_, namespace, _)| namespace);
@@ -172,7 +181,8 @@ impl ProductionSignal for Flux {
         said.note_unmatched("namespace", &self.config.namespaces, used.iter().map(String::as_str));
         said.settle();
         // A Flux that only applies Kustomizations names no charts, and is there all the same.
-        if !releases.is_empty() || said.automations.is_empty() {
+        let applied = |it: &Automated| !matches!(it.automation, Automation::CommittersRead { .. });
+        if !releases.is_empty() || !said.automations.iter().any(applied) {
             said.doubt_silence();
         }
         said
@@ -191,7 +201,11 @@ fn tell(release: &HelmRelease, places: &Places, context: Option<&Arc<str>>, said
     let what = Shortcoming::HistoryLimit { revisions, setting: "maxHistory" };
     said.concerns.push(Concern { workload: workload.clone(), what });
     let automation = release.spec.applying.automation("helmrelease", &release.metadata, context);
-    said.automations.push(Automated { automation, images: None });
+    // The release that it made last: what Helm applied is annotated with that.
+    let last = release.status.history.first().filter(|one| !one.name.is_empty());
+    let last = last.map(|one| ObjectName::helm(Some(&one.namespace), &one.name));
+    let reach = release.spec.applying.reach("helmrelease", &release.metadata, context, last.into_iter());
+    said.automations.push(Automated { automation, images: None, reach });
 
     let mut history: Vec<&Release> =
         release.status.history.iter().filter(|one| matches!(one.status.as_str(), "deployed" | "superseded")).collect();

@@ -11,7 +11,7 @@ use super::connect::Cluster;
 use super::list::{Kind, Namespaced, Namespaces, apart};
 use super::objects::{Metadata, nullable};
 use crate::{Automated, Signalled};
-use prodpin_core::model::{Automation, Reference};
+use prodpin_core::model::{Automation, ObjectName, Reach, Reference};
 
 const KUSTOMIZATIONS: Kind =
     Kind::named("kustomize.toolkit.fluxcd.io", "v1", "Kustomization", "kustomizations").optional();
@@ -32,6 +32,8 @@ pub(super) struct Applying {
     interval: Option<String>,
     #[serde(deserialize_with = "nullable")]
     drift_detection: DriftDetection,
+    /// Set if it writes into another cluster.
+    kube_config: Option<serde::de::IgnoredAny>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -48,6 +50,39 @@ struct Applied {
     metadata: Metadata,
     #[serde(default, deserialize_with = "nullable")]
     spec: Applying,
+    #[serde(default, deserialize_with = "nullable")]
+    status: Applies,
+}
+
+/// What it applied last.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Applies {
+    #[serde(deserialize_with = "nullable")]
+    inventory: Inventory,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+struct Inventory {
+    #[serde(deserialize_with = "nullable")]
+    entries: Vec<Entry>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+struct Entry {
+    #[serde(deserialize_with = "nullable")]
+    id: String,
+}
+
+impl Entry {
+    /// `shop_api_apps_Deployment`. A name of RBAC may have underscores, and is none of a workload.
+    fn object(&self) -> Option<ObjectName> {
+        let parts: Vec<&str> = self.id.split('_').collect();
+        let [namespace, name, group, kind] = parts.as_slice() else { return None };
+        Some(ObjectName::new(group, kind, Some(namespace), name))
+    }
 }
 
 /// Where tags are looked for.
@@ -113,7 +148,23 @@ impl Applying {
             interval: self.interval.as_deref().map(Arc::from),
             // A Kustomization writes everything again; a Helm release only what its chart or values changed.
             corrects: kind != "helmrelease" || self.drift_detection.mode == "enabled",
+            proven: false,
         }
+    }
+
+    /// What it applies by its own word, where that is in its own cluster.
+    pub(super) fn reach(
+        &self,
+        kind: &'static str,
+        metadata: &Metadata,
+        context: Option<&Arc<str>>,
+        objects: impl Iterator<Item = ObjectName>,
+    ) -> Option<Reach> {
+        Some(Reach {
+            context: context.cloned(),
+            itself: ObjectName::new("", kind, metadata.namespace.as_deref(), &metadata.name),
+            objects: objects.filter(|_| self.kube_config.is_none()).collect(),
+        })
     }
 }
 
@@ -127,12 +178,17 @@ pub(super) async fn tell(
     let applied: Vec<Applied> = listed(cluster, KUSTOMIZATIONS, namespaces, said).await;
     for one in &applied {
         let automation = one.spec.automation("kustomization", &one.metadata, context);
-        said.automations.push(Automated { automation, images: None });
+        let objects = one.status.inventory.entries.iter().filter_map(Entry::object);
+        let reach = one.spec.reach("kustomization", &one.metadata, context, objects);
+        said.automations.push(Automated { automation, images: None, reach });
     }
     let (mut repositories, mut policies, mut updates) = (Vec::new(), Vec::new(), Vec::new());
+    let mut is_whole = true;
     for version in IMAGE_VERSIONS {
         let kind = image_kind(version, "ImageUpdateAutomation", "imageupdateautomations");
-        updates = listed::<Applied>(cluster, kind, namespaces, said).await;
+        let read = apart::<Applied>(cluster, &kind, namespaces, said.via.clone()).await;
+        is_whole &= read.is_whole();
+        updates = read.where_allowed(said);
         if updates.is_empty() {
             continue;
         }
@@ -141,6 +197,10 @@ pub(super) async fn tell(
         let kind = image_kind(version, "ImagePolicy", "imagepolicies");
         policies = listed::<ImagePolicy>(cluster, kind, namespaces, said).await;
         break;
+    }
+    if is_whole {
+        let automation = Automation::CommittersRead { context: context.cloned(), argo_cd: false };
+        said.automations.push(Automated { automation, images: None, reach: None });
     }
     let images = images(&repositories, &policies);
     for update in &updates {
@@ -154,7 +214,7 @@ pub(super) async fn tell(
             suspended: update.spec.suspend,
             interval: update.spec.interval.as_deref().map(Arc::from),
         };
-        said.automations.push(Automated { automation, images });
+        said.automations.push(Automated { automation, images, reach: None });
     }
 }
 

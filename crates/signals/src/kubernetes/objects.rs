@@ -138,10 +138,28 @@ pub(super) fn is_test_event(event: &str) -> bool {
 
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Owner {
+    #[serde(rename = "apiVersion", default)]
+    pub(super) api_version: String,
     pub(super) kind: String,
     pub(super) name: String,
     pub(super) uid: String,
     pub(super) controller: Option<bool>,
+}
+
+impl Owner {
+    /// Whether it is Flagger's: other APIs call something a Canary as well.
+    pub(super) fn is_flagger(&self) -> bool {
+        self.kind == "Canary" && self.api_version.starts_with("flagger.app/")
+    }
+
+    /// Its kind, with its group where the kind alone would be taken for Flagger's.
+    pub(super) fn called(&self) -> String {
+        match self.api_version.split_once('/') {
+            _ if self.kind != "Canary" || self.is_flagger() => self.kind.clone(),
+            Some((group, _)) => format!("{}.{group}", self.kind),
+            None => format!("{}.unknown", self.kind),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]

@@ -73,7 +73,7 @@ pub(super) fn tell(objects: &Objects, context: Option<&Arc<str>>, said: &mut Sig
 
 /// The labels by which a workload finds its pods, as a client takes them.
 pub(super) fn selector(workload: &Templated) -> Option<Arc<str>> {
-    control::from_workload(workload).selector
+    control::from_workload("", workload).selector
 }
 
 fn by_controller<'o, T>(

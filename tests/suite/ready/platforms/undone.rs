@@ -2,7 +2,8 @@
 
 use prodpin::decide::automation::Automations;
 use prodpin::model::{
-    Analysis, AnalysisOutcome, AutomatedSync, Automation, Control, Delivery, Manager, Platform, Stage, Waiting,
+    Analysis, AnalysisOutcome, AutomatedSync, Automation, Control, Delivery, Manager, ObjectName, Platform, Reach,
+    Stage, Waiting,
 };
 use prodpin::outcome::ready::{RepositoryReady, Undoing};
 
@@ -20,7 +21,7 @@ fn flux(kind: &'static str) -> Manager {
 }
 
 fn sync(application: &str, automated: Option<AutomatedSync>, written_by: Option<Manager>) -> Automation {
-    Automation::ArgoCd { application: application.into(), automated, written_by }
+    Automation::ArgoCd { application: application.into(), automated, written_by, proven: true }
 }
 
 fn applied(suspended: bool) -> Automation {
@@ -32,6 +33,7 @@ fn applied(suspended: bool) -> Automation {
         suspended,
         interval: Some("10m".into()),
         corrects: true,
+        proven: true,
     }
 }
 
@@ -46,10 +48,15 @@ fn scene(kind: &str, control: Control) -> Scene {
     scene
 }
 
+/// Nothing that commits newest tags was left unread.
+fn committers_read() -> [Automation; 2] {
+    [true, false].map(|argo_cd| Automation::CommittersRead { context: prod(), argo_cd })
+}
+
 fn managed(managers: &[Manager], automations: &[Automation]) -> Control {
     Control {
         managers: managers.iter().cloned().collect(),
-        automations: automations.iter().cloned().collect(),
+        automations: automations.iter().cloned().chain(committers_read()).collect(),
         ..Control::default()
     }
 }
@@ -273,6 +280,7 @@ fn a_primary_goes_back_through_its_canary_and_says_who_owns_it() {
     let owned = Control {
         managers: [Manager::Owner { kind: "Canary".into(), name: "api".into() }, argo("shop")].into(),
         delivery: failed.clone(),
+        automations: committers_read().into(),
         ..Control::default()
     };
     let scene = Scene::new(&["v1", "v2", "v3"]).without_database().saying([
@@ -323,10 +331,31 @@ fn what_a_platform_itself_remembers_is_counted() {
 /// What one signal read of an application reaches the workloads that another one named.
 #[test]
 fn p76_settings_are_joined_with_workloads_by_name() {
-    let mut scene = scene("deployment", managed(&[argo("shop")], &[]));
-    let mut running = scene.runs[0].pop().unwrap();
-    let automations = Automations::new(vec![sync("shop", Some(HEALING), None)]);
-    automations.attach(std::slice::from_mut(running.deployment()), |_| true);
-    scene.runs[0].push(running);
-    assert_eq!(scene.page().back.last().unwrap().resume.len(), 1);
+    let api = ObjectName::new("apps", "Deployment", Some("shop"), "api");
+    let itself = || ObjectName::new("argoproj.io", "Application", Some("argocd"), "shop");
+    let reach = || Reach { context: prod(), itself: itself(), objects: [api.clone()].into() };
+    for (reach, acts, resumed) in [(Some(reach()), Some(true), 1), (None, None, 0)] {
+        let mut scene = scene("deployment", managed(&[argo("shop")], &[]));
+        let mut running = scene.runs[0].pop().unwrap();
+        let automations = Automations::new(vec![(sync("shop", Some(HEALING), None), reach)]);
+        automations.attach(std::slice::from_mut(running.deployment()), |_| true);
+        scene.runs[0].push(running);
+        let page = scene.page();
+        let hand = page.back.last().unwrap();
+        assert_eq!((hand.undone_by[0].acts, hand.resume.len()), (acts, resumed), "{hand:?}");
+    }
+}
+
+/// What was not read may commit the newest tag again, after a revert too; and what watches the registry asks no Git.
+#[test]
+fn p76_on_the_way_through_git_who_was_not_asked_and_who_asks_nobody_are_told() {
+    let unread = Control {
+        automations: [Automation::Keel { policy: "all".into(), by_label: false }].into(),
+        ..managed(&[argo("shop")], &[])
+    };
+    let page = scene("deployment", unread).page();
+    let git = &page.back[0];
+    let told: Vec<(&str, Option<bool>)> = git.undone_by.iter().map(|it| (it.by.as_str(), it.acts)).collect();
+    assert_eq!(told, [("Keel", Some(true)), ("Argo CD Image Updater, where there is one", None)]);
+    assert!(git.notes.iter().any(|note| note.contains("keel.sh/policy=never")), "{git:?}");
 }

@@ -3,20 +3,36 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Effects, Provenance};
+use crate::model::{ArtifactId, Effects, Provenance};
 use crate::outcome::ready::{Irreversible, Step};
 use crate::outcome::report::TargetReport;
 
 use super::{Question, names};
 
-/// What each of these releases did, and who says so.
-pub(super) fn done(question: &Question<'_>, steps: &[Step]) -> Vec<Irreversible> {
-    let told = steps.iter().flat_map(|step| {
-        let target = question.targets.iter().find(|target| target.artifact == step.artifact);
-        let said = target.map(|target| said(question, target)).unwrap_or_default();
-        said.into_iter().map(|(effects, by)| Irreversible { artifact: step.artifact.clone(), effects, by })
+/// What each of these releases did, and who says so; and of which of them that is not known, for their images could not be
+/// asked or are gone.
+pub(super) fn done(question: &Question<'_>, steps: &[Step], lost: &[TargetReport]) -> (Vec<Irreversible>, Vec<String>) {
+    let (mut done, mut unknown) = (Vec::new(), Vec::new());
+    let is_lost = |artifact: &ArtifactId| lost.iter().any(|release| release.artifact == *artifact);
+    let there = steps.iter().filter(|step| !is_lost(&step.artifact)).filter_map(|step| {
+        let target = question.targets.iter().find(|target| target.artifact == step.artifact)?;
+        let unread = match question.said.get(&step.artifact) {
+            Some(Err(gap)) => Some(format!("could not be asked: {}", gap.detail)),
+            Some(Ok(_)) | None => None,
+        };
+        Some((target, unread))
     });
-    told.collect()
+    let gone = lost.iter().map(|release| (release, Some("is gone".to_owned())));
+    for (target, unread) in there.chain(gone) {
+        let said = said(question, target);
+        let artifact = &target.artifact;
+        if let Some(why) = unread.filter(|_| said.is_empty()) {
+            let name = names(target).next().map_or_else(|| artifact.short(), str::to_owned);
+            unknown.push(format!("{name}, whose image {why}"));
+        }
+        done.extend(said.into_iter().map(|(effects, by)| Irreversible { artifact: artifact.clone(), effects, by }));
+    }
+    (done, unknown)
 }
 
 fn said(question: &Question<'_>, target: &TargetReport) -> BTreeMap<Effects, Vec<String>> {

@@ -1,10 +1,10 @@
 //! What Git deploys, as workloads themselves tell it (P75e): the way back there comes before whatever is done by hand.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::decide::automation::{argo_cd_name, bare};
-use crate::model::{Control, Manager, Platform, Workload};
+use crate::model::{Automation, Control, Manager, Platform, Workload};
 
 use super::rollback_commands::{Running, Runs};
 
@@ -56,6 +56,22 @@ fn is_same(known: &Workload, by: &Workload) -> bool {
         (Platform::Flux { .. }, Platform::Flux { .. }) => known == by,
         _ => false,
     }
+}
+
+/// What watches the registry beside Git and writes the workloads that this applies, by their own word.
+pub(super) fn beside(running: &Running<'_, '_>, by: &Workload) -> BTreeSet<Automation> {
+    let mut beside = BTreeSet::new();
+    for ((_, workload), left) in running {
+        let Platform::Kubernetes { context } = &workload.platform else { continue };
+        for own in left.iter().filter_map(|(_, used)| used.control.as_deref()) {
+            let mut appliers = own.managers.iter().filter_map(|manager| applier(manager, context.as_ref()));
+            if appliers.any(|applier| is_same(by, &applier)) {
+                let watches = |known: &&Automation| matches!(known, Automation::Keel { .. } | Automation::ImageTrigger);
+                beside.extend(own.automations.iter().filter(watches).cloned());
+            }
+        }
+    }
+    beside
 }
 
 /// A Helm release by its cluster, namespace and name.

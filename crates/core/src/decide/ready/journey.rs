@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{ArtifactId, Control, Workload};
+use crate::model::{ArtifactId, Automation, Control, Workload};
 
 use super::shell::Unsafe;
 
@@ -23,6 +23,8 @@ pub(super) struct Journey<'a> {
     pub(super) refused: Option<String>,
     /// What decides how the workload can be changed by hand.
     pub(super) control: Option<&'a Control>,
+    /// What watches the registry and writes the workloads that this applies from Git.
+    pub(super) beside: BTreeSet<Automation>,
     /// Whether the old state names the bytes to go back to by a tag.
     pub(super) by_tag: bool,
     /// Whether what is to be left is named by a tag.

@@ -78,6 +78,7 @@ impl Leaving<'_, '_> {
             to_revision: revision(facts, uses, workload, to),
             refused: refused(facts, uses, workload, to),
             control,
+            beside: git_ways::beside(self.running, workload),
             by_tag: uses.at(&to.artifact, workload).any(|used| used.tag().is_some()),
             left_by_tag: left.iter().any(|(_, used)| used.tag().is_some()),
             is_stuck: left.iter().any(|(_, used)| used.tenure == Tenure::Wanted { why: Waiting::Starting }),

@@ -38,6 +38,9 @@ pub(super) fn held(journey: &Journey<'_>) -> Held {
     if by_hand {
         holding.managers();
         holding.own();
+    } else {
+        holding.beside();
+        holding.suspended();
     }
     holding.unknown_committers();
     holding.held.resume.reverse();
@@ -79,6 +82,13 @@ impl Holding<'_, '_> {
         for automation in &control.automations {
             match automation {
                 Automation::ArgoCdImages { context, application, namespace, name, list } => {
+                    let by = format!("Argo CD Image Updater at application {application}");
+                    if !self.is_proven(application) {
+                        let when = "whenever it looks, where this application is the one that applies it: it writes the \
+                                    newest tag again";
+                        self.tell(by, None, when);
+                        continue;
+                    }
                     let annotate = || {
                         let command = Command::new("kubectl").option("--context", context.as_deref());
                         let command = command.option("--namespace", namespace.as_deref());
@@ -86,9 +96,15 @@ impl Holding<'_, '_> {
                     };
                     let key = "argocd-image-updater.argoproj.io/image-list";
                     let when = "whenever it looks: it writes the newest tag again";
-                    self.tell(format!("Argo CD Image Updater at application {application}"), Some(true), when);
+                    self.tell(by, Some(true), when);
                     let suspend = annotate().say("argocd-image-updater.argoproj.io/image-list-");
                     self.hold(suspend, Some(annotate().glued(&format!("{key}="), list)));
+                }
+                Automation::ArgoCdUpdater { namespace, name } => {
+                    let by = format!("Argo CD Image Updater {}", placed(namespace.as_deref(), name));
+                    let when =
+                        "whenever it looks, where one of its applicationRefs matches: it writes the newest tag again";
+                    self.tell(by, None, when);
                 }
                 Automation::FluxImages { namespace, name, suspended, interval, .. } => {
                     let by = format!("Flux's image automation {}", placed(namespace.as_deref(), name));
@@ -109,14 +125,84 @@ impl Holding<'_, '_> {
     /// What commits by itself could not always be read, and that none is known is not that there is none.
     fn unknown_committers(&mut self) {
         let Control { managers, automations, .. } = self.control;
-        let committer =
-            |known: &Automation| matches!(known, Automation::FluxImages { .. } | Automation::ArgoCdImages { .. });
-        let from_git = managers.iter().any(|by| matches!(by, Manager::ArgoCd { .. } | Manager::Flux { .. }));
-        if from_git && !automations.iter().any(committer) {
+        let has = |is: fn(&Manager) -> bool| managers.iter().any(is);
+        let platform = &self.journey.workload.platform;
+        let by_argo = has(|by| matches!(by, Manager::ArgoCd { .. })) || matches!(platform, Platform::ArgoCd { .. });
+        let by_flux = has(|by| matches!(by, Manager::Flux { .. })) || matches!(platform, Platform::Flux { .. });
+        let read = |of_argo: bool| {
+            let is =
+                |known: &Automation| matches!(known, Automation::CommittersRead { argo_cd, .. } if *argo_cd == of_argo);
+            automations.iter().any(is)
+        };
+        if by_argo && !read(true) {
+            let when = "whenever it looks: whether it writes the newest tag again was not read; grant `list` on \
+                        imageupdaters.argocd-image-updater.argoproj.io, or add `argocd:` to the policy";
+            self.tell("Argo CD Image Updater, where there is one".to_owned(), None, when);
+        }
+        if by_flux && !read(false) {
+            let when = "at its interval: whether it commits the newest tag again was not read; grant `list` on \
+                        imageupdateautomations.image.toolkit.fluxcd.io, or add `flux:` to the policy";
+            self.tell("Flux's image automation, where there is one".to_owned(), None, when);
+        }
+        let committer = |known: &Automation| {
+            let of_argo = matches!(known, Automation::ArgoCdImages { .. } | Automation::ArgoCdUpdater { .. });
+            of_argo || matches!(known, Automation::FluxImages { .. })
+        };
+        if (by_argo || by_flux) && !automations.iter().any(committer) {
             let note = "nothing that commits the newest tag by itself is known here; where an image automation or Image \
                         Updater does so, suspend that first";
             self.held.notes.push(note.to_owned());
         }
+    }
+
+    /// What writes workloads beside Git does so after a revert, too: it is held at each workload.
+    fn beside(&mut self) {
+        for automation in &self.journey.beside {
+            let (by, when, hold) = match automation {
+                Automation::Keel { .. } => (
+                    "Keel",
+                    "when it sees a newer tag that its policy takes: it writes the workload, whatever Git names",
+                    "set keel.sh/policy=never on each workload that Keel looks after first, and what it was last",
+                ),
+                Automation::ImageTrigger => (
+                    "OpenShift's image trigger",
+                    "at once: it writes what the image stream names, whatever Git names",
+                    "`oc set triggers` shows image triggers: set each to --manual by its --from-image first, and back to \
+                     --auto last",
+                ),
+                _ => continue,
+            };
+            self.tell(by.to_owned(), Some(true), when);
+            if !self.held.notes.iter().any(|note| note == hold) {
+                self.held.notes.push(hold.to_owned());
+            }
+        }
+    }
+
+    /// What Flux does not apply at all while it is suspended.
+    fn suspended(&mut self) {
+        let workload = self.journey.workload;
+        let is_suspended = self.control.automations.iter().any(|known| match known {
+            Automation::Flux { kind, namespace, name, suspended: true, .. } => {
+                (*kind, namespace, name) == (workload.kind.as_ref(), &workload.namespace, &workload.name)
+            }
+            _ => false,
+        });
+        if is_suspended && matches!(workload.platform, Platform::Flux { .. }) {
+            let note = format!(
+                "{workload} is suspended, and applies nothing until `flux resume`: the revert alone brings nothing"
+            );
+            self.held.notes.push(note);
+        }
+    }
+
+    /// Whether the application of this name is known to be the one that applies the workload.
+    fn is_proven(&self, called: &str) -> bool {
+        let mut of_name = self.control.automations.iter().filter_map(|known| match known {
+            Automation::ArgoCd { application, proven, .. } if bare(application) == bare(called) => Some(*proven),
+            _ => None,
+        });
+        of_name.next() == Some(true) && of_name.next().is_none()
     }
 
     fn flux(&self, verb: &'static str, kind: &'static str, namespace: Option<&str>, name: &str) -> Command {
@@ -162,13 +248,14 @@ impl Holding<'_, '_> {
     fn application(&mut self, application: &Arc<str>) {
         let control = self.control;
         let exact = control.automations.iter().filter_map(|known| match known {
-            Automation::ArgoCd { application, automated, written_by } => Some((application, automated, written_by)),
+            Automation::ArgoCd { application, automated, written_by, .. } => Some((application, automated, written_by)),
             _ => None,
         });
-        let exact: Vec<_> = exact.filter(|(known, ..)| bare(known) == bare(application)).collect();
-        let same = exact.iter().filter(|(known, ..)| *known == application).max_by_key(|(_, automated, _)| **automated);
-        // One in Argo CD's own namespace is named without that.
-        let known = same.or_else(|| exact.first().filter(|_| bare(application) == &**application)).copied();
+        let mut exact = exact.filter(|(known, ..)| bare(known) == bare(application));
+        // One in Argo CD's own namespace is named without that. Of one that is only called so nothing is known.
+        let is_named = |known: &Arc<str>| known == application || bare(application) == &**application;
+        let (read, proven) = (exact.next(), self.is_proven(application));
+        let known = read.filter(|(known, ..)| proven && is_named(known));
         let name = known.map_or_else(|| application.clone(), |(name, ..)| name.clone());
         if !self.seen.insert(name.clone()) {
             return;
@@ -177,7 +264,11 @@ impl Holding<'_, '_> {
         let suspend = || Command::new("argocd app set").name(&name).say("--sync-policy none");
         match known {
             None => {
-                let when = "its sync policy was not read: at once where it heals itself, else at its next sync";
+                let why = match read {
+                    Some(_) => "one of this name was read, and nothing shows that it is the one that applies this",
+                    None => "its sync policy was not read",
+                };
+                let when = format!("{why}: at once where it heals itself, else at its next sync");
                 self.tell(by, None, when);
                 self.hold(suspend(), None);
                 self.held.notes.push(format!(
@@ -218,25 +309,49 @@ impl Holding<'_, '_> {
 
     /// What Flux applies.
     fn applied(&mut self, kind: &'static str, namespace: Option<&str>, name: &str) {
-        let known = self.control.automations.iter().find_map(|known| match known {
-            Automation::Flux { kind: of, namespace: inside, name: called, suspended, interval, corrects, .. }
-                if (*of, inside.as_deref(), called.as_ref()) == (kind, namespace, name) =>
-            {
-                Some((*suspended, interval.clone(), *corrects))
+        let mut read = self.control.automations.iter().filter_map(|known| match known {
+            Automation::Flux {
+                kind: of,
+                namespace: inside,
+                name: called,
+                suspended,
+                interval,
+                corrects,
+                proven,
+                ..
+            } if (*of, inside.as_deref(), called.as_ref()) == (kind, namespace, name) => {
+                Some((*proven, *suspended, interval.clone(), *corrects))
             }
             _ => None,
         });
+        let known = match (read.next(), read.next()) {
+            (Some((true, suspended, interval, corrects)), None) => Ok((suspended, interval, corrects)),
+            (Some(_), _) => Err("one of this name was read, and nothing shows that it is the one that applies this"),
+            (None, _) => Err("its interval, and whether it is suspended, was not read"),
+        };
         let by = format!("Flux {kind} {}", placed(namespace, name));
+        let flux = |verb| self.flux(verb, kind, namespace, name);
+        let (suspend, resume) = (flux("flux suspend"), flux("flux resume"));
         match known {
-            Some((true, ..)) => return self.tell(by, Some(false), "it is suspended"),
-            Some((false, interval, true)) => {
+            Ok((true, ..)) => return self.tell(by, Some(false), "it is suspended"),
+            Ok((false, interval, true)) => {
                 self.tell(by, Some(true), every(interval.as_deref(), "it applies what Git names"));
             }
-            Some((false, _, false)) => self.tell(by, Some(true), "at its next upgrade: it corrects nothing before"),
-            None => self.tell(by, None, "at its next interval, which was not read"),
+            Ok((false, interval, false)) if matches!(self.journey.workload.platform, Platform::Helm { .. }) => {
+                let when = every(interval.as_deref(), "it upgrades a release that it did not make");
+                self.tell(by, Some(true), when);
+            }
+            Ok((false, _, false)) => self.tell(by, Some(true), "at its next upgrade: it corrects nothing before"),
+            Err(why) => {
+                self.tell(by, None, format!("at its next interval: {why}"));
+                self.hold(suspend, None);
+                self.held.notes.push(format!(
+                    "Flux's {kind} {name} may be that of another cluster: `flux get` shows it, and whether it is suspended \
+                     already; revert in Git, and resume it after that if it was not"
+                ));
+                return;
+            }
         }
-        let (suspend, resume) =
-            (self.flux("flux suspend", kind, namespace, name), self.flux("flux resume", kind, namespace, name));
         self.hold(suspend, Some(resume));
         self.held.notes.push("Flux brings what Git names: revert it there, and resume it after that".to_owned());
     }
@@ -283,6 +398,8 @@ impl Holding<'_, '_> {
                 }
                 Automation::ArgoCd { .. }
                 | Automation::ArgoCdImages { .. }
+                | Automation::ArgoCdUpdater { .. }
+                | Automation::CommittersRead { .. }
                 | Automation::Flux { .. }
                 | Automation::FluxImages { .. } => {}
             }

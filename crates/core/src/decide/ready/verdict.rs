@@ -33,7 +33,8 @@ struct Candidate<'a> {
 impl Candidate<'_> {
     fn is_certain(&self) -> bool {
         let is_whole = self.target.restorable == Some(true);
-        is_whole && self.database.moved == Some(false) && self.database.irreversible.is_empty()
+        let Database { moved, irreversible, irreversible_unknown, .. } = &self.database;
+        is_whole && *moved == Some(false) && irreversible.is_empty() && irreversible_unknown.is_empty()
     }
 
     fn is_possible(&self) -> bool {
@@ -133,6 +134,9 @@ fn why(
             let unknown = match (candidate.target.restorable, candidate.database.moved) {
                 (None, None) => "neither whether it is intact nor what became of the database is known",
                 (None, _) => "whether it is intact could not be told",
+                (Some(true), Some(false)) if candidate.database.irreversible.is_empty() => {
+                    "whether a release since did what no rollback undoes could not be told"
+                }
                 (Some(true), Some(false)) => {
                     "what was done outside, which no rollback undoes, must be answered for first"
                 }
@@ -233,6 +237,11 @@ fn find_out(facts: &Facts<'_>, to: Option<&TargetReport>, database: &Database) -
             done.effects,
             done.by.join(", "),
             called(to)
+        )
+    }));
+    steps.extend(database.irreversible_unknown.iter().map(|release| {
+        format!(
+            "find out before going back whether a release since did what no rollback undoes, such as sending mail: {release}"
         )
     }));
     if database.moved.is_none() {

@@ -66,7 +66,7 @@ impl Canaries {
 
 /// The canary that owns a primary, and its target.
 fn primary_of(metadata: &Metadata) -> Option<(&str, &str)> {
-    let owner = metadata.controller().filter(|owner| owner.kind == "Canary")?;
+    let owner = metadata.controller().filter(|owner| owner.is_flagger())?;
     Some((&owner.name, metadata.name.strip_suffix(PRIMARY)?))
 }
 

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use super::automations;
 use crate::kubernetes::objects::{Annotations, Metadata, Templated};
 use crate::kubernetes::rollout;
+use prodpin_core::decide::automation::bare;
 use prodpin_core::model::{Control, Effects, Manager};
 
 /// Of a workload with a template.
-pub(super) fn from_workload(workload: &Templated) -> Control {
+pub(super) fn from_workload(kind: &str, workload: &Templated) -> Control {
     let spec = &workload.spec;
     let own = spec.selector.labels.iter().filter_map(|(label, value)| Some((label, value.as_str()?)));
     let all = spec.selector.match_labels.iter().map(|(label, value)| (label, value.as_str())).chain(own);
@@ -22,7 +23,13 @@ pub(super) fn from_workload(workload: &Templated) -> Control {
         selector: is_plain.then(|| labels.join(",").into()),
         update_revision: workload.status.update_revision.as_deref().map(Arc::from),
         lacks_ready_pods: workload.status.ready_replicas.unwrap_or(0) < spec.replicas.unwrap_or(1),
-        managers: managers(&workload.metadata),
+        managers: managers(kind, &workload.metadata),
+        instance: workload
+            .metadata
+            .labels
+            .get("app.kubernetes.io/instance")
+            .filter(|name| is_name(name))
+            .map(|name| name.as_str().into()),
         automations: automations::of_workload(workload),
         autoscaled: workload.metadata.writers.autoscaled,
         history: None,
@@ -41,17 +48,21 @@ fn irreversible(workload: &Templated) -> Option<Effects> {
     Effects::read(&effects.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
 }
 
-/// What wrote an object, as its labels and annotations tell, and what owns it.
-pub(in crate::kubernetes) fn managers(metadata: &Metadata) -> BTreeSet<Manager> {
+/// What wrote an object of this kind, as its labels and annotations tell, and what owns it.
+pub(in crate::kubernetes) fn managers(kind: &str, metadata: &Metadata) -> BTreeSet<Manager> {
     let text = |text: &String| -> Arc<str> { text.as_str().into() };
     let label = |name: &str| metadata.labels.get(name).filter(|value| is_name(value));
     let mut managers = BTreeSet::new();
-    managers
-        .extend(metadata.controller().map(|owner| Manager::Owner { kind: text(&owner.kind), name: text(&owner.name) }));
-    let tracked = metadata.annotations.argo_cd_tracking.as_deref().and_then(application);
+    managers.extend(
+        metadata.controller().map(|owner| Manager::Owner { kind: owner.called().into(), name: text(&owner.name) }),
+    );
+    let tracked = metadata.annotations.argo_cd_tracking.as_deref();
+    let tracked = tracked.and_then(|tracking| application(tracking, kind, metadata));
     let named = |name: &Option<String>| name.as_ref().filter(|name| is_name(name)).map(text);
-    let tracked = tracked.or_else(|| label("argocd.argoproj.io/instance").map(text));
-    managers.extend(tracked.map(|application| Manager::ArgoCd { application }));
+    // Whoever writes one of the two does not hide the other.
+    let labelled = label("argocd.argoproj.io/instance").map(text);
+    let labelled = labelled.filter(|name| tracked.as_ref().is_none_or(|tracked| bare(tracked) != &**name));
+    managers.extend(tracked.into_iter().chain(labelled).map(|application| Manager::ArgoCd { application }));
     for (kind, group) in [("kustomization", "kustomize"), ("helmrelease", "helm")] {
         let Some(name) = label(&format!("{group}.toolkit.fluxcd.io/name")) else { continue };
         let namespace = label(&format!("{group}.toolkit.fluxcd.io/namespace")).map(text);
@@ -69,9 +80,16 @@ fn is_name(text: &str) -> bool {
 }
 
 /// The application in `argocd_shop:apps/Deployment:shop/api`, as commands take it: one outside of Argo CD's own namespace
-/// stands behind that.
-fn application(tracking: &str) -> Option<Arc<str>> {
-    let (name, _) = tracking.split_once(':').filter(|(name, _)| is_name(name))?;
+/// stands behind that. What names another object was copied from there, and Argo CD passes over it.
+fn application(tracking: &str, kind: &str, metadata: &Metadata) -> Option<Arc<str>> {
+    let (name, object) = tracking.split_once(':').filter(|(name, _)| is_name(name))?;
+    let (tracked, place) = object.split_once(':')?;
+    let (namespace, called) = place.split_once('/')?;
+    let (_, tracked) = tracked.rsplit_once('/').unwrap_or(("", tracked));
+    let is_kind = tracked.eq_ignore_ascii_case(kind);
+    if !is_kind || Some(namespace) != metadata.namespace.as_deref() || called != metadata.name {
+        return None;
+    }
     Some(name.replacen('_', "/", 1).into())
 }
 
@@ -82,7 +100,10 @@ mod tests {
     use super::*;
 
     fn managed(metadata: serde_json::Value) -> Vec<Manager> {
-        managers(&serde_json::from_value(metadata).unwrap()).into_iter().collect()
+        let mut metadata: Metadata = serde_json::from_value(metadata).unwrap();
+        metadata.name = "api".to_owned();
+        metadata.namespace = Some("shop".to_owned());
+        managers("deployment", &metadata).into_iter().collect()
     }
 
     #[test]
@@ -91,7 +112,7 @@ mod tests {
             let annotated = |text: &str| json!({ "annotations": { "prodpin.dev/irreversible": text } });
             let spec = json!({ "template": { "metadata": annotated(template), "spec": { "containers": [] } } });
             let workload = serde_json::from_value(json!({ "metadata": annotated(own), "spec": spec })).unwrap();
-            from_workload(&workload).irreversible.map(|effects| effects.to_string())
+            from_workload("deployment", &workload).irreversible.map(|effects| effects.to_string())
         };
         assert_eq!(told("", "emails"), Some("emails".to_owned()));
         assert_eq!(told("emails", "emails"), Some("emails".to_owned()));
@@ -114,6 +135,20 @@ mod tests {
                 argo_cd("teams/shop"),
             ),
             (json!({ "annotations": { "argocd.argoproj.io/tracking-id": "nonsense" } }), Vec::new()),
+            // Copied from another object.
+            (
+                json!({ "annotations": { "argocd.argoproj.io/tracking-id": "shop:apps/Deployment:shop/web" } }),
+                Vec::new(),
+            ),
+            (
+                json!({ "annotations": { "argocd.argoproj.io/tracking-id": "shop:apps/StatefulSet:shop/api" } }),
+                Vec::new(),
+            ),
+            (
+                json!({ "annotations": { "argocd.argoproj.io/tracking-id": "manual:apps/Deployment:shop/api" },
+                        "labels": { "argocd.argoproj.io/instance": "shop" } }),
+                vec![Manager::ArgoCd { application: "manual".into() }, Manager::ArgoCd { application: "shop".into() }],
+            ),
             (json!({ "annotations": { "argocd.argoproj.io/tracking-id": "\u{1b}[2J:x" } }), Vec::new()),
             (json!({ "annotations": { "meta.helm.sh/release-name": "a;rm -rf ~" } }), Vec::new()),
             (json!({ "labels": { "argocd.argoproj.io/instance": "shop" } }), argo_cd("shop")),
@@ -135,8 +170,14 @@ mod tests {
                 vec![Manager::Helm { namespace: Some("shop".into()), release: "shop".into() }],
             ),
             (
-                json!({ "ownerReferences": [{ "kind": "Canary", "name": "api", "uid": "1", "controller": true }] }),
+                json!({ "ownerReferences": [{ "apiVersion": "flagger.app/v1beta1", "kind": "Canary", "name": "api",
+                                              "uid": "1", "controller": true }] }),
                 vec![Manager::Owner { kind: "Canary".into(), name: "api".into() }],
+            ),
+            (
+                json!({ "ownerReferences": [{ "apiVersion": "delivery.example.com/v1", "kind": "Canary", "name": "api",
+                                              "uid": "1", "controller": true }] }),
+                vec![Manager::Owner { kind: "Canary.delivery.example.com".into(), name: "api".into() }],
             ),
             (json!({ "ownerReferences": [{ "kind": "Canary", "name": "api", "uid": "1" }] }), Vec::new()),
         ];

@@ -243,7 +243,7 @@ impl Teller<'_> {
     fn control(&mut self, kind: &str, workload: &Templated, limit: Option<u32>) {
         let named = self.workload(kind, workload.metadata.namespace.as_deref(), &workload.metadata.name);
         let history = limit.map(|limit| (limit, HISTORY_LIMIT));
-        self.controls.insert(named, Arc::new(Control { history, ..control::from_workload(workload) }));
+        self.controls.insert(named, Arc::new(Control { history, ..control::from_workload(kind, workload) }));
     }
 
     fn history_limit(&mut self, kind: &str, workload: &Templated) -> u32 {

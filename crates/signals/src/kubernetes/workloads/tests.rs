@@ -34,7 +34,8 @@ fn reported(objects: &Objects) -> Vec<String> {
 }
 
 fn owned(kind: &str, name: &str) -> Value {
-    json!([{ "kind": kind, "name": name, "uid": format!("{kind}-{name}"), "controller": true }])
+    let api = if kind == "Canary" { "flagger.app/v1beta1" } else { "apps/v1" };
+    json!([{ "apiVersion": api, "kind": kind, "name": name, "uid": format!("{kind}-{name}"), "controller": true }])
 }
 
 fn template(version: u32) -> Value {
