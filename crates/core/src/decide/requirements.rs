@@ -58,44 +58,8 @@ fn remedy(loss: Loss, place: Place, locked: impl Fn() -> String) -> String {
         Loss::LifecycleRules => {
             "exempt tags prod-pinned-* from the rule; `prodpin forecast` shows which rule reaches what, and when"
         }
-<<<<<<< HEAD
         Loss::DeletionByDigest => return format!("{}; or take deletion-by-digest out of `require`", locked()),
         Loss::LossOfRegistry => {
-||||||| 30867530
-        (Loss::DeletionByDigest, Retention::Bucket(_)) => {
-            "enable Object Lock on the bucket, and run `prodpin enforce`, which places a legal hold on each target; or take \
-             deletion-by-digest out of `require`"
-        }
-        (Loss::DeletionByDigest, Retention::Harbor(_)) => {
-            "add an immutability rule for tags prod-pinned-* to the project: what has an immutable tag Harbor refuses to \
-             delete; or take deletion-by-digest out of `require`"
-        }
-        (Loss::DeletionByDigest, Retention::Acr(_)) => {
-            "run `prodpin enforce`, whose pins are locks there; or take deletion-by-digest out of `require`"
-        }
-        (Loss::DeletionByDigest, Retention::Unruled | Retention::Ecr(_) | Retention::Zot(_)) => {
-            "this registry has no lock that prodpin can hold: let nobody delete images there, and keep a copy by `vault:`; \
-             then take deletion-by-digest out of `require` for this source"
-        }
-        (Loss::LossOfRegistry, _) => {
-=======
-        (Loss::DeletionByDigest, Retention::Bucket(_)) => {
-            "enable Object Lock on the bucket, and run `prodpin enforce`, which places a legal hold on each target; or take \
-             deletion-by-digest out of `require`"
-        }
-        (Loss::DeletionByDigest, Retention::Harbor(_)) => {
-            "add an immutability rule for tags prod-pinned-* to the project: what has an immutable tag Harbor refuses to \
-             delete; or take deletion-by-digest out of `require`"
-        }
-        (Loss::DeletionByDigest, Retention::Acr(_)) => {
-            "run `prodpin enforce`, whose pins are locks there; or take deletion-by-digest out of `require`"
-        }
-        (Loss::DeletionByDigest, Retention::Unruled | Retention::Ecr(_) | Retention::Zot(_)) => {
-            "hold releases by whatever lock the registry has, or let nobody delete images there, and keep a copy by `vault:`; or \
-             take deletion-by-digest out of `require`"
-        }
-        (Loss::LossOfRegistry, _) => {
->>>>>>> ops5
             return format!(
                 "keep a copy of each release outside this {}, by `vault:` in the policy; or take loss-of-registry out of \
                  `require`",
