@@ -20,9 +20,7 @@ use super::token::token_of;
 use super::transport::{Call, Extras, HttpAnswer, Purpose, Transport};
 use super::{HttpEnvironment, OciError, OpenOptions, transport_to};
 use prodpin_core::model::{Cause, SourceName};
-use prodpin_policy::{
-    Secret, {OciConfig, Secret},
-};
+use prodpin_policy::{OciConfig, Secret};
 
 /// A page of a list, or one document.
 const DOCUMENT_CAP: usize = 16 << 20;
