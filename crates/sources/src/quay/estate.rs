@@ -102,7 +102,7 @@ impl Estate {
             let grant = format!("grant org:admin to the source's token, of a member of organization {namespace}");
             let path = format!("/api/v1/organization/{namespace}/proxycache");
             let read: Cache = self.api.document(&path, None).await.map_err(|fault| granted(fault, &grant))?;
-            Ok(match &*read.upstream_registry {
+            Ok::<_, Fault>(match &*read.upstream_registry {
                 "" => QuayCache::None,
                 _ => QuayCache::Of(read.upstream_registry),
             })
