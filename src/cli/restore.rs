@@ -124,8 +124,8 @@ fn tell(target: &Restoration, out: &mut dyn Write) -> io::Result<()> {
 fn of_pin(target: &Restoration) -> &'static str {
     match (target.applied, target.unpinned) {
         (_, true) if target.pinning == Pinning::Withheld => {
-            "withheld, because what cleans up in this registry is not known and may\n    count it; state `cleanup:` on the source, \
-             and run `prodpin enforce`"
+            "withheld, because what cleans up in this registry is not known and may\n    count it; do what the finding \
+             cleanup-unknown says, and run `prodpin enforce`"
         }
         (_, true) if target.pinning == Pinning::Later => {
             "missing; the next `prodpin enforce` makes it, where the lifecycle rules let it"

@@ -76,6 +76,12 @@ pub(crate) struct World {
     pub(crate) default_policy: Value,
     /// Of organizations by name, and of repositories by theirs.
     pub(crate) policies: BTreeMap<String, Vec<Value>>,
+    /// Whether pins are immutable as they are pushed: by a policy of the namespace with this pattern.
+    pub(crate) immutability: Option<&'static str>,
+    /// Whether immutable tags can end by an expiry.
+    pub(crate) can_expire: bool,
+    /// What the organization caches; none for nothing, and then the server has no such organizations.
+    pub(crate) upstream: Option<&'static str>,
     pub(crate) state: &'static str,
     /// Whether the namespace is a user's, and whose token it is.
     pub(crate) user: Option<&'static str>,

@@ -32,7 +32,7 @@ impl Checker<'_> {
         }
         let config = config?;
         if let Some(at) = at.filter(|_| config.url.scheme() == "http" && !is_loopback(&config.url)) {
-            self.problems.warn(at, "the token crosses the network in the clear, because the address says http");
+            self.problems.warn(at, "the address says http, where everyone on the way could read the token: the source is not opened; write https");
         }
         Some(OciConfig { interface: RegistryInterface::Quay { token }, ..config })
     }

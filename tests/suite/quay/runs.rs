@@ -29,7 +29,8 @@ async fn forecast(estate: &Estate, quay: &Quay) -> String {
 async fn pins_are_made_immutable_and_a_second_run_writes_nothing_i13_k52() {
     let quay = Quay::start().await;
     let estate = with_releases(&quay, 8).await;
-    keeps(&quay, 8);
+    // Room for each pin, which is a tag like others until it is immutable.
+    keeps(&quay, 13);
     // Whatever the manifest's label says of its tags.
     quay.world().expires_after = Some(7_200);
     let audit = estate.run_on(Mode::Audit, opened(&quay, false)).await;
@@ -90,7 +91,12 @@ async fn where_pins_cannot_be_immutable_one_that_eats_a_slot_is_not_made_i22_k53
     let story = estate.story(&enforced);
     assert_eq!(quay.writes(), [], "{story}");
     assert!(each(enforced.targets().iter(), |target| target.pin == PinReport::Refused), "{story}");
-    for said in ["organization number_of_tags 6", "so that it does not match `prod-pinned-*`"] {
+    for said in [
+        "organization number_of_tags 6",
+        "so that it does not match `prod-pinned-*`",
+        "FEATURE_IMMUTABLE_TAGS",
+        "policies/quay/immutability.json",
+    ] {
         assert!(story.contains(said), "{said}: {story}");
     }
     // Where nothing counts, a pin is a tag that stays, and is said to be no more: an expiry that its manifest's label brings
@@ -105,6 +111,57 @@ async fn where_pins_cannot_be_immutable_one_that_eats_a_slot_is_not_made_i22_k53
     let tags = world.tags("acme/shop");
     let mut pins = tags.iter().filter(|row| row.name.starts_with("prod-pinned-"));
     assert!(pins.all(|row| !row.immutable && row.end.is_none()), "{tags:?}");
+}
+
+/// Between its push and the call that makes it immutable a pin takes the place of a release, and for good where that call fails.
+#[tokio::test]
+async fn a_pin_that_takes_a_place_until_it_is_immutable_is_made_where_a_policy_makes_it_so_at_once_i22_k53() {
+    let quay = Quay::start().await;
+    let estate = with_releases(&quay, 8).await;
+    keeps(&quay, 8);
+    let enforced = estate.run_on(Mode::Enforce, opened(&quay, true)).await;
+    let story = estate.story(&enforced);
+    assert_eq!(quay.writes(), [], "{story}");
+    assert!(each(enforced.targets().iter(), |target| target.pin == PinReport::Refused), "{story}");
+    assert!(story.contains("policies/quay/immutability.json") && !story.contains("FEATURE_IMMUTABLE_TAGS"), "{story}");
+    quay.world().immutability = Some("prod-pinned-.*");
+    let enforced = estate.run_on(Mode::Enforce, opened(&quay, true)).await;
+    let story = estate.story(&enforced);
+    assert!(enforced.complete && all_protected(&enforced), "{story}");
+    assert_eq!(quay.writes().len(), 5, "a push for each, which is immutable: {:?}", quay.writes());
+}
+
+#[tokio::test]
+async fn in_a_mirror_or_a_cache_nothing_is_pinned_or_called_protected_i7() {
+    for (state, upstream, said) in [
+        ("MIRROR", None, "deletes what the upstream lacks"),
+        ("NORMAL", Some("docker.io"), "caches docker.io"),
+        ("NORMAL", Some(""), ""),
+    ] {
+        let quay = Quay::start().await;
+        let estate = with_releases(&quay, 2).await;
+        quay.world().state = state;
+        quay.world().upstream = upstream;
+        let enforced = estate.run_on(Mode::Enforce, opened(&quay, true)).await;
+        let story = estate.story(&enforced);
+        if said.is_empty() {
+            assert!(all_protected(&enforced), "{story}");
+            continue;
+        }
+        assert_eq!(quay.writes(), [], "{story}");
+        assert!(each(enforced.targets().iter(), |target| target.protected.is_none()), "{story}");
+        assert!(story.contains(said), "{said}: {story}");
+    }
+}
+
+#[tokio::test]
+async fn where_immutable_tags_can_expire_none_is_said_to_withstand_a_deletion_k52() {
+    let quay = Quay::start().await;
+    let estate = with_releases(&quay, 2).await;
+    quay.world().can_expire = true;
+    let enforced = estate.run_on(Mode::Enforce, opened(&quay, true)).await;
+    let story = estate.story(&enforced);
+    assert!(each(enforced.targets().iter(), |target| by_digest(target) == Answer::No), "{story}");
 }
 
 #[tokio::test]
@@ -137,6 +194,7 @@ async fn both_ways_of_signature_names_are_simulated_k53a() {
     let quay = Quay::start().await;
     let estate = with_releases(&quay, 3).await;
     keeps(&quay, 3);
+    quay.world().immutability = Some("prod-pinned-.*");
     assert!(!forecast(&estate, &quay).await.contains("\"due\":\"now\""), "three are kept");
     let of = quay.world().rows["acme/shop"][2].digest.trim_start_matches("sha256:").to_owned();
     pusher(&quay).push("acme/shop", &format!("sha256-{of}.sig"), &image("signature")).await;

@@ -20,12 +20,19 @@ pub(super) async fn answer(shared: &Shared, call: &Call) -> Response {
         return of_user(shared, path);
     }
     if let Some(rest) = path.strip_prefix("organization/") {
-        let Some(name) = rest.strip_suffix("/autoprunepolicy/") else { return missing() };
-        return policies(shared, name, "org:admin");
+        return match rest.split_once('/') {
+            Some((name, "autoprunepolicy/")) => policies(shared, name, "org:admin"),
+            Some((_, "immutabilitypolicy/")) => immutability(shared, true, "org:admin"),
+            Some((_, "proxycache")) => cache(shared),
+            _ => missing(),
+        };
     }
     let Some(rest) = path.strip_prefix("repository/") else { return missing() };
     if let Some(name) = rest.strip_suffix("/autoprunepolicy/") {
         return policies(shared, name, "repo:admin");
+    }
+    if rest.ends_with("/immutabilitypolicy/") {
+        return immutability(shared, false, "repo:admin");
     }
     if !may(shared, &["repo:read", "repo:write", "repo:admin"]) {
         return unauthorized();
@@ -63,10 +70,10 @@ fn config(shared: &Shared) -> Response {
     let config = json!({
         "DEFAULT_NAMESPACE_AUTOPRUNE_POLICY": world.default_policy,
         "FEATURE_AUTO_PRUNE": world.auto_prune,
-        "FEATURE_IMMUTABLE_TAGS_CAN_EXPIRE": false,
+        "FEATURE_IMMUTABLE_TAGS_CAN_EXPIRE": world.can_expire,
         "TAG_EXPIRATION_OPTIONS": ["0s", "1d", "1w", "2w", "4w"],
     });
-    let features = json!({ "AUTO_PRUNE": world.auto_prune, "IMMUTABLE_TAGS": world.immutable_tags });
+    let features = json!({ "AUTO_PRUNE": world.auto_prune, "IMMUTABLE_TAGS": world.immutable_tags, "PROXY_CACHE": world.upstream.is_some() });
     say(200, &json!({ "config": config, "features": features, "registry_state": "normal" }))
 }
 
@@ -87,6 +94,32 @@ fn policies(shared: &Shared, of: &str, scope: &str) -> Response {
     }
     let policies: Vec<Value> = held(&shared.world).policies.get(of).into_iter().flatten().cloned().collect();
     say(200, &json!({ "policies": policies }))
+}
+
+/// All of them are the namespace's.
+fn immutability(shared: &Shared, of_namespace: bool, scope: &str) -> Response {
+    if !held(&shared.world).immutable_tags {
+        return (StatusCode::NOT_FOUND, [(CONTENT_TYPE, "text/html; charset=utf-8")], "<html>").into_response();
+    }
+    if !may(shared, &[scope]) {
+        return unauthorized();
+    }
+    let policy = |pattern: &'static str| json!({ "uuid": "u", "tagPattern": pattern, "tagPatternMatches": true });
+    let policies: Vec<Value> =
+        held(&shared.world).immutability.filter(|_| of_namespace).into_iter().map(policy).collect();
+    say(200, &json!({ "policies": policies }))
+}
+
+fn cache(shared: &Shared) -> Response {
+    if !may(shared, &["org:admin"]) {
+        return unauthorized();
+    }
+    match held(&shared.world).upstream {
+        Some(upstream) if !upstream.is_empty() => {
+            say(200, &json!({ "upstream_registry": upstream, "expiration_s": 86_400, "insecure": false }))
+        }
+        _ => say(200, &json!({ "upstream_registry": "", "expiration_s": "", "insecure": "" })),
+    }
 }
 
 fn view(shared: &Shared, name: &str) -> Response {

@@ -89,10 +89,12 @@ async fn put(shared: &Shared, call: &Call, repository: &str, reference: &str) ->
 /// A tag begins, and what the name was before ends.
 pub(super) fn set(shared: &Shared, repository: &str, name: &str, digest: &str) {
     let mut world = held(&shared.world);
-    let end = world.expires_after.map(|span| now() + span);
+    let covers = world.immutability.is_some_and(|pattern| name.starts_with(pattern.trim_end_matches(".*")));
+    let immutable = world.immutable_tags && covers;
+    let end = world.expires_after.filter(|_| !immutable).map(|span| now() + span);
     let rows = world.rows.entry(repository.to_owned()).or_default();
     rows.iter_mut().filter(|row| row.is_alive() && row.name == name).for_each(|row| row.end = Some(now()));
-    rows.push(Row { name: name.to_owned(), digest: digest.to_owned(), start: now(), end, immutable: false });
+    rows.push(Row { name: name.to_owned(), digest: digest.to_owned(), start: now(), end, immutable });
 }
 
 /// A tag goes alone; a digest with all its tags. What then has none is kept for the time machine.

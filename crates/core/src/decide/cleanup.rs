@@ -35,6 +35,12 @@ pub(super) fn obstacle(cleanup: &Cleanup) -> Option<Obstacle> {
 /// Why it is not known what rules there are, where a source without readable rules may have some (F123).
 pub(super) fn unread(cleanup: &Cleanup) -> Option<String> {
     match obstacle(cleanup) {
+        // A source of Quay's own takes no `cleanup`.
+        Some(Obstacle::CleanupUnknown { detail })
+            if cleanup.stated.is_none() && cleanup.kind() == Some(RegistryKind::Quay) =>
+        {
+            Some(format!("{detail}; the finding cleanup-unknown says what to do"))
+        }
         Some(Obstacle::CleanupUnknown { detail }) if cleanup.stated.is_none() => {
             Some(format!("{detail}; state on the source what cleans up: `cleanup: none`, `untagged` or `unknown`"))
         }
@@ -89,7 +95,7 @@ pub fn unreadable(source: &SourceName, cleanup: &Cleanup, now: Timestamp) -> Opt
                 "this registry ({kind}) does not expose its cleanup rules; a new pin may push a release out, so none is \
                  made, and existing pins are not proven to hold"
             ),
-            format!("{}; then {STATE}", safe_pins(*kind)),
+            format!("{}; then {}", safe_pins(*kind), state(*kind)),
         ),
         (None, Recognised::Before(kind)) => (
             Severity::High,
@@ -99,8 +105,9 @@ pub fn unreadable(source: &SourceName, cleanup: &Cleanup, now: Timestamp) -> Opt
             ),
             format!(
                 "if {kind} still answers there, see what a proxy in front hides, and {}; then, or if it is another \
-                 registry now, {STATE}",
-                safe_pins(*kind)
+                 registry now, {}",
+                safe_pins(*kind),
+                state(*kind)
             ),
         ),
         (None, Recognised::Unknown { detail }) => (
@@ -114,6 +121,14 @@ pub fn unreadable(source: &SourceName, cleanup: &Cleanup, now: Timestamp) -> Opt
 
 const STATE: &str = "state on the source what cleans up: `cleanup: none` (nothing, or rules that neither take nor count \
                      pins), `cleanup: untagged` (only what has no tag), or `cleanup: unknown` (pin all the same)";
+
+/// What to state. A source of Quay's own takes no `cleanup`.
+fn state(kind: RegistryKind) -> String {
+    match kind {
+        RegistryKind::Quay => format!("in an `oci` source {STATE}"),
+        _ => STATE.to_owned(),
+    }
+}
 
 /// What makes pins safe in each kind of registry, by its own means: that they are not taken, and that nothing counts them
 /// (J42, K49, K53, K55). Of the first six it is a law of the tests that this suffices.
@@ -220,6 +235,20 @@ mod tests {
             assert!(safe_pins(kind).contains(what), "{kind}");
         }
         assert!(STATE.contains("neither take nor count"));
+    }
+
+    /// `quay:` without a token is recognised as Quay, and there the key would be an error.
+    #[test]
+    fn a_source_of_quays_own_is_not_told_to_state_what_it_cannot() {
+        let (source, now) = ("shop".parse().unwrap(), Timestamp::UNIX_EPOCH);
+        for registry in [Recognised::Kind(RegistryKind::Quay), Recognised::Before(RegistryKind::Quay)] {
+            let cleanup = cleanup(registry, None);
+            let found = unreadable(&source, &cleanup, now).unwrap();
+            assert!(found.remedy.contains("in a `quay` source set `token:`"), "{}", found.remedy);
+            assert!(found.remedy.contains("in an `oci` source state on the source"), "{}", found.remedy);
+            let detail = unread(&cleanup).unwrap();
+            assert!(!detail.contains("`cleanup"), "{detail}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What is said of pins that are not made because they would do harm, and of pins that do (I22). Both outlooks are reported.
 
-use crate::model::{ArtifactId, Code, Finding, Obstacle, Retention, Setting, Severity, Threat};
+use crate::model::{ArtifactId, Code, Finding, Obstacle, QuayRepository, Retention, Setting, Severity, Threat};
 use crate::outcome::report::{PinReport, RepositoryReport, TargetReport};
 
 use super::commands;
@@ -133,6 +133,9 @@ fn harmless(draft: Draft<'_>, outlooks: &Outlooks, worse: &[Worse], pins: usize,
     if let Some(unclaimed) = &outlooks.pinning.unclaimed {
         return unclaimed.remedy();
     }
+    if let Retention::Quay(quay) = draft.retention() {
+        return in_quay(quay, worse);
+    }
     let Mending { claim, places } = outlooks.pinning.mending;
     let claim = claim.then(|| claim_first(draft));
     let rule = worse.iter().find_map(|worse| worse.with.as_ref()).map(|threat| threat.rule.clone());
@@ -152,6 +155,23 @@ fn harmless(draft: Draft<'_>, outlooks: &Outlooks, worse: &[Worse], pins: usize,
         (Some(how), None) | (None, Some(how)) => format!("{how}; then run `prodpin enforce`"),
         (None, None) => "narrow the rule so that it matches no pin; then run `prodpin enforce`".to_owned(),
     }
+}
+
+/// In Quay a pin that is immutable from its push on takes no place, and nothing else makes it so at once (K52, K53).
+fn in_quay(quay: &QuayRepository, worse: &[Worse]) -> String {
+    let operator = match &quay.server {
+        Some(server) if server.immutable_tags => "",
+        _ => "have the operator set FEATURE_IMMUTABLE_TAGS (Quay 3.17 or later), then ",
+    };
+    let rule = worse.iter().find_map(|worse| worse.with.as_ref()).map(|threat| threat.rule.as_str());
+    let narrow =
+        rule.map(|rule| format!("; or narrow lifecycle rule {rule} so that it does not match `prod-pinned-*`"));
+    format!(
+        "{operator}add an immutability policy with the tag pattern prod-pinned-.* to organization {} \
+         (policies/quay/immutability.json), so that pins are immutable as they are pushed{}; then run `prodpin enforce`",
+        quay.namespace,
+        narrow.unwrap_or_default()
+    )
 }
 
 impl Unclaimed {

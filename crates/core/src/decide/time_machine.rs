@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::model::{DeletedManifest, Digest, Pin, QuayRepository, Retention, Undelete};
 
 /// A manifest that no tag names any more, where Quay has it still. A tag that names something else by now is not moved: then
-/// it comes back under its pin's name.
+/// it comes back under its pin's name; where that is taken as well, there is no call to offer.
 pub(super) fn kept(retention: &Retention, digest: &Digest, now: Timestamp) -> Option<DeletedManifest> {
     let Retention::Quay(repository) = retention else { return None };
     let window = SignedDuration::from_secs(repository.time_machine?);
@@ -19,8 +19,9 @@ pub(super) fn kept(retention: &Retention, digest: &Digest, now: Timestamp) -> Op
         .filter_map(|row| row.end.and_then(|end| Some((row, end, until(end)?))))
         .filter(|(_, _, until)| *until > now)
         .max_by_key(|(_, _, until)| *until)?;
-    let is_taken = living.iter().any(|other| other.name == row.name);
-    let tag = if is_taken { Pin::for_digest(digest).to_string() } else { row.name.to_string() };
+    let is_taken = |name: &str| living.iter().any(|other| other.name.as_str() == name);
+    let pin = Pin::for_digest(digest).to_string();
+    let tag = [row.name.to_string(), pin].into_iter().find(|name| !is_taken(name))?;
     let QuayRepository { address, namespace, name, .. } = &**repository;
     let url = format!("{}/api/v1/repository/{namespace}/{name}/tag/{tag}/restore", address.trim_end_matches('/'));
     let by = Undelete::Quay { url: url.into(), until };
@@ -30,7 +31,7 @@ pub(super) fn kept(retention: &Retention, digest: &Digest, now: Timestamp) -> Op
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{QuayPolicies, QuayRow};
+    use crate::model::{QuayCache, QuayPolicies, QuayRow, QuayState};
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
@@ -57,7 +58,9 @@ mod tests {
             server: None,
             of_namespace: QuayPolicies::Known(Vec::new()),
             own: QuayPolicies::Known(Vec::new()),
-            is_normal: Some(true),
+            state: Some(QuayState::Normal),
+            immutability: Vec::new(),
+            cache: QuayCache::None,
             time_machine: Some(100),
             locks_pins: false,
         }
@@ -79,6 +82,8 @@ mod tests {
         let moved = found(repository(vec![row("v1.0.0", "new", None), gone()]), 1_050).unwrap();
         let pin = Pin::for_digest(&digest).to_string();
         assert_eq!(moved.by, Undelete::Quay { url: url(&pin), until: at(1_100) });
+        let both = vec![row("v1.0.0", "new", None), row(&pin, "new", None), gone()];
+        assert_eq!(found(repository(both), 1_050), None, "the call would move a tag that is there");
         let unread = QuayRepository { time_machine: None, ..repository(vec![gone()]) };
         assert_eq!(found(unread, 1_050), None, "for how long is not known");
         assert_eq!(kept(&Retention::Unruled, &digest, at(0)), None);

@@ -94,7 +94,7 @@ pub(super) fn remedy(seen: Option<&Inspection>, retention: &Retention, now: Time
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{QuayPolicies, QuayRepository, QuayRow, Undeletable};
+    use crate::model::{QuayCache, QuayPolicies, QuayRepository, QuayRow, QuayState, Undeletable};
 
     fn deleted(name: &str, at: Option<&str>) -> DeletedManifest {
         let path = format!("/orgs/acme/packages/container/team%2Fapi/versions/{name}/restore").into();
@@ -185,7 +185,9 @@ mod tests {
             server: None,
             of_namespace: QuayPolicies::Known(Vec::new()),
             own: QuayPolicies::Known(Vec::new()),
-            is_normal: Some(true),
+            state: Some(QuayState::Normal),
+            immutability: Vec::new(),
+            cache: QuayCache::None,
             time_machine: Some(14 * 86_400),
             locks_pins: false,
         }));

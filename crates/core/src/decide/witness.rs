@@ -175,7 +175,7 @@ pub(super) fn unknown_pins(input: &Input<'_>, draft: Draft<'_>, report: &Reposit
             artifact.digest().is_some_and(|digest| Pin::read(name).is_some_and(|pin| pin.names(digest)))
         })
         .map(|(_, artifact)| artifact)
-        .filter(|artifact| !input.state.pinned.contains_key(*artifact))
+        .filter(|artifact| !input.state.was_pinned(artifact))
         .filter(|artifact| report.targets.iter().all(|target| target.artifact != **artifact))
         .filter(|artifact| input.inspections.values().all(|seen| seen.parts.find(artifact).is_none()))
         .collect();

@@ -108,7 +108,7 @@ pub use pattern::{NamePatterns, PatternError};
 pub use pins::{PinCover, PinKind, PinRemoval, PinTerms};
 pub use production::{DeployedReference, Deployment, Evidence, NodeDigest, Order, ProductionRule};
 pub use provenance::{Commit, DatabaseRule, Effects, Provenance, SchemaChange, SchemaStatement};
-pub use quay::{QuayPolicies, QuayPolicy, QuayRepository, QuayRow, QuayServer};
+pub use quay::{QuayCache, QuayImmutability, QuayPolicies, QuayPolicy, QuayRepository, QuayRow, QuayServer, QuayState};
 pub use reach::{ObjectName, Reach};
 pub use rebase::{rebase, seen};
 pub use reference::without_credentials;

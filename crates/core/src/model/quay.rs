@@ -29,12 +29,52 @@ pub struct QuayRepository {
     pub of_namespace: QuayPolicies,
     /// Its own.
     pub own: QuayPolicies,
-    /// Whether it is pushed to and pruned; mirrors and read-only ones are not. None if that could not be read.
-    pub is_normal: Option<bool>,
+    /// What may be done with it; none if that could not be read.
+    pub state: Option<QuayState>,
+    /// The immutability policies of the organization or user and its own, as far as they could be read. What is not here makes
+    /// no pin immutable.
+    pub immutability: Vec<QuayImmutability>,
+    /// Whether it caches another registry.
+    pub cache: QuayCache,
     /// How long what ended can be restored, in seconds; none if that could not be read.
     pub time_machine: Option<i64>,
     /// Whether a pin that is made now is made immutable: the server has the feature, and there is a token to ask for it.
     pub locks_pins: bool,
+}
+
+/// What may be done with a repository, by which Quay's own work on it differs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum QuayState {
+    /// Everything: it is pushed to and pruned.
+    Normal,
+    /// It is neither pushed to nor pruned.
+    ReadOnly,
+    /// Another, as Quay names it: a mirror, whose synchronisation deletes what the upstream lacks, or one that Quay deletes.
+    Other(Box<str>),
+}
+
+/// Whether an organization caches another registry, whose artifacts come and go with that.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum QuayCache {
+    /// It does not.
+    #[default]
+    None,
+    /// The upstream.
+    Of(Box<str>),
+    /// That could not be read.
+    Unknown {
+        /// Why, for a person.
+        detail: String,
+    },
+}
+
+/// A policy by which tags are immutable from the moment that they are pushed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QuayImmutability {
+    /// The expression, which has to fit all of a tag's name.
+    pub pattern: Box<str>,
+    /// Whether the tags that fit are immutable, and not those that do not.
+    pub matches: bool,
 }
 
 /// What a name was from one time to another.
@@ -61,6 +101,8 @@ pub struct QuayServer {
     pub immutable_tags: bool,
     /// Whether immutable ones may end all the same.
     pub immutable_tags_can_expire: bool,
+    /// Whether organizations can be caches of other registries.
+    pub caches: bool,
     /// The operator's policy for every namespace.
     pub default_policy: Option<QuayPolicy>,
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    AcrRetention, BucketRetention, EcrRepository, GarRepository, GitLabRepository, HarborRepository, QuayRepository,
-    ZotRepository,
+    AcrRetention, BucketRetention, EcrRepository, GarRepository, GitLabRepository, HarborRepository, QuayCache,
+    QuayRepository, ZotRepository,
 };
 
 /// What of a repository decides how long its artifacts stay, beside the artifacts themselves.
@@ -36,9 +36,13 @@ impl Retention {
     #[must_use]
     pub fn cached_from(&self) -> Option<&str> {
         match self {
-            Self::Unruled | Self::Bucket(_) | Self::Acr(_) | Self::GitLab(_) | Self::Quay(_) | Self::Zot(_) => None,
+            Self::Unruled | Self::Bucket(_) | Self::Acr(_) | Self::GitLab(_) | Self::Zot(_) => None,
             Self::Ecr(ecr) => ecr.cached_from.as_deref(),
             Self::Gar(gar) => gar.cached_from.as_deref(),
+            Self::Quay(quay) => match &quay.cache {
+                QuayCache::Of(upstream) => Some(upstream),
+                QuayCache::None | QuayCache::Unknown { .. } => None,
+            },
             Self::Harbor(harbor) => harbor.cached_from.as_deref(),
         }
     }

@@ -254,7 +254,7 @@ pub(super) fn pin(listed: &ListedRelease) -> &'static str {
         PinReport::Failed => "could not be pinned",
         PinReport::Refused => "not pinned: a pin would do harm",
         PinReport::Unsupported => "cannot be pinned here",
-        PinReport::Withheld => "pin withheld until the policy states `cleanup:` on the source",
+        PinReport::Withheld => "pin withheld until it is known what cleans up there (finding cleanup-unknown)",
         PinReport::Absent => "not pinned",
     }
 }

@@ -128,7 +128,7 @@ impl Registry {
     }
 
     /// How long all pages of one list may take together.
-    pub(super) fn longest_list(&self) -> Duration {
+    pub(crate) fn longest_list(&self) -> Duration {
         self.transport.longest_list()
     }
 

@@ -1,17 +1,20 @@
 //! Quay's API v1: its paths, its token, and what its refusals mean.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::Timestamp;
 use reqwest::StatusCode;
 use reqwest::header::{DATE, HeaderValue};
 use serde::de::DeserializeOwned;
+use url::Url;
 
 use crate::oci::{OciError, Registry};
 use prodpin_core::model::{Cause, RepositoryName};
 use prodpin_net::http::answer::HttpAnswer;
 use prodpin_net::http::fault::Fault;
+use prodpin_net::http::place::is_loopback;
 use prodpin_policy::{OciConfig, Secret};
 
 /// The user by whose name an OAuth token logs in to `/v2`, too.
@@ -57,6 +60,7 @@ impl Api {
     ) -> Result<Option<Self>, OciError> {
         let of_login = || config.password.as_ref().filter(|_| config.username.as_deref() == Some(TOKEN_USER));
         let Some(token) = token.or_else(of_login) else { return Ok(None) };
+        must_be_covered(&config.url)?;
         let header = HeaderValue::from_str(&format!("Bearer {}", token.expose()));
         let mut token = header.map_err(|_| OciError::Credentials {
             origin: "the source's token".to_owned(),
@@ -68,6 +72,11 @@ impl Api {
 
     pub(super) fn host(&self) -> &str {
         self.registry.shown()
+    }
+
+    /// How long all pages of one list may take together.
+    pub(super) fn longest_list(&self) -> Duration {
+        self.registry.longest_list()
     }
 
     /// A document.
@@ -120,5 +129,40 @@ impl Api {
             }
             _ => fault,
         }
+    }
+}
+
+/// Like passwords, tokens stay off plain HTTP, except on this machine (I18).
+fn must_be_covered(url: &Url) -> Result<(), OciError> {
+    match url.scheme() == "http" && !is_loopback(url) {
+        false => Ok(()),
+        true => Err(OciError::Credentials {
+            origin: url.to_string(),
+            reason: "there is a token for it, and without TLS everyone on the way could read it; use https".to_owned(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_token_crosses_no_network_in_the_clear_i18() {
+        for (url, is_sent) in [
+            ("https://quay.example.com", true),
+            ("http://127.0.0.1:8080", true),
+            ("http://[::1]:8080", true),
+            ("http://quay.example.com", false),
+            ("http://10.0.0.5", false),
+        ] {
+            assert_eq!(must_be_covered(&url.parse().unwrap()).is_ok(), is_sent, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_repository_without_a_namespace_is_none_of_quays() {
+        let of = |name: &str| Place::of(&name.parse().unwrap());
+        assert!(of("shop").is_none() && of("acme/shop").is_some());
     }
 }

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use prodpin_core::model::{Digest, QuayPolicy, QuayRow, QuayServer};
+use prodpin_core::model::{Digest, QuayImmutability, QuayPolicy, QuayRow, QuayServer, QuayState, Tag};
 use prodpin_net::http::fault::Fault;
 
 /// `GET /config`.
@@ -38,21 +39,23 @@ impl Configuration {
             prunes: switch("AUTO_PRUNE")?.ok_or_else(missing)?,
             immutable_tags: switch("IMMUTABLE_TAGS")?.unwrap_or(false),
             immutable_tags_can_expire: can_expire,
+            caches: switch("PROXY_CACHE")?.unwrap_or(false),
             default_policy,
         })
     }
 }
 
-/// The operator's policy, whose keys are those of the configuration file.
+/// The operator's policy, whose keys are those of the configuration file: the worker knows no others, and prunes every tag
+/// where a pattern stands under another name, such as the API's.
 fn default_policy(policy: &Value) -> Result<QuayPolicy, Fault> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Written {
         method: Box<str>,
         value: Value,
-        #[serde(default, alias = "tagPattern")]
+        #[serde(default)]
         tag_pattern: Option<Box<str>>,
-        #[serde(default, alias = "tagPatternMatches")]
+        #[serde(default)]
         tag_pattern_matches: Option<bool>,
     }
     let Written { method, value, tag_pattern, tag_pattern_matches } = serde_json::from_value(policy.clone())
@@ -66,10 +69,12 @@ pub(super) struct Policies {
     pub(super) policies: Vec<PolicyRow>,
 }
 
-/// A policy.
+/// A policy. What has more to it than is known here is another.
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct PolicyRow {
+    #[serde(default, rename = "uuid")]
+    _id: IgnoredAny,
     method: Box<str>,
     value: Value,
     tag_pattern: Option<Box<str>>,
@@ -78,9 +83,37 @@ pub(super) struct PolicyRow {
 
 impl From<PolicyRow> for QuayPolicy {
     fn from(row: PolicyRow) -> Self {
-        let PolicyRow { method, value, tag_pattern, tag_pattern_matches } = row;
+        let PolicyRow { method, value, tag_pattern, tag_pattern_matches, .. } = row;
         Self { method, value, pattern: tag_pattern, matches: Some(tag_pattern_matches) }
     }
+}
+
+/// `GET …/immutabilitypolicy/`.
+#[derive(Debug, Deserialize)]
+pub(super) struct Immutability {
+    pub(super) policies: Vec<ImmutabilityRow>,
+}
+
+/// An immutability policy.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct ImmutabilityRow {
+    #[serde(default, rename = "uuid")]
+    _id: IgnoredAny,
+    tag_pattern: Box<str>,
+    tag_pattern_matches: bool,
+}
+
+impl From<ImmutabilityRow> for QuayImmutability {
+    fn from(row: ImmutabilityRow) -> Self {
+        Self { pattern: row.tag_pattern, matches: row.tag_pattern_matches }
+    }
+}
+
+/// `GET /api/v1/organization/{organization}/proxycache`, which is empty where there is none.
+#[derive(Debug, Deserialize)]
+pub(super) struct Cache {
+    pub(super) upstream_registry: Box<str>,
 }
 
 /// `GET /api/v1/repository/{repository}`.
@@ -94,9 +127,13 @@ pub(super) struct View {
 }
 
 impl View {
-    /// Whether it is pushed to and pruned: mirrors and read-only ones are not.
-    pub(super) fn is_normal(&self) -> bool {
-        *self.state == *"NORMAL"
+    /// What may be done with it.
+    pub(super) fn state(&self) -> QuayState {
+        match &*self.state {
+            "NORMAL" => QuayState::Normal,
+            "READ_ONLY" => QuayState::ReadOnly,
+            _ => QuayState::Other(self.state.clone()),
+        }
     }
 }
 
@@ -121,6 +158,11 @@ pub(super) struct TagRow {
 }
 
 impl TagRow {
+    /// How long its texts are, which a server chooses: they are kept thrice.
+    pub(super) fn bytes(&self) -> usize {
+        3 * (self.name.len() + self.manifest_digest.len())
+    }
+
     /// Unlike that of every other row.
     pub(super) fn key(&self) -> String {
         format!("{self:?}")
@@ -141,8 +183,13 @@ impl TagRow {
 
     pub(super) fn read(&self) -> Result<QuayRow, String> {
         let time = |at: i64| Timestamp::from_second(at).map_err(|_| "a row with a time that is none".to_owned());
+        let name: Tag = self.name.parse().map_err(|error| format!("{error}"))?;
+        // It goes into addresses, and no registry has another.
+        if !name.is_oci() {
+            return Err("a row with a name that is none of a tag".to_owned());
+        }
         Ok(QuayRow {
-            name: self.name.parse().map_err(|error| format!("{error}"))?,
+            name,
             digest: self.manifest_digest.parse().map_err(|error| format!("{error}"))?,
             start: time(self.start_ts)?,
             end: self.end_ts.map(time).transpose()?,
@@ -181,6 +228,11 @@ mod tests {
             (json!({}), json!({})),
             (json!({}), json!({ "AUTO_PRUNE": "yes" })),
             (json!({}), json!({ "AUTO_PRUNE": true, "IMMUTABLE_TAGS": 1 })),
+            (
+                json!({ "DEFAULT_NAMESPACE_AUTOPRUNE_POLICY": { "method": "number_of_tags", "value": 5, "tagPattern": "^dev-" } }),
+                json!({ "AUTO_PRUNE": true }),
+            ),
+            (json!({}), json!({ "AUTO_PRUNE": true, "PROXY_CACHE": 1 })),
             (json!({ "DEFAULT_NAMESPACE_AUTOPRUNE_POLICY": "10" }), json!({ "AUTO_PRUNE": true })),
             (
                 json!({ "DEFAULT_NAMESPACE_AUTOPRUNE_POLICY": { "method": "number_of_tags", "value": 10, "unless": "v" } }),
@@ -200,20 +252,24 @@ mod tests {
             { "name": "v1.2.0", "start_ts": 1_795_913_920, "end_ts": 1_795_917_520, "manifest_digest": digest },
             { "name": "v1.1.0", "start_ts": 1_795_913_920, "manifest_digest": digest, "immutable": true },
             { "name": "-", "start_ts": 1_795_913_920, "manifest_digest": "sha256:0" },
+            { "name": "../../x", "start_ts": 1_795_913_920, "manifest_digest": digest },
         ], "page": 1, "has_additional": true });
         let page: Page = serde_json::from_value(text).unwrap();
         assert!(page.has_additional);
         let held: Vec<(bool, bool)> = page.tags.iter().map(|row| (row.is_held(), row.has_end())).collect();
-        assert_eq!(held, [(false, false), (false, true), (true, false), (false, false)]);
+        assert_eq!(held, [(false, false), (false, true), (true, false), (false, false), (false, false)]);
         let read: Vec<_> = page.tags.iter().map(TagRow::read).collect();
         assert_eq!(read[1].as_ref().unwrap().end, Some("2026-11-29T01:58:40Z".parse().unwrap()));
-        assert!(read[3].is_err() && read[..3].iter().all(Result::is_ok));
+        assert!(read[3].is_err() && read[4].is_err() && read[..3].iter().all(Result::is_ok));
         assert!(
             serde_json::from_value::<Page>(json!({ "tags": [] })).is_err(),
             "whether there are more it does not say"
         );
         let shown = json!({ "policies": [{ "uuid": "u", "method": "creation_date", "value": "30d", "tagPattern": "^pr-",
                                            "tagPatternMatches": true }] });
+        let unless = json!({ "policies": [{ "uuid": "u", "method": "creation_date", "value": "30d", "tagPattern": "^pr-",
+                                            "tagPatternMatches": true, "unless": "v" }] });
+        assert!(serde_json::from_value::<Policies>(unless).is_err(), "what it spares is not known");
         let policies: Policies = serde_json::from_value(shown).unwrap();
         let [policy] = <[PolicyRow; 1]>::try_from(policies.policies).unwrap().map(QuayPolicy::from);
         assert_eq!((policy.pattern.as_deref(), policy.matches), (Some("^pr-"), Some(true)));

@@ -4,9 +4,9 @@ use serde::Deserialize;
 use tokio::sync::OnceCell;
 
 use super::api::{Api, Place};
-use super::documents::{Configuration, Policies, View};
+use super::documents::{Cache, Configuration, Immutability, Policies, View};
 use crate::vendor::Once;
-use prodpin_core::model::{Cause, QuayPolicy, QuayServer, RepositoryName};
+use prodpin_core::model::{Cause, QuayCache, QuayImmutability, QuayPolicy, QuayServer, QuayState, RepositoryName};
 use prodpin_net::http::fault::Fault;
 
 pub(super) struct Estate {
@@ -15,6 +15,8 @@ pub(super) struct Estate {
     pub(super) address: Box<str>,
     server: OnceCell<Result<QuayServer, Fault>>,
     namespaces: Once<Result<Vec<QuayPolicy>, Fault>, Box<str>>,
+    caches: Once<Result<QuayCache, Fault>, Box<str>>,
+    immutability: Once<Result<Vec<QuayImmutability>, Fault>, Box<str>>,
     rights: Once<Result<(), Fault>>,
 }
 
@@ -25,8 +27,15 @@ struct User {
 
 impl Estate {
     pub(super) fn new(api: Api, address: &str) -> Self {
-        let (server, namespaces, rights) = (OnceCell::new(), Once::default(), Once::default());
-        Self { api, address: address.into(), server, namespaces, rights }
+        Self {
+            api,
+            address: address.into(),
+            server: OnceCell::new(),
+            namespaces: Once::default(),
+            caches: Once::default(),
+            immutability: Once::default(),
+            rights: Once::default(),
+        }
     }
 
     /// The server's configuration, which everybody may read.
@@ -54,7 +63,7 @@ impl Estate {
                     "the source's token may not write there: give it the scope repo:write, of a user who may write to the \
                      repository",
                 )),
-                view if !view.is_normal() => {
+                view if view.state() != QuayState::Normal => {
                     let state = view.state;
                     Err(Fault::refused(format!("the repository takes no changes, because its state is {state:.40}")))
                 }
@@ -81,6 +90,44 @@ impl Estate {
             return Err(Fault::new(Cause::Denied, format!("the auto-prune policies of user {namespace}: {grant}")));
         }
         self.policies("/api/v1/user/autoprunepolicy/", &grant).await
+    }
+
+    /// Whether an organization caches another registry; where the server has no such ones, or it is a user's, nothing is asked.
+    pub(super) async fn cache(&self, namespace: &str, is_organization: bool) -> Result<QuayCache, Fault> {
+        let may_be = self.server().await.as_ref().map_or(true, |server| server.caches);
+        if !is_organization || !may_be {
+            return Ok(QuayCache::None);
+        }
+        let ask = async {
+            let grant = format!("grant org:admin to the source's token, of a member of organization {namespace}");
+            let path = format!("/api/v1/organization/{namespace}/proxycache");
+            let read: Cache = self.api.document(&path, None).await.map_err(|fault| granted(fault, &grant))?;
+            Ok::<_, Fault>(match &*read.upstream_registry {
+                "" => QuayCache::None,
+                _ => QuayCache::Of(read.upstream_registry),
+            })
+        };
+        self.caches.get(&namespace.into(), ask).await
+    }
+
+    /// The policies that make tags of a repository immutable as they are pushed.
+    pub(super) async fn immutability(
+        &self,
+        place: &Place,
+        is_organization: bool,
+    ) -> Result<Vec<QuayImmutability>, Fault> {
+        let own = self.ask_immutability(format!("{}/immutabilitypolicy/", place.path())).await?;
+        if !is_organization {
+            return Ok(own);
+        }
+        let path = format!("/api/v1/organization/{}/immutabilitypolicy/", place.namespace);
+        let of_namespace = self.immutability.get(&place.namespace, self.ask_immutability(path)).await?;
+        Ok(own.into_iter().chain(of_namespace).collect())
+    }
+
+    async fn ask_immutability(&self, path: String) -> Result<Vec<QuayImmutability>, Fault> {
+        let read: Immutability = self.api.document(&path, None).await?;
+        Ok(read.policies.into_iter().map(QuayImmutability::from).collect())
     }
 
     /// A repository's own.

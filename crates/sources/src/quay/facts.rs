@@ -11,8 +11,8 @@ use super::estate::Estate;
 use crate::oci::{Told, ToldTag};
 use crate::{Reservation, outgrown};
 use prodpin_core::model::{
-    Cause, Gap, ObservedTag, QuayPolicies, QuayPolicy, QuayRepository, QuayRow, RepositoryName, Resolution, Scope,
-    Snapshot, Tag,
+    Cause, Gap, ObservedTag, QuayCache, QuayPolicies, QuayPolicy, QuayRepository, QuayRow, RepositoryName, Resolution,
+    Scope, Snapshot, Tag,
 };
 use prodpin_net::http::fault::Fault;
 
@@ -31,12 +31,21 @@ pub(super) struct Rows {
 
 /// Every row as Quay orders them: what began last comes first.
 pub(super) async fn list(estate: &Estate, place: &Place, memory: &Reservation) -> Result<Rows, Fault> {
-    let path = format!("{}/tag/", place.path());
+    let (path, longest) = (format!("{}/tag/", place.path()), estate.api.longest_list());
+    let late = || {
+        let (host, seconds) = (estate.api.host(), longest.as_secs());
+        Fault::new(Cause::TimedOut, format!("GET {path} at {host}: the list did not end within {seconds} s"))
+    };
+    tokio::time::timeout(longest, walk(estate, &path, memory)).await.unwrap_or_else(|_| Err(late()))
+}
+
+async fn walk(estate: &Estate, path: &str, memory: &Reservation) -> Result<Rows, Fault> {
     let (mut rows, mut seen): (Vec<TagRow>, HashSet<String>) = (Vec::new(), HashSet::new());
     for number in 1..=MOST_PAGES {
         let query = format!("limit=100&page={number}");
-        let (page, read): (Page, _) = estate.api.dated(&path, &query).await?;
-        if memory.take(page.tags.len() * ROW_COST).is_err() {
+        let (page, read): (Page, _) = estate.api.dated(path, &query).await?;
+        let taken: usize = page.tags.iter().map(|row| ROW_COST + row.bytes()).sum();
+        if memory.take(taken).is_err() {
             return Err(Fault::refused(outgrown(rows.len(), "tags with their history").detail));
         }
         let before = seen.len();
@@ -110,7 +119,9 @@ pub(super) async fn unread(estate: &Estate, name: &RepositoryName, place: Option
         server,
         of_namespace: unknown(),
         own: unknown(),
-        is_normal: None,
+        state: None,
+        immutability: Vec::new(),
+        cache: QuayCache::Unknown { detail: "it could not be asked for".to_owned() },
         time_machine: None,
     }
 }
@@ -122,8 +133,16 @@ async fn take_policies(
     repository: &mut QuayRepository,
     snapshot: &mut Snapshot,
 ) {
-    repository.is_normal = Some(view.is_normal());
+    repository.state = Some(view.state());
     repository.time_machine = view.tag_expiration_s;
+    repository.cache = match estate.cache(&place.namespace, view.is_organization).await {
+        Ok(cache) => cache,
+        Err(fault) => {
+            let detail = fault.detail.clone();
+            snapshot.gaps.push(fault.gap(Scope::Setting));
+            QuayCache::Unknown { detail }
+        }
+    };
     // Where the feature is off the calls for policies are not there.
     if !estate.prunes().await {
         return;
@@ -140,6 +159,10 @@ async fn take_policies(
         }
     };
     (repository.of_namespace, repository.own) = (known(of_namespace), known(own));
+    // What could not be read makes no pin immutable, so that each is judged as one that is not at first.
+    if repository.locks_pins {
+        repository.immutability = estate.immutability(place, view.is_organization).await.unwrap_or_default();
+    }
 }
 
 /// Takes the rows in, and notes the tags of which they do not say what `/v2` says.

@@ -29,7 +29,10 @@ pub(super) struct LockedPins {
 impl Protector for LockedPins {
     async fn pin(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Result<(), PinFailure> {
         let (Some(place), Some(digest)) = (Place::of(repository), artifact.digest()) else {
-            return self.by_push.pin(repository, artifact).await;
+            let detail = format!(
+                "no pin of {repository}@{artifact} is made, because it could not be made immutable: Quay has no such name"
+            );
+            return Err(PinFailure { cause: Cause::Malformed, detail });
         };
         // A tag that nobody can make immutable takes the place of another under a policy by number (K53), and was judged as one
         // that takes none: so it is not made.

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use self::future::Future;
+use self::future::{Future, is_born_immutable};
 use self::rules::readable;
 use super::effects::{ArtifactOutlook, Foreseen, Stirred};
 use super::{Known, Outlook, Situation};
@@ -58,8 +58,8 @@ pub(super) fn foreseen(
     Some(taken.collect())
 }
 
-/// Whose outlook a pin can change: where it is immutable no rule counts it, and it changes nobody's; else, where a policy by
-/// number looks at it, everybody's.
+/// Whose outlook a pin can change: where it is immutable from its push on no rule counts it, and it changes nobody's; else,
+/// where a policy by number looks at it, everybody's, if only until it is made immutable.
 pub(super) fn stirred(situation: &Situation<'_>, repository: &QuayRepository, artifact: &ArtifactId) -> Stirred {
     let Some(pin) = artifact.digest().map(|digest| Pin::for_digest(digest).to_string()) else { return Stirred::Nobody };
     let living = repository.living(situation.now);
@@ -68,7 +68,7 @@ pub(super) fn stirred(situation: &Situation<'_>, repository: &QuayRepository, ar
         Ok(rules) => rules,
         Err(detail) => return Stirred::Unknown { detail },
     };
-    if repository.locks_pins || !rules.iter().any(|rule| rule.counts() && rule.looks_at(&pin)) {
+    if is_born_immutable(repository, &pin) || !rules.iter().any(|rule| rule.counts() && rule.looks_at(&pin)) {
         return Stirred::Nobody;
     }
     Stirred::These(living.iter().map(|row| ArtifactId::Manifest(row.digest.clone())).collect())

@@ -6,13 +6,15 @@ use jiff::Timestamp;
 
 use super::super::Situation;
 use super::super::quay::doubt::{Run, run};
+use super::super::quay::immutability::ImmutabilityPolicy;
 use super::super::quay::policy::PruneRule;
 use super::super::quay::signature::is_signature;
 use super::super::quay::world::{Features, Manifest, Millis, Repository, Signatures, State, TagRow, Task, World};
 use super::CLAIM;
 use super::rules::{DEFAULT, ORGANIZATION, REPOSITORY, Rule, order_is_open, readable};
 use crate::model::{
-    Advice, AdviceKind, ArtifactId, Certainty, Digest, Due, Effect, Pin, QuayRepository, QuayRow, Tag, Threat,
+    Advice, AdviceKind, ArtifactId, Certainty, Digest, Due, Effect, Pin, QuayImmutability, QuayRepository, QuayRow,
+    QuayState, Tag, Threat,
 };
 
 /// A row that is a tag now.
@@ -22,6 +24,9 @@ pub(super) struct Row {
     start: Millis,
     pub(super) end: Option<Millis>,
     immutable: bool,
+    /// Whether it is a pin to come that is a tag like others between its push and the call that makes it immutable. Where that
+    /// call fails it stays so.
+    is_open_at_first: bool,
 }
 
 /// What comes of the repository with its pins.
@@ -36,6 +41,8 @@ pub(super) struct Future {
     places: BTreeMap<Digest, Vec<usize>>,
     /// What the next run takes, in each way in which signatures may be treated, by place, with the policy's name.
     taken: [BTreeMap<usize, String>; 2],
+    /// What a run would take that came while the pins to come are not immutable yet.
+    taken_at_first: BTreeMap<usize, String>,
     /// Rows of one second between which a count decides.
     tied: BTreeSet<usize>,
     /// Whether the order of policies may decide what a count takes.
@@ -56,20 +63,37 @@ impl Future {
             before: rules.iter().map(|rule| before(rule, &rows)).collect(),
             places,
             taken: Default::default(),
+            taken_at_first: BTreeMap::new(),
             tied: BTreeSet::new(),
             order_is_open: order_is_open(&rules),
-            is_normal: repository.is_normal.unwrap_or(true),
+            is_normal: repository.state.as_ref().is_none_or(|state| *state == QuayState::Normal),
             rules,
             rows,
         };
         future.taken = [Signatures::Ordinary, Signatures::FollowImage].map(|signatures| {
-            let outcome = run(&future.world(repository, signatures), &[Run::Namespace, Run::Registry], future.now);
-            future.tied.extend(outcome.trace.tied.iter().map(|(_, row)| *row));
-            let rows = outcome.world.repositories.iter().flat_map(|repository| repository.tags.iter().enumerate());
-            let ended = rows.filter_map(|(place, row)| Some((place, row.ended_by.as_ref()?.policy.clone())));
-            ended.collect()
+            let (taken, tied) = future.taken_in(&future.world(repository, signatures));
+            future.tied.extend(tied);
+            taken
         });
+        if future.rows.iter().any(|row| row.is_open_at_first) && future.rules.iter().any(Rule::counts) {
+            for signatures in [Signatures::Ordinary, Signatures::FollowImage] {
+                let mut world = future.world(repository, signatures);
+                let tags = world.repositories.iter_mut().flat_map(|repository| &mut repository.tags);
+                tags.zip(&future.rows).for_each(|(tag, row)| tag.immutable &= !row.is_open_at_first);
+                let (taken, _) = future.taken_in(&world);
+                future.taken_at_first.extend(taken);
+            }
+        }
         Ok(future)
+    }
+
+    /// What the runs of now take, by place, with the policy's name; and the rows of one second between which a count decides.
+    fn taken_in(&self, world: &World) -> (BTreeMap<usize, String>, BTreeSet<usize>) {
+        let outcome = run(world, &[Run::Namespace, Run::Registry], self.now);
+        let tied = outcome.trace.tied.iter().map(|(_, row)| *row).collect();
+        let rows = outcome.world.repositories.iter().flat_map(|repository| repository.tags.iter().enumerate());
+        let ended = rows.filter_map(|(place, row)| Some((place, row.ended_by.as_ref()?.policy.clone())));
+        (ended.collect(), tied)
     }
 
     fn world(&self, repository: &QuayRepository, signatures: Signatures) -> World {
@@ -206,8 +230,12 @@ impl Future {
             PruneRule::NumberOfTags(number) => is_tied || (self.order_is_open && *before >= number),
             PruneRule::CreationDate(_) => false,
         };
-        let (rule, _) = self.looking(at).find(takes)?;
-        Some(end(Certainty::Possible, &rule.name))
+        if let Some((rule, _)) = self.looking(at).find(takes) {
+            return Some(end(Certainty::Possible, &rule.name));
+        }
+        let policy = self.taken_at_first.get(&at)?;
+        let rule = self.rules.iter().find(|rule| rule.policy.id == *policy);
+        Some(end(Certainty::Possible, rule.map_or(policy, |rule| &rule.name)))
     }
 
     /// The rules that look at a row, with how many tags they count before it.
@@ -265,6 +293,16 @@ fn last(ends: impl Iterator<Item = Option<End>>) -> Option<End> {
     ends.into_iter().max().map(|end| End { certainty, ..end })
 }
 
+/// Whether a tag of the name is immutable from its push on, by a policy that is known and whose pattern is surely read.
+pub(super) fn is_born_immutable(repository: &QuayRepository, name: &str) -> bool {
+    let has_feature = repository.server.as_ref().is_some_and(|server| server.immutable_tags);
+    let covers = |policy: &QuayImmutability| {
+        let read = ImmutabilityPolicy::read("", &policy.pattern, policy.matches);
+        read.is_ok_and(|policy| policy.covers(name) == (true, true))
+    };
+    has_feature && repository.immutability.iter().any(covers)
+}
+
 /// The tags, and pins on what is pinned and has none. A pin begins now; one that is there is made immutable where that can be
 /// done, and loses an expiry.
 fn rows(situation: &Situation<'_>, repository: &QuayRepository) -> Vec<Row> {
@@ -283,12 +321,16 @@ fn rows(situation: &Situation<'_>, repository: &QuayRepository) -> Vec<Row> {
             start: row.start.as_millisecond(),
             end: row.end.filter(|_| !is_pin).map(|end| end.as_millisecond()),
             immutable: row.immutable || (is_pin && repository.locks_pins),
+            is_open_at_first: false,
         }
     };
     let living: Vec<Row> = repository.living(now).into_iter().map(&mut row).collect();
     // A name that is taken by something else is no pin, and gets none.
     pins.retain(|name, _| !living.iter().any(|row| row.name == *name));
     let (start, immutable) = (now.as_millisecond(), repository.locks_pins);
-    let new = pins.into_iter().map(|(name, digest)| Row { name, digest: digest.clone(), start, end: None, immutable });
+    let new = pins.into_iter().map(|(name, digest)| {
+        let is_open_at_first = immutable && !is_born_immutable(repository, &name);
+        Row { name, digest: digest.clone(), start, end: None, immutable, is_open_at_first }
+    });
     new.chain(living).collect()
 }

@@ -2,7 +2,7 @@
 
 use super::super::Situation;
 use super::super::quay::policy::{PrunePolicy, PruneRule};
-use crate::model::{QuayPolicies, QuayPolicy, QuayRepository};
+use crate::model::{QuayCache, QuayPolicies, QuayPolicy, QuayRepository, QuayState};
 
 /// The policies of an organization or user.
 pub(super) const ORGANIZATION: &str = "organization";
@@ -47,6 +47,7 @@ pub(super) fn readable<'n>(
     repository: &QuayRepository,
     names: impl Iterator<Item = &'n str>,
 ) -> Result<Vec<Rule>, String> {
+    is_ruled_by_policies_alone(repository)?;
     let rules = rules(repository)?;
     if !situation.snapshot.listing_is_complete() || !repository.disputed.is_empty() {
         return Err("not every tag was listed with what Quay's policies go by".to_owned());
@@ -62,6 +63,33 @@ pub(super) fn readable<'n>(
     Ok(rules)
 }
 
+/// Why it is not for policies alone to say what stays in it, if it is not, whether anything is pruned or not. A mirror's
+/// synchronisation deletes every tag that the upstream lacks, which are all pins.
+fn is_ruled_by_policies_alone(repository: &QuayRepository) -> Result<(), String> {
+    match &repository.state {
+        None => return Err("whether the repository is pruned, or is a mirror, could not be read".to_owned()),
+        Some(QuayState::Normal | QuayState::ReadOnly) => {}
+        Some(QuayState::Other(state)) => {
+            return Err(match &**state {
+                "MIRROR" | "ORG_MIRROR" => {
+                    format!("its state is {state}: its synchronisation deletes what the upstream lacks")
+                }
+                "MARKED_FOR_DELETION" => format!("its state is {state}: Quay is deleting it"),
+                _ => format!("its state is {state:.40}, and what Quay does to such a repository is not known"),
+            });
+        }
+    }
+    match &repository.cache {
+        QuayCache::None => Ok(()),
+        QuayCache::Of(upstream) => {
+            Err(format!("its organization caches {upstream:.200}, and what Quay removes from a cache is not known"))
+        }
+        QuayCache::Unknown { detail } => {
+            Err(format!("whether its organization is a cache of another registry is not known: {detail}"))
+        }
+    }
+}
+
 /// Every policy that bears on the repository, by scope; why they are not known, if they are not.
 fn rules(repository: &QuayRepository) -> Result<Vec<Rule>, String> {
     let Some(server) = &repository.server else {
@@ -71,9 +99,6 @@ fn rules(repository: &QuayRepository) -> Result<Vec<Rule>, String> {
     };
     if !server.prunes {
         return Ok(Vec::new());
-    }
-    if repository.is_normal.is_none() {
-        return Err("whether the repository is pruned at all could not be read".to_owned());
     }
     let mut rules = of_scope(ORGANIZATION, &repository.of_namespace)?;
     rules.extend(of_scope(REPOSITORY, &repository.own)?);

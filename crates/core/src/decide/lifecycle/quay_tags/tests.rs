@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::super::effects::Stirred;
 use super::super::{Known, Outlook, Situation, foreseen, outlook};
 use crate::model::{
-    ArtifactId, Certainty, Digest, Due, Gap, Pin, QuayPolicies, QuayPolicy, QuayRepository, QuayRow, QuayServer,
-    Retention, Scope, Snapshot,
+    ArtifactId, Certainty, Digest, Due, Gap, Pin, QuayCache, QuayImmutability, QuayPolicies, QuayPolicy,
+    QuayRepository, QuayRow, QuayServer, QuayState, Retention, Scope, Snapshot,
 };
 
 const NOW: Timestamp = Timestamp::constant(1_796_000_000, 0);
@@ -48,11 +48,14 @@ fn releases(policies: Vec<QuayPolicy>) -> QuayRepository {
             prunes: true,
             immutable_tags: true,
             immutable_tags_can_expire: false,
+            caches: true,
             default_policy: None,
         }),
         of_namespace: QuayPolicies::Known(policies),
         own: QuayPolicies::Known(Vec::new()),
-        is_normal: Some(true),
+        state: Some(QuayState::Normal),
+        immutability: Vec::new(),
+        cache: QuayCache::None,
         time_machine: Some(14 * 86_400),
         locks_pins: false,
     }
@@ -94,9 +97,27 @@ fn a_mutable_pin_eats_a_slot_and_an_immutable_one_does_not_i22_k53() {
     assert_eq!(gone(&repository, &[4, 5, 6, 7, 8]), [1, 2, 3]);
     let stirred = |repository: &QuayRepository| at(repository, &[], |it| super::stirred(it, repository, &artifact(4)));
     assert_eq!(stirred(&repository), Stirred::These((1..=8).map(artifact).collect()));
+    // Between its push and its lock, and for good where that fails, a pin is a tag like others.
     repository.locks_pins = true;
-    assert_eq!(gone(&repository, &[4, 5, 6, 7, 8]), [1, 2]);
-    assert_eq!(stirred(&repository), Stirred::Nobody);
+    assert_eq!(gone(&repository, &[4, 5, 6, 7, 8]), [1, 2, 3]);
+    let threat = known(&repository, &[4, 5, 6, 7, 8]).threats[&artifact(3)][0].clone();
+    assert_eq!((&*threat.rule, threat.certainty), ("organization number_of_tags 6", Certainty::Possible));
+    assert_eq!(stirred(&repository), Stirred::These((1..=8).map(artifact).collect()));
+    // A policy that fits the whole name makes it immutable as it is pushed.
+    for (pattern, matches, is_born) in
+        [("prod-pinned-.*", true, true), ("^prod-pinned-", true, false), ("v.*", false, true), ("(", true, false)]
+    {
+        repository.immutability = vec![QuayImmutability { pattern: pattern.into(), matches }];
+        let expected: &[u8] = if is_born { &[1, 2] } else { &[1, 2, 3] };
+        assert_eq!(gone(&repository, &[4, 5, 6, 7, 8]), expected, "{pattern}");
+        assert_eq!(stirred(&repository) == Stirred::Nobody, is_born, "{pattern}");
+    }
+    // Where there is room for all of them at once nothing is lost meanwhile.
+    let mut roomy = releases(vec![policy("number_of_tags", json!(13), None, Some(true))]);
+    roomy.locks_pins = true;
+    assert_eq!(gone(&roomy, &[4, 5, 6, 7, 8]), Vec::<u8>::new());
+    let pushes = |pinned: &[u8]| known(&roomy, pinned).threats[&artifact(1)][0].due.clone();
+    assert_eq!(pushes(&[]), pushes(&[4, 5, 6, 7, 8]), "once they are immutable none counts them");
     // And what is pinned stays for good.
     assert_eq!(known(&repository, &[4]).threats.get(&artifact(4)), None);
     // A policy that does not look at pins is not changed by one.
@@ -183,8 +204,33 @@ fn the_operators_policy_is_inverted_where_it_does_not_say_and_nothing_is_pruned_
     let mut off = repository.clone();
     off.server.as_mut().unwrap().prunes = false;
     assert_eq!(at(&off, &[], outlook), Outlook::NoneSet);
-    repository.is_normal = Some(false);
-    assert_eq!(gone(&repository, &[]), Vec::<u8>::new(), "neither mirrors nor what is read-only");
+    repository.state = Some(QuayState::ReadOnly);
+    assert_eq!(gone(&repository, &[]), Vec::<u8>::new(), "what is read-only is not pruned");
+}
+
+/// Whatever is pruned: a mirror loses what its upstream lacks, pins first.
+#[test]
+fn of_a_mirror_or_a_cache_nothing_is_called_safe_i7() {
+    let other = |state: &str| QuayRepository { state: Some(QuayState::Other(state.into())), ..releases(Vec::new()) };
+    let cache = |cache: QuayCache| QuayRepository { cache, ..releases(Vec::new()) };
+    for (mut repository, said) in [
+        (other("MIRROR"), "deletes what the upstream lacks"),
+        (other("ORG_MIRROR"), "deletes what the upstream lacks"),
+        (other("MARKED_FOR_DELETION"), "Quay is deleting it"),
+        (other("ARCHIVED"), "is not known"),
+        (cache(QuayCache::Of("docker.io".into())), "caches docker.io"),
+        (cache(QuayCache::Unknown { detail: "HTTP status 403".to_owned() }), "HTTP status 403"),
+    ] {
+        for prunes in [true, false] {
+            repository.server.as_mut().unwrap().prunes = prunes;
+            let Outlook::Unknown { detail } = at(&repository, &[], outlook) else { panic!("{said}") };
+            assert!(detail.contains(said), "{said}: {detail}");
+            let stirred = at(&repository, &[], |situation| super::stirred(situation, &repository, &artifact(4)));
+            assert!(matches!(stirred, Stirred::Unknown { .. }), "{said}");
+        }
+    }
+    let cached = Retention::Quay(Box::new(cache(QuayCache::Of("docker.io".into()))));
+    assert_eq!(cached.cached_from(), Some("docker.io"));
 }
 
 #[test]
@@ -195,7 +241,7 @@ fn what_could_not_be_read_is_unknown_and_a_pin_there_is_judged_by_nobody_i7() {
         (QuayRepository { server: None, ..whole() }, "the server's configuration"),
         (QuayRepository { of_namespace: unread(), ..whole() }, "grant org:admin"),
         (QuayRepository { own: unread(), ..whole() }, "grant org:admin"),
-        (QuayRepository { is_normal: None, ..whole() }, "whether the repository is pruned"),
+        (QuayRepository { state: None, ..whole() }, "whether the repository is pruned"),
         (QuayRepository { disputed: vec!["v9".parse().unwrap()], ..whole() }, "not every tag"),
         (releases(vec![policy("number_of_tags", json!("three"), None, Some(true))]), "none that Quay takes"),
         (releases(vec![policy("keep_forever", json!(3), None, Some(true))]), "none that Quay takes"),
@@ -266,6 +312,7 @@ fn what_hangs_on_an_order_that_quay_does_not_set_may_go_k53d() {
 fn a_pin_that_is_to_be_made_immutable_is_judged_as_it_will_be_k52() {
     let mut repository = releases(vec![policy("number_of_tags", json!(8), None, Some(true))]);
     repository.locks_pins = true;
+    repository.immutability = vec![QuayImmutability { pattern: "prod-pinned-.*".into(), matches: true }];
     let pin = Pin::for_digest(&digest(8)).to_string();
     repository.rows.insert(0, QuayRow { end: Some(NOW + days(1)), ..row(&pin, 8, 0) });
     assert_eq!(gone(&repository, &[]), [1], "as it is, it takes a place");

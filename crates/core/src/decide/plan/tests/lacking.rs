@@ -47,6 +47,18 @@ fn a_pin_that_somebody_took_is_a_grave_lack_until_it_is_there_again_and_then_tha
     assert!(matches!(&found[..], [(Severity::Medium, ..)]), "{found:?}");
 }
 
+/// A release that is a target no more, whose pin was taken and is there again: no stranger made that.
+#[test]
+fn a_pin_that_was_on_record_and_lost_is_not_called_one_that_is_on_none_i13() {
+    let tags = ["1", "2", "3", "4", "5", "6"].map(|content| (format!("v{content}"), content));
+    let of_first = pin("1");
+    let mut listed: Vec<(&str, &str)> = tags.iter().map(|(tag, content)| (tag.as_str(), *content)).collect();
+    listed.push((&of_first, "1"));
+    let look = || Look::new(&listed);
+    assert_eq!(told(&look().plan(), Code::PinUnknown).len(), 1);
+    assert_eq!(told(&look().knowing(&lost()).plan(), Code::PinUnknown), []);
+}
+
 #[test]
 fn a_lost_pin_that_may_not_be_made_stays_told_beside_what_withholds_it_i22() {
     let withheld = |known: &[Event]| {
@@ -95,6 +107,8 @@ fn fewer_releases_than_asked_for_are_not_called_all_there_are_where_a_tag_could_
     assert!(remedy.starts_with("nothing to do"), "{remedy}");
     let mut unread = Look::new(&[("v1", "1"), ("v2", "2"), ("v3", "3")]);
     unread.snapshot.tags[2].target = Resolution::Unknown;
+    unread.snapshot.gaps.push(Gap::new(Scope::Tag("v3".parse().unwrap()), Cause::TimedOut, "v3"));
+    assert_eq!(told(&unread.plan(), Code::InventoryIncomplete).len(), 1, "the finding that the remedy names");
     let (_, message, remedy) = depth(&unread);
     assert!(message.ends_with("the policy keeps 5; 1 more release tag could not be read"), "{message}");
     assert!(remedy.contains("inventory-incomplete"), "{remedy}");
