@@ -126,7 +126,6 @@ impl Command {
             Self::Restore(arguments) => &arguments.ledger,
             Self::Diff(arguments) => &arguments.ledger,
             Self::History(arguments) => &arguments.ledger,
-            Self::Diff(arguments) => &arguments.ledger,
             Self::Verify(arguments) => &arguments.ledger,
             Self::Report(arguments) => &arguments.ledger,
             Self::Demo
