@@ -37,7 +37,11 @@ pub(super) fn unread(cleanup: &Cleanup) -> Option<String> {
     match obstacle(cleanup) {
         // A source of Quay's own takes no `cleanup`.
         Some(Obstacle::CleanupUnknown { detail })
-            if cleanup.stated.is_none() && cleanup.kind() == Some(RegistryKind::Quay) =>
+            if cleanup.stated.is_none()
+                && matches!(
+                    cleanup.registry,
+                    Recognised::Kind(RegistryKind::Quay) | Recognised::Before(RegistryKind::Quay)
+                ) =>
         {
             Some(format!("{detail}; the finding cleanup-unknown says what to do"))
         }
