@@ -135,7 +135,7 @@ fn f121_commands_fit_how_a_workload_is_controlled() {
             "deployment",
             with(flux),
             vec!["flux suspend kustomization apps --context prod-eu --namespace flux-system", undo, status],
-            "revert it there, and resume it after that",
+            "revert in Git, and resume it after that if it was not",
         ),
         (
             "Helm would bring it with its next upgrade",

@@ -435,7 +435,7 @@ mod tests {
         let shop = Manager::ArgoCd { application: "shop".into() };
         let known = |objects: &[ObjectName]| vec![(argo("shop", None), reach("eu", "Application", "shop", objects))];
         let helm = Manager::Helm { namespace: None, release: "shop".into() };
-        assert_eq!(managers(deployed(&[]), None, known(&[api.clone()])), std::slice::from_ref(&shop));
+        assert_eq!(managers(deployed(&[]), None, known(std::slice::from_ref(&api))), std::slice::from_ref(&shop));
         assert_eq!(managers(deployed(&[]), Some("shop"), known(&[])), std::slice::from_ref(&shop));
         assert_eq!(managers(deployed(&[]), Some("web"), known(&[])), []);
         assert_eq!(managers(deployed(&[]), Some("shop"), Vec::new()), []);

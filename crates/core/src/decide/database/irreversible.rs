@@ -10,7 +10,8 @@ use crate::outcome::report::TargetReport;
 use super::{Question, names};
 
 /// What each of these releases did, and who says so; and of which of them that is not known, for their images could not be
-/// asked or are gone.
+/// asked. Of one that is gone, what workloads and the policy say counts: where they say nothing of its migrations either, that
+/// question leaves the answer open already.
 pub(super) fn done(question: &Question<'_>, steps: &[Step], lost: &[TargetReport]) -> (Vec<Irreversible>, Vec<String>) {
     let (mut done, mut unknown) = (Vec::new(), Vec::new());
     let is_lost = |artifact: &ArtifactId| lost.iter().any(|release| release.artifact == *artifact);
@@ -22,7 +23,7 @@ pub(super) fn done(question: &Question<'_>, steps: &[Step], lost: &[TargetReport
         };
         Some((target, unread))
     });
-    let gone = lost.iter().map(|release| (release, Some("is gone".to_owned())));
+    let gone = lost.iter().map(|release| (release, None));
     for (target, unread) in there.chain(gone) {
         let said = said(question, target);
         let artifact = &target.artifact;

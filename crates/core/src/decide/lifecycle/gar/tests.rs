@@ -75,7 +75,11 @@ fn k41_gar_prefixes_beside_any_state_of_tags_narrow_nothing_for_sure() {
     for state in ["", r#""tagState":"ANY","#, r#""tagState":"TAG_STATE_UNSPECIFIED","#] {
         let prefixed = format!(r#"{{{state}"tagPrefixes":["dev-"],"olderThan":"2592000s"}}"#);
         let deletes = format!(r#"{{"p":{{"action":"DELETE","condition":{prefixed}}}}}"#);
-        assert_eq!(judged(&deletes, &[release.clone()]), [Verdict::Undetermined { by: by("p") }], "{state}");
+        assert_eq!(
+            judged(&deletes, std::slice::from_ref(&release)),
+            [Verdict::Undetermined { by: by("p") }],
+            "{state}"
+        );
         let untagged = version("sha256:cd", None, 40);
         assert_eq!(judged(&deletes, &[untagged]), [Verdict::Undetermined { by: by("p") }], "{state}");
         let keeps = |tag: &str| {
@@ -84,8 +88,12 @@ fn k41_gar_prefixes_beside_any_state_of_tags_narrow_nothing_for_sure() {
                     "k":{{"action":"KEEP","condition":{{{state}"tagPrefixes":["{tag}"]}}}}}}"#
             )
         };
-        assert_eq!(judged(&keeps("v1"), &[release.clone()]), [Verdict::Kept { by: by("k") }], "{state}");
-        assert_eq!(judged(&keeps("dev-"), &[release.clone()]), [Verdict::Undetermined { by: by("p") }], "{state}");
+        assert_eq!(judged(&keeps("v1"), std::slice::from_ref(&release)), [Verdict::Kept { by: by("k") }], "{state}");
+        assert_eq!(
+            judged(&keeps("dev-"), std::slice::from_ref(&release)),
+            [Verdict::Undetermined { by: by("p") }],
+            "{state}"
+        );
     }
 }
 
